@@ -1,0 +1,33 @@
+"""Named things that every floor shares: canonical JSON and digests, ids, time, money, limits, labels, values."""
+
+from aie.core.clock import Clock, SystemClock, iso
+from aie.core.digest import JSON, canonical, digest_bytes, digest_json
+from aie.core.ids import Ids, RandomIds
+from aie.core.labels import Integrity, Labels, LabelsJSON, join
+from aie.core.limits import Limits, Spend
+from aie.core.money import Money, micro_usd, usd
+from aie.core.values import Cite, Document, Value
+
+__all__ = [
+    "JSON",
+    "Cite",
+    "Clock",
+    "Document",
+    "Ids",
+    "Integrity",
+    "Labels",
+    "LabelsJSON",
+    "Limits",
+    "Money",
+    "RandomIds",
+    "Spend",
+    "SystemClock",
+    "Value",
+    "canonical",
+    "digest_bytes",
+    "digest_json",
+    "iso",
+    "join",
+    "micro_usd",
+    "usd",
+]

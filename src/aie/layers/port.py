@@ -1,0 +1,223 @@
+"""What a layer is: how a step is compiled at release and run in a segment.
+
+A layer never sees a store, a clock of its own, or another layer. It is given a `Task` (pinned configuration and input
+values) and `Tools` (the few ports to the outside), and returns what it made or what it wants done.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from aie.config import Site, StepSpec, Type
+from aie.core import JSON, Cite, Labels, Spend, Value
+from aie.errors import Failure
+
+__all__ = [
+    "Attempt",
+    "Attempts",
+    "Compiled",
+    "Component",
+    "Conduct",
+    "Deliverer",
+    "Delivery",
+    "EffectRequest",
+    "Files",
+    "Layer",
+    "LayerName",
+    "Outcome",
+    "Result",
+    "ReviewRequest",
+    "Semantics",
+    "Task",
+    "Tools",
+]
+
+LayerName = Literal["extract", "context", "lookup", "model", "check", "review", "act"]
+
+Conduct = Literal["pure", "slow", "external", "effect", "human"]
+"""pure: recomputed at will. slow: the same, but its result is journalled. external: calls that cost or cannot be
+repeated, each an attempt. effect: changes the world, through the outbox. human: waits for a person."""
+
+Semantics = Literal["idempotent", "reconcile", "at_most_once"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One versioned thing that a step uses; its identity is kind, name and the digest of its canonical content."""
+
+    kind: str
+    """`prompt`, `schema`, `classifier`, `route`, `rules`, `recipe`, `receiver` …"""
+    name: str
+    content: bytes
+    """Canonical bytes: the file as it is, or canonical JSON."""
+    live: Mapping[str, JSON] = field(default_factory=dict)
+    """Facts that permit or cost (price, approval, endpoint); recorded when used, never part of the identity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What a layer makes of one step of a workflow file."""
+
+    conduct: Conduct
+    inputs: Mapping[str, str]
+    """CEL expression of each input, by the name under which the task will hold it."""
+    config: Mapping[str, JSON]
+    """Everything else `run` needs, canonical JSON; refers to components as `"<kind>:<name>"`."""
+    components: tuple[Component, ...]
+    output: Type
+    failures: frozenset[Failure]
+    """Classes this step may raise; each needs a handler in the workflow file."""
+
+
+class Files(Protocol):
+    """Read-only access to the bytes of documents."""
+
+    def read(self, ref: str) -> bytes:
+        """Return the bytes stored under a document's reference."""
+        ...
+
+
+class Attempt(Protocol):
+    """One admitted call: its reservation is durable. Settle it exactly once."""
+
+    recorded: JSON
+    """Response of this very attempt when the journal already holds it, else None: use it instead of calling."""
+
+    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int) -> None:
+        """Record the answer and what it cost."""
+        ...
+
+    def release(self, failure: Failure, *, ms: int) -> None:
+        """Record that the call surely was not billed."""
+        ...
+
+    def forfeit(self, failure: Failure, *, ms: int) -> None:
+        """Record that the call may have been billed: it counts at its reservation."""
+        ...
+
+
+class Attempts(Protocol):
+    """Admission of calls against the run's limits."""
+
+    def open(self, *, model: str, request: JSON, worst: Spend) -> Attempt:
+        """Reserve the worst case and make the intent durable, then return.
+
+        Raises:
+            LimitReached: the reservation does not fit the run's limits.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The ports a running step may use."""
+
+    files: Files
+    attempts: Attempts
+    components: Callable[[str], bytes]
+    """Content of a pinned component by `"<kind>:<name>"`."""
+    live: Callable[[str], Mapping[str, JSON]]
+    """Live facts of a component by `"<kind>:<name>"`, as they are now."""
+    secret: Callable[[str], str]
+    """Value of a secret reference such as `env:OPENAI_API_KEY`; never recorded."""
+    cache: Callable[[str, Callable[[bytes], Any]], Any]
+    """`cache("classifier:intent", load)` returns the loaded component, shared by all runs of the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One step of one run."""
+
+    path: str
+    config: Mapping[str, JSON]
+    inputs: Mapping[str, Value]
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The step has its value."""
+
+    data: JSON
+    """Canonical JSON: no floats; confidences are decimal strings of at most six digits."""
+    labels: Labels | None = None
+    """None: the join of everything read. A layer that reads a file marks what comes out untrusted."""
+    cites: Sequence[Cite] = ()
+    report: JSON = None
+    """For `explain`: what was dropped, which rules fired, which scores were near."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRequest:
+    """A person has to decide."""
+
+    desk: str
+    why: str
+    shown: JSON
+    """{"fields": {name: {"value", "step", "why"}}, "answer": JSON Schema of the decided fields, ...}"""
+    due_in: int | None = None
+    """Microseconds from opening to the deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRequest:
+    """Something has to be done outside."""
+
+    receiver: str
+    """`"receiver:<name>"`, a component."""
+    semantics: Semantics
+    body: JSON
+    identity: JSON
+    """The declared business fields that make two requests the same effect."""
+
+
+Outcome = Result | ReviewRequest | EffectRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivery of an effect."""
+
+    key: str
+    """Stable for the effect, the same in every repeat."""
+    body: JSON
+    config: Mapping[str, JSON]
+    """Pinned configuration of the receiver."""
+
+
+class Deliverer(Protocol):
+    """The half of an effect layer that touches the world."""
+
+    def deliver(self, delivery: Delivery, tools: Tools) -> JSON:
+        """Hand the body to the receiver and return its receipt.
+
+        Raises:
+            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, or DELIVERY_UNKNOWN.
+        """
+        ...
+
+    def reconcile(self, delivery: Delivery, tools: Tools) -> JSON | None:
+        """Ask a `reconcile` receiver whether it has the key; its receipt, or None when it has not."""
+        ...
+
+
+class Layer(Protocol):
+    """One kind of step."""
+
+    name: LayerName
+    version: int
+    """Raised only when the same step on the same input may give another output."""
+
+    def compile(self, step: StepSpec, site: Site) -> Compiled | None:
+        """Turn a step of the workflow file into what `run` needs; report every mistake to `site`, None if it cannot go on."""
+        ...
+
+    def run(self, task: Task, tools: Tools) -> Outcome:
+        """Do the work.
+
+        Raises:
+            StepFailure: with a class among `Compiled.failures`.
+        """
+        ...
+
+

@@ -1,0 +1,457 @@
+"""The vocabulary of what happens: every event type, its public body and its private payload.
+
+An event belongs to a stream (a run, a release, an environment …) of one tenant and is never changed. Its public fields
+are facts of operation and must not hold personal data; its private fields are sealed under the data key of the run's
+subject, so that erasing the key erases them while the chain over the ciphertext still verifies.
+
+Fields hold JSON values only, so that an event reads back the same for ever. A field that is retired stays readable: it
+gets a default here and a sample in `tests/compat`.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Final
+
+from aie.core import JSON, LabelsJSON
+from aie.errors import IntegrityError
+
+__all__ = [
+    "EVENTS",
+    "AttemptIntended",
+    "AttemptSettled",
+    "EffectAttempted",
+    "EffectDelivered",
+    "EffectFailed",
+    "EffectQueued",
+    "EnvironmentMoved",
+    "Event",
+    "KeyDestroyed",
+    "MapExpanded",
+    "ReleaseCreated",
+    "ReviewDecided",
+    "ReviewOpened",
+    "RunCancelRequested",
+    "RunFinished",
+    "RunMigrated",
+    "RunNeedsRuntime",
+    "RunRetried",
+    "RunSubmitted",
+    "RunWaiting",
+    "SegmentClosed",
+    "SegmentQueued",
+    "SegmentStarted",
+    "StepFailed",
+    "StepFinished",
+    "StepSkipped",
+    "decode",
+    "encode",
+    "private",
+]
+
+
+def private(default: Any = MISSING) -> Any:
+    """Declare a field whose value is sealed under the subject's data key."""
+    if default is MISSING:
+        return field(metadata={"private": True})
+    return field(default=default, metadata={"private": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+    type: ClassVar[str]
+    """Stable name, e.g. `step.finished`."""
+
+
+# ---------------------------------------------------------------- a run begins, waits and ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSubmitted(Event):
+    """A run was accepted: from here on it ends in a recorded state, whatever dies."""
+
+    type: ClassVar[str] = "run.submitted"
+    workflow: str
+    release: str
+    """Release id the run is pinned to for life."""
+    environment: str
+    """Pointer it was chosen through; empty when the release was named directly."""
+    mode: str
+    """`live`, `shadow`, `replay` or `eval`."""
+    actor: str
+    case: str
+    """Keyed hash of the business case."""
+    subject: str
+    """Keyed hash naming the data key of the person the run is about; one per case unless declared."""
+    idempotency_key: str
+    body_hash: str
+    """Keyed hash of the input, to tell a repeat from a reuse of the key."""
+    queue: str = "interactive"
+    """Class of work: `interactive` or `bulk`."""
+    search: dict[str, str] = field(default_factory=dict)
+    """Declared search attributes."""
+    relation: str = ""
+    """`supersede`, `compensate` or `duplicate` for a later run of the same case; empty for the first."""
+    input: JSON = private()
+    input_labels: LabelsJSON
+    case_text: str = private("")
+    """The business case as people write it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentQueued(Event):
+    """The run became runnable."""
+
+    type: ClassVar[str] = "segment.queued"
+    segment: int
+    why: str
+    """`submitted`, `decided`, `delivered`, `timer`, `recovered`, `retried`, `migrated`, `woken`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentStarted(Event):
+    """An executor claimed the run; the epoch rose, every older one is fenced off."""
+
+    type: ClassVar[str] = "segment.started"
+    segment: int
+    epoch: int
+    executor: str
+    runtime: dict[str, int]
+    """Layer versions that serve this segment."""
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentClosed(Event):
+    """The segment ran to quiescence; the last event of its epoch."""
+
+    type: ClassVar[str] = "segment.closed"
+    segment: int
+    epoch: int
+    executing_ms: int
+    """Time this segment executed, counted against the run's `time` limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWaiting(Event):
+    """Nothing is runnable until something outside happens."""
+
+    type: ClassVar[str] = "run.waiting"
+    reviews: list[str]
+    """Paths of open reviews."""
+    effects: list[str]
+    """Paths of effects not yet known to be applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The run ended."""
+
+    type: ClassVar[str] = "run.finished"
+    state: str
+    """`completed`, `failed`, `cancelled` or `dead` (set aside by a dead-letter handler)."""
+    epoch: int
+    """The epoch that won."""
+    failure: str = ""
+    """Class of the taxonomy; empty when completed."""
+    path: str = ""
+    """Step that failed; empty when completed."""
+    spend: dict[str, int]
+    output: JSON = private(None)
+    message: str = private("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelRequested(Event):
+    """Someone asked for the run to stop."""
+
+    type: ClassVar[str] = "run.cancel_requested"
+    actor: str
+    reason: str = private("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNeedsRuntime(Event):
+    """No worker that looked provides the layer versions that the release was locked with."""
+
+    type: ClassVar[str] = "run.needs_runtime"
+    needs: dict[str, int]
+    provided: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(Event):
+    """Someone asked for a failed run to go on from its failed step, on the same release."""
+
+    type: ClassVar[str] = "run.retried"
+    actor: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Event):
+    """Someone moved the run, in the open, to a runtime that it was not locked with."""
+
+    type: ClassVar[str] = "run.migrated"
+    actor: str
+    runtime: dict[str, int]
+    reason: str
+
+
+# ---------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step has its value."""
+
+    type: ClassVar[str] = "step.finished"
+    path: str
+    """Node path, with the item's key inside a map: `lines[inv-7]/check`."""
+    ref: str
+    """Reference of the output."""
+    labels: LabelsJSON
+    reads: dict[str, str]
+    """Reference of each value read, by name."""
+    ms: int
+    cpu_us: int
+    output: JSON = private()
+    cites: list[JSON] = private()
+    report: JSON = private(None)
+    """What the layer says of its own work: dropped passages, scores, rules that fired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped(Event):
+    """The step's `if` was false, or what it needs was skipped."""
+
+    type: ClassVar[str] = "step.skipped"
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(Event):
+    """A try of the step failed; the handler declared for the class decides what comes next."""
+
+    type: ClassVar[str] = "step.failed"
+    path: str
+    failure: str
+    limit: str = ""
+    """Which limit, for `limit_reached`."""
+    ms: int = 0
+    message: str = private()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapExpanded(Event):
+    """A map has its items."""
+
+    type: ClassVar[str] = "map.expanded"
+    path: str
+    keys: list[str]
+    items: list[JSON] = private()
+    labels: LabelsJSON
+
+
+# ---------------------------------------------------------------- attempts: calls that cost money or cannot be recomputed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptIntended(Event):
+    """A call is about to be made; durable before the first byte leaves. Without a settlement it is forfeited."""
+
+    type: ClassVar[str] = "attempt.intended"
+    attempt: str
+    """`<path>#<n>`, n counting the attempts of the step from 1."""
+    path: str
+    epoch: int
+    model: str
+    """Catalog name."""
+    request: str
+    """Keyed hash of the request."""
+    worst: dict[str, int]
+    """Reserved spend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSettled(Event):
+    """What came of the call."""
+
+    type: ClassVar[str] = "attempt.settled"
+    attempt: str
+    path: str
+    outcome: str
+    """`settled` (spend is actual), `released` (surely unbilled) or `forfeited` (spend is the reservation)."""
+    spend: dict[str, int]
+    resolved: str = ""
+    """Model id that the provider says it used."""
+    failure: str = ""
+    ms: int = 0
+    response: JSON = private(None)
+
+
+# ---------------------------------------------------------------- reviews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewOpened(Event):
+    """A task for a person exists."""
+
+    type: ClassVar[str] = "review.opened"
+    review: str
+    path: str
+    desk: str
+    shown_hash: str
+    """Digest of exactly what the person is shown; a decision binds to it."""
+    why: str
+    """Why a person: `uncertain`, `always`, `escalated:<failure>` …"""
+    due: int | None = None
+    """Microseconds since the epoch; None when the desk has no time limit."""
+    shown: JSON = private()
+    """Fields with their values, evidence and the schema of an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewDecided(Event):
+    """A person decided."""
+
+    type: ClassVar[str] = "review.decided"
+    review: str
+    path: str
+    actor: str
+    decision: str
+    """`approve`, `correct` or `reject`."""
+    shown_hash: str
+    values: JSON = private(None)
+    """The fields as decided."""
+    reason: str = private("")
+
+
+# ---------------------------------------------------------------- effects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectQueued(Event):
+    """An effect is owed to a receiver; it is delivered at least once under one key."""
+
+    type: ClassVar[str] = "effect.queued"
+    key: str
+    """HMAC over tenant, workflow, case, node path and the declared business fields."""
+    path: str
+    receiver: str
+    semantics: str
+    """`idempotent`, `reconcile` or `at_most_once`."""
+    body_hash: str
+    request: JSON = private()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectAttempted(Event):
+    """A delivery is about to be tried; durable before the first byte leaves."""
+
+    type: ClassVar[str] = "effect.attempted"
+    key: str
+    path: str
+    attempt: int
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectDelivered(Event):
+    """The receiver has it."""
+
+    type: ClassVar[str] = "effect.delivered"
+    key: str
+    path: str
+    attempt: int
+    receipt: JSON = private(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectFailed(Event):
+    """A delivery did not succeed."""
+
+    type: ClassVar[str] = "effect.failed"
+    key: str
+    path: str
+    attempt: int
+    failure: str
+    """`receiver_down` is tried again until `final`; `receiver_refused` and `delivery_unknown` are final."""
+    final: bool
+    message: str = private("")
+
+
+# ---------------------------------------------------------------- releases, environments, keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseCreated(Event):
+    """A workflow and all its components were locked."""
+
+    type: ClassVar[str] = "release.created"
+    release: str
+    workflow: str
+    actor: str
+    parent: str = ""
+    imported: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentMoved(Event):
+    """An environment's pointer was moved."""
+
+    type: ClassVar[str] = "environment.moved"
+    workflow: str
+    environment: str
+    pointer: str
+    """`stable`, `canary` or `shadow`."""
+    before: str
+    """Release id; empty for the first."""
+    after: str
+    actor: str
+    verb: str
+    """`promote` or `rollback`."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDestroyed(Event):
+    """A subject's data key was destroyed: what it sealed cannot be read by anyone."""
+
+    type: ClassVar[str] = "key.destroyed"
+    subject: str
+    actor: str
+    reason: str
+
+
+EVENTS: Final[dict[str, type[Event]]] = {
+    kind.type: kind for kind in vars().copy().values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+}
+"""Every event class by its stable name."""
+
+_PUBLIC: Final = {kind: tuple(f.name for f in fields(kind) if not f.metadata.get("private")) for kind in EVENTS.values()}
+_PRIVATE: Final = {kind: tuple(f.name for f in fields(kind) if f.metadata.get("private")) for kind in EVENTS.values()}
+
+
+def encode(event: Event) -> tuple[dict[str, JSON], dict[str, JSON]]:
+    """Return the public body and the private payload; the payload is empty for events without private fields."""
+    kind = type(event)
+    return (
+        {name: getattr(event, name) for name in _PUBLIC[kind]},
+        {name: getattr(event, name) for name in _PRIVATE[kind]},
+    )
+
+
+def decode(type_: str, body: dict[str, Any], payload: dict[str, Any] | None) -> Event:
+    """Return the event; private fields of an erased event (payload None) read as None.
+
+    Raises:
+        IntegrityError: an event type that this version does not know.
+    """
+    kind = EVENTS.get(type_)
+    if kind is None:
+        raise IntegrityError(f"event type {type_!r} is not known to this version", hints=("upgrade aie",))
+    if payload is None:
+        payload = dict.fromkeys(_PRIVATE[kind])
+    return kind(**body, **payload)
