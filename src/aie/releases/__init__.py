@@ -1,15 +1,29 @@
 """From what people write to what runs are pinned to: compile, lock, compare and carry releases."""
 
+from aie.releases.bundle import read_bundle, write_bundle
+from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
+from aie.releases.release import Lock, Release, open_release, seal, short
 
 __all__ = [
     "FAIL",
     "MAP",
+    "Change",
+    "ChangeKind",
     "Handler",
     "HandlerKind",
+    "Lock",
     "MapPlan",
     "Node",
     "NodeConduct",
+    "Part",
     "Plan",
+    "Release",
+    "diff",
+    "open_release",
     "parse_plan",
+    "read_bundle",
+    "seal",
+    "short",
+    "write_bundle",
 ]

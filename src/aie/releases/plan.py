@@ -1,7 +1,7 @@
 """The plan: what a run executes, compiled from a workflow file and stored in the release.
 
-Its canonical JSON stands in the lock (`release.lock["behaviour"]["plan"]`); these values are the same, typed. Reading and
-writing are exact inverses: `parse_plan(plan.to_json()) == plan`.
+Its canonical JSON stands in the lock (`release.lock["behaviour"]["plan"]`); these values are the same, typed. Reading
+and writing are exact inverses: `parse_plan(plan.to_json()) == plan`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,11 @@ class Handler:
         """Return the stored form: only what the kind uses."""
         match self.kind:
             case "retry":
-                return {"kind": "retry", "times": self.times, "then": None if self.then is None else self.then.to_json()}
+                return {
+                    "kind": "retry",
+                    "times": self.times,
+                    "then": None if self.then is None else self.then.to_json(),
+                }
             case "escalate":
                 return {"kind": "escalate", "desk": self.desk}
             case "default":

@@ -1,0 +1,113 @@
+"""Differences between releases, in plain words."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.releases.conftest import PLAN, MakeRelease
+
+from aie.core import Limits, canonical
+from aie.errors import Failure
+from aie.releases import FAIL, Handler, Node, diff
+
+FIELDS, LINES = PLAN.nodes
+PROMPT = "workflows/claims/prompts/fields.md"
+
+
+def _messages(make_release: MakeRelease, **change: Any) -> list[str]:
+    return [change.message for change in diff(make_release(), make_release(**change))]
+
+
+def test_a_release_does_not_differ_from_itself(make_release: MakeRelease) -> None:
+    """No change says nothing."""
+    assert diff(make_release(), make_release()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"limits": Limits(cost=200_000, tokens=40_000, time=60_000)},
+            "limit cost 0.10 USD → 0.20 USD",
+        ),
+        ({"limits": Limits(cost=100_000, tokens=40_000)}, "limit time removed, was 60000 ms"),
+        ({"risk": "low"}, "risk high → low"),
+        ({"subject": "input.person"}, "subject set to input.person"),
+        ({"search": {}}, "search attribute product removed, was input.product"),
+        ({"result": {"amount": "fields.total"}}, "result amount fields.amount → fields.total"),
+        ({"nodes": (FIELDS,)}, "step lines removed"),
+        (
+            {"nodes": (FIELDS, LINES, Node(name="desk", layer="model", conduct="slow"))},
+            "step desk added (model)",
+        ),
+        (
+            {"nodes": (FIELDS, replace(LINES, condition=None))},
+            "condition of step lines removed, was fields.amount > 0",
+        ),
+        (
+            {"nodes": (replace(FIELDS, handlers={**FIELDS.handlers, Failure.PROVIDER_DOWN: FAIL}), LINES)},
+            "handler of step fields provider_down retry 2 times, then dead letter → fail",
+        ),
+        (
+            {
+                "nodes": (
+                    replace(
+                        FIELDS, handlers={**FIELDS.handlers, Failure.INTERNAL: Handler(kind="escalate", desk="ops")}
+                    ),
+                    LINES,
+                )
+            },
+            "handler of step fields internal fail → escalate to ops",
+        ),
+        (
+            {"components": {"classifier:intent": canonical({"threshold": "0.80", "labels": ["a", "b"]})}},
+            "threshold of classifier intent 0.71 → 0.80",
+        ),
+        ({"components": {"rules:new": b"{}"}}, "rules new added"),
+        ({"runtime": {"check": 2, "model": 3}}, "layer check version 1 → 2"),
+        (
+            {"files": {"workflows/claims/workflow.yaml": b"workflow: claims  # ours\n"}},
+            "workflows/claims/workflow.yaml changed: +1 −1 line, the compiled plan stays the same",
+        ),
+        (
+            {"files": {"workflows/claims/workflow.yaml": b"\xff\x00"}},
+            "workflows/claims/workflow.yaml changed: 17 → 2 bytes, the compiled plan stays the same",
+        ),
+    ],
+)
+def test_each_change_is_one_plain_sentence(make_release: MakeRelease, change: dict[str, Any], message: str) -> None:
+    """The words are those of the files, with old and new value."""
+    assert _messages(make_release, **change) == [message]
+
+
+def test_a_changed_prompt_is_told_once_with_its_lines(make_release: MakeRelease) -> None:
+    """A prompt is a file and a component; people are told of the prompt."""
+    new = b"Read the note with care.\nQuote it.\n\n{{ note }}\nAnswer in JSON.\n"
+    changes = diff(make_release(), make_release(files={PROMPT: new}, components={"prompt:prompts/fields.md": new}))
+    assert [change.message for change in changes] == ["prompt prompts/fields.md changed: +2 −1 lines"]
+    assert "-Read the note." in changes[0].text
+    assert "+Quote it." in changes[0].text
+
+
+def test_a_change_inside_a_map_names_the_map(make_release: MakeRelease) -> None:
+    """Steps of a map's body are told with their path."""
+    assert LINES.map is not None
+    body = (replace(LINES.map.nodes[0], inputs={"line": "line.total"}),)
+    nodes = (FIELDS, replace(LINES, map=replace(LINES.map, nodes=body, at_most=50)))
+    assert _messages(make_release, nodes=nodes) == [
+        "map at_most of step lines 20 → 50",
+        "input of step lines/check line line → line.total",
+    ]
+
+
+def test_a_long_value_is_told_by_its_size(make_release: MakeRelease) -> None:
+    """A sentence stays a sentence."""
+    (message,) = _messages(make_release, case="input." + "x" * 200)
+    assert message == "case input.claim_id → input.xxxxxxxxxxxxxxxxxxxxxxxx… (206 characters)"
+
+
+def test_what_was_added_one_way_is_removed_the_other_way(make_release: MakeRelease) -> None:
+    """The order of the arguments is the direction of time."""
+    one, other = make_release(), make_release(nodes=(FIELDS,))
+    assert [change.kind for change in diff(one, other)] == ["removed"]
+    assert [change.kind for change in diff(other, one)] == ["added"]
