@@ -1,0 +1,211 @@
+"""The process that hostile documents are read in. Run as a file, never imported by the engine: it knows nothing of it.
+
+    python -I jail.py pdf=/path/to/pdf.py …
+
+It loads the readers once, gives up the network, says on its standard input (a Unix socket) how well it is closed, then
+forks one child a document: the child gives up its rights, reads the document from the channel it was handed, writes what
+its reader found, and dies. This process only forks, watches the clock and buries; it never touches a document.
+
+A request is one `REQUEST` with the channel attached. An answer on the channel is JSON of the child, then one `VERDICT`
+of this process, which is written after the child is dead and therefore always comes last.
+"""
+
+import ctypes
+import gc
+import importlib.util
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+
+REQUEST = struct.Struct("!16s5I")
+"""Reader's name; milliseconds of wall time; seconds of CPU; MiB of memory; bytes of document; bytes of answer."""
+VERDICT = struct.Struct("!4sBi")
+"""Mark, kind, number: an exit status (E), a signal (S), or killed at the wall clock's limit (T)."""
+MARK = b"aie!"
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+NOBODY = 65534
+OUT_OF_MEMORY = 77
+"""Exit status of a child that met its memory limit."""
+
+Reader = Callable[[bytes], dict[str, object]]
+
+
+def main(readers: list[str]) -> int:
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the engine decides when this ends
+    try:
+        table = {name: load(name, path) for name, path in (each.split("=", 1) for each in readers)}
+    except Exception as error:  # whatever keeps a reader from loading is told, as stderr is closed
+        say(control, {"error": f"{type(error).__name__}: {error}"})
+        return 1
+    say(control, {"network": leave_network(), "user": "nobody" if os.getuid() == 0 else "same"})
+    gc.collect()
+    gc.freeze()  # children share these pages as long as nobody writes reference counts into them
+    serve(control, table)
+    return 0
+
+
+def load(name: str, path: str) -> Reader:
+    spec = importlib.util.spec_from_file_location(f"reader_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    read: Reader = module.read
+    return read
+
+
+def say(control: socket.socket, message: dict[str, str]) -> None:
+    control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def leave_network() -> str:
+    """Move to a network namespace without interfaces; `open` where the system forbids that."""
+    flags = CLONE_NEWNET if os.getuid() == 0 else CLONE_NEWUSER | CLONE_NEWNET
+    try:
+        return "none" if libc().unshare(flags) == 0 else "open"
+    except (OSError, AttributeError):
+        return "open"
+
+
+def libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def serve(control: socket.socket, table: dict[str, Reader]) -> None:
+    """Fork a child a request until the engine hangs up, then kill what is left."""
+    alive: dict[int, tuple[float, socket.socket]] = {}
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        nearest = min((deadline for deadline, _ in alive.values()), default=None)
+        patience = None if nearest is None else max(0.0, nearest - time.monotonic())
+        ready, _, _ = select.select([control, wake_read], [], [], patience)
+        if wake_read in ready:
+            os.read(wake_read, 4096)
+        bury(alive)
+        if control in ready and not accept(control, table, alive):
+            break
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+
+
+def accept(control: socket.socket, table: dict[str, Reader], alive: dict[int, tuple[float, socket.socket]]) -> bool:
+    """Start the child of one request; False when the engine has hung up."""
+    try:
+        message, fds, _, _ = socket.recv_fds(control, REQUEST.size, 1)
+    except OSError:
+        return False
+    if not message:
+        return False
+    channel = socket.socket(fileno=fds[0])
+    name, wall, cpu, memory, size, answer = REQUEST.unpack(message)
+    zygote = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError:  # no process to be had: the channel closes without a verdict, the engine sees that
+        channel.close()
+        return True
+    if pid == 0:
+        status = 1
+        try:
+            control.close()
+            for _, other in alive.values():
+                other.close()
+            give_up_rights(zygote, cpu, memory)
+            read(channel, table[name.rstrip(b"\0").decode()], size, answer)
+            status = 0
+        except MemoryError:
+            status = OUT_OF_MEMORY
+        finally:
+            os._exit(status)
+    alive[pid] = (time.monotonic() + wall / 1000, channel)
+    return True
+
+
+def give_up_rights(zygote: int, cpu: int, memory: int) -> None:
+    """Leave this process able to compute and to write its answer, and little else."""
+    signal.set_wakeup_fd(-1)
+    for caught in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(caught, signal.SIG_DFL)
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_CPU: cpu,
+        resource.RLIMIT_AS: memory << 20,
+    }
+    if sys.platform == "linux":
+        limits[resource.RLIMIT_NPROC] = 0
+    for limit, most in limits.items():
+        _, hard = resource.getrlimit(limit)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    if sys.platform == "linux":
+        call = libc().prctl
+        call(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        call(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after setuid, which clears it
+        if os.getppid() != zygote:
+            os._exit(1)
+
+
+def read(channel: socket.socket, reader: Reader, size: int, answer: int) -> None:
+    """Read the document to its end, then answer in JSON."""
+    parts: list[bytes] = []
+    length = 0
+    while part := channel.recv(1 << 20):
+        parts.append(part)
+        length += len(part)
+        if length > size:
+            raise MemoryError
+    found = json.dumps(reader(b"".join(parts)), ensure_ascii=False).encode("utf-8", "replace")
+    if len(found) > answer:
+        raise MemoryError
+    channel.sendall(found)
+
+
+def bury(alive: dict[int, tuple[float, socket.socket]]) -> None:
+    """Collect the dead, kill the late, and say on each channel how it ended."""
+    now = time.monotonic()
+    for pid, (deadline, channel) in list(alive.items()):
+        kind, number = b"E", 0
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if not done:
+            if now < deadline:
+                continue
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            kind = b"T"
+        elif os.WIFSIGNALED(status):
+            kind, number = b"S", os.WTERMSIG(status)
+        else:
+            number = os.WEXITSTATUS(status)
+        del alive[pid]
+        try:
+            channel.setblocking(False)  # a channel that nobody empties must not stop the other documents
+            channel.sendall(VERDICT.pack(MARK, kind[0], number))
+        except OSError:
+            pass  # the engine stopped waiting
+        channel.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

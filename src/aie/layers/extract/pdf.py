@@ -1,0 +1,69 @@
+"""Read the text of a PDF, page by page. Loaded by `jail.py` in a process of its own: imports nothing of the engine."""
+
+import pypdfium2
+import pypdfium2.raw
+
+MOST_PAGES = 5_000
+MOST_CHARACTERS = 20_000_000
+END_MARK_WITHIN = 2048
+"""Bytes from the end in which the end mark must stand: writers append remarks, mail gateways append lines."""
+
+_ERRORS = {
+    pypdfium2.raw.FPDF_ERR_PASSWORD: ("encrypted", "the PDF needs a password"),
+    pypdfium2.raw.FPDF_ERR_SECURITY: ("encrypted", "the PDF is protected in a way that cannot be opened"),
+}
+
+
+def read(content: bytes) -> dict[str, object]:
+    """Return `{"pages": [text, …]}`, or `{"failure", "why"}`.
+
+    A PDF without its end mark is refused although PDFium mends some: a mended one lacks pages without saying so.
+    Line ends become one newline. PDFium marks a hyphen at the end of a line as U+FFFE and drops the line end: it becomes
+    the hyphen that stands on the page.
+    """
+    if b"%%EOF" not in content.rstrip(b"\0\t\n\r ")[-END_MARK_WITHIN:]:
+        return {"failure": "truncated", "why": "the PDF ends before its end mark"}
+    try:
+        document = pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        return _refusal(error)
+    try:
+        if len(document) > MOST_PAGES:
+            return {"failure": "too_large", "why": f"the PDF has {len(document)} pages; {MOST_PAGES} are read at most"}
+        pages: list[str] = []
+        total = 0
+        for number in range(len(document)):
+            text = _text(document, number)
+            total += len(text)
+            if total > MOST_CHARACTERS:
+                return {"failure": "too_large", "why": f"the PDF holds more than {MOST_CHARACTERS} characters"}
+            pages.append(text)
+        return {"pages": pages}
+    except pypdfium2.PdfiumError as error:
+        return _refusal(error)
+
+
+def _text(document: pypdfium2.PdfDocument, number: int) -> str:
+    page = document[number]
+    textpage = page.get_textpage()
+    text: str = textpage.get_text_range()
+    textpage.close()
+    page.close()
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", "-").replace("\0", "")
+
+
+def _refusal(error: pypdfium2.PdfiumError) -> dict[str, object]:
+    known = _ERRORS.get(getattr(error, "err_code", None) or 0)
+    if known is not None:
+        return {"failure": known[0], "why": known[1]}
+    return {"failure": "invalid_input", "why": "the PDF is damaged: it cannot be opened or one of its pages cannot be read"}
+
+
+_SAMPLE = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+    b"4 0 obj<</Length 33>>stream\nBT /F 9 Tf 9 9 Td (ready) Tj ET   \nendstream endobj\n"
+    b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+)
+if read(_SAMPLE) != {"pages": ["ready"]}:  # warms what is loaded lazily (codecs, fonts): a closed child may open no file
+    raise ImportError("PDFium does not read its own sample")

@@ -1,0 +1,260 @@
+"""Reading hostile documents elsewhere: a warm process of our own forks one closed child a document (see `jail.py`).
+
+The forking process is started with `subprocess`, never forked from here, so an engine with many threads is safe. It ends
+when its control socket closes, which a `kill -9` of the engine does too. A forked copy of the engine goes on using it:
+requests carry their own channel, so answers cannot be mistaken.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aie.core import JSON
+from aie.errors import Failure, StepFailure, Unavailable
+
+__all__ = ["SHARED", "Bounds", "Sandbox"]
+
+_HERE: Final = Path(__file__).parent
+_REQUEST: Final = struct.Struct("!16s5I")
+_VERDICT: Final = struct.Struct("!4sBi")
+_MARK: Final = b"aie!"
+_OUT_OF_MEMORY: Final = 77
+_START_SECONDS: Final = 30.0
+_GRACE_SECONDS: Final = 5.0
+"""What the forking process may take beyond a child's wall time to say that it killed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What reading one document may use."""
+
+    wall_ms: int = 30_000
+    """Milliseconds until the child is killed."""
+    cpu_s: int = 20
+    """Seconds of processor time until the kernel kills the child."""
+    memory_mib: int = 768
+    """Address space of the child."""
+    document: int = 64 << 20
+    """Bytes of the document."""
+    answer: int = 96 << 20
+    """Bytes of what the reader may return."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Zygote:
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    closed: Mapping[str, str]
+    owner: int
+    """Process id of the engine that started it; forked copies must not end it."""
+
+
+class _ZygoteLost(Exception):
+    """The forking process died before it could say how the child ended."""
+
+
+class Sandbox:
+    """Readers by name, each a file with a function `read(bytes) -> dict`; started at the first use."""
+
+    def __init__(self, readers: Mapping[str, Path], bounds: Bounds | None = None) -> None:
+        self._readers = dict(readers)
+        self.bounds = bounds or Bounds()
+        self._zygote: _Zygote | None = None
+        self._renew_locks()
+        atexit.register(self.close)
+        alive = weakref.WeakMethod(self._renew_locks)
+        os.register_at_fork(after_in_child=lambda: _call(alive()))
+
+    def read(self, reader: str, content: bytes) -> dict[str, JSON]:
+        """Read a document in a child of its own and return what the reader found.
+
+        Raises:
+            StepFailure: what the reader refused; TOO_LARGE, TIMEOUT, BOMB (memory) or HOSTILE (the reader crashed).
+            Unavailable: the readers cannot be started on this machine.
+        """
+        if len(content) > self.bounds.document:
+            raise StepFailure(
+                Failure.TOO_LARGE,
+                f"the document has {len(content)} bytes; {self.bounds.document} are read at most",
+                hints=("split the document",),
+            )
+        with self._slots:
+            try:
+                found = self._ask(reader, content)
+            except _ZygoteLost:
+                self.close()
+                try:
+                    found = self._ask(reader, content)
+                except _ZygoteLost as error:
+                    raise StepFailure(Failure.HOSTILE, "reading the document brings its process down, twice") from error
+        if "failure" in found:
+            raise StepFailure(Failure(found["failure"]), str(found.get("why", "")))
+        return found
+
+    def isolation(self) -> Mapping[str, str]:
+        """Say how closed the readers are here: `network` is `none` or `open`, `user` is `nobody` or `same`."""
+        return self._started().closed
+
+    def close(self) -> None:
+        """End the forking process and all its children; the next use starts a new one."""
+        with self._lock:
+            zygote, self._zygote = self._zygote, None
+        if zygote is None:
+            return
+        if zygote.owner == os.getpid():
+            with contextlib.suppress(OSError):
+                zygote.control.shutdown(socket.SHUT_RDWR)
+            try:
+                zygote.process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                zygote.process.kill()
+                zygote.process.wait()
+        else:
+            zygote.process.returncode = 0  # another process's child: nothing for this copy to wait for
+        zygote.control.close()
+
+    def _renew_locks(self) -> None:
+        """Called in a forked copy too, where another thread may have held them."""
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
+
+    def _started(self) -> _Zygote:
+        with self._lock:
+            if self._zygote is None:
+                self._zygote = _start(self._readers)
+            return self._zygote
+
+    def _ask(self, reader: str, content: bytes) -> dict[str, JSON]:
+        bounds = self.bounds
+        deadline = time.monotonic() + bounds.wall_ms / 1000 + _GRACE_SECONDS
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                request = _REQUEST.pack(
+                    reader.encode(), bounds.wall_ms, bounds.cpu_s, bounds.memory_mib, bounds.document, bounds.answer
+                )
+                zygote = self._started()
+                try:
+                    socket.send_fds(zygote.control, [request], [theirs.fileno()])
+                except OSError as error:
+                    raise _ZygoteLost from error
+            try:
+                _send(ours, content, deadline)
+                answer = _receive(ours, bounds.answer + _VERDICT.size, deadline)
+            except TimeoutError as error:
+                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.wall_ms} ms") from error
+        return self._judge(answer)
+
+    def _judge(self, answer: bytes) -> dict[str, JSON]:
+        if len(answer) < _VERDICT.size:
+            raise _ZygoteLost
+        mark, kind, number = _VERDICT.unpack(answer[-_VERDICT.size :])
+        if mark != _MARK:
+            raise _ZygoteLost
+        bounds = self.bounds
+        if kind == ord("T"):
+            raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.wall_ms} ms")
+        if kind == ord("S"):
+            if number in (signal.SIGXCPU, signal.SIGKILL):
+                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor time")
+            raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(number)})")
+        if number == _OUT_OF_MEMORY:
+            raise StepFailure(Failure.BOMB, f"reading the document takes more than {bounds.memory_mib} MiB of memory")
+        try:
+            found = json.loads(answer[: -_VERDICT.size])
+        except ValueError as error:
+            raise StepFailure(Failure.HOSTILE, "the reader of the document broke down") from error
+        if number != 0 or not isinstance(found, dict):
+            raise StepFailure(Failure.HOSTILE, "the reader of the document broke down")
+        return found
+
+
+def _start(readers: Mapping[str, Path]) -> _Zygote:
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-I", str(_HERE / "jail.py"), *(f"{name}={path}" for name, path in readers.items())]
+    with theirs:
+        process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"LC_ALL": "C.UTF-8"},  # no secret of the engine's environment enters
+            cwd="/",
+        )
+    try:
+        hello = json.loads(_line(ours))
+    except (OSError, ValueError) as error:
+        hello = {"error": f"no answer at the start: {error}"}
+    if "error" in hello:
+        ours.close()
+        process.kill()
+        process.wait()
+        raise Unavailable(f"the document readers cannot start: {hello['error']}", hints=("reinstall the package",))
+    ours.settimeout(_START_SECONDS)
+    return _Zygote(process, ours, hello, os.getpid())
+
+
+def _line(control: socket.socket) -> bytes:
+    deadline = time.monotonic() + _START_SECONDS
+    line = b""
+    while not line.endswith(b"\n"):
+        control.settimeout(max(0.001, deadline - time.monotonic()))
+        part = control.recv(4096)
+        if not part:
+            raise ConnectionError("it ended")
+        line += part
+    return line
+
+
+def _send(channel: socket.socket, content: bytes, deadline: float) -> None:
+    try:
+        channel.settimeout(max(0.001, deadline - time.monotonic()))
+        channel.sendall(content)
+        channel.shutdown(socket.SHUT_WR)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the child died before it had read everything: the verdict says how
+
+
+def _receive(channel: socket.socket, most: int, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    while length <= most:
+        channel.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            part = channel.recv(1 << 20)
+        except ConnectionResetError:
+            break
+        if not part:
+            break
+        parts.append(part)
+        length += len(part)
+    return b"".join(parts)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _call(function: Callable[[], None] | None) -> None:
+    if function is not None:
+        function()
+
+
+SHARED: Final = Sandbox({"pdf": _HERE / "pdf.py"})
+"""The readers of this process."""
