@@ -1,0 +1,243 @@
+"""What an explanation of a run holds: values only, made by `aie.runs.explain`, printed by the surfaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
+
+from aie.core import JSON, Spend
+
+__all__ = [
+    "Call",
+    "ComponentUse",
+    "Effect",
+    "Evidence",
+    "Explanation",
+    "LimitUse",
+    "Moment",
+    "ReviewStory",
+    "Segment",
+    "StepStatus",
+    "StepStory",
+    "Trouble",
+]
+
+StepStatus = Literal["finished", "skipped", "failed", "review", "effect", "running", "not reached"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentUse:
+    """One versioned thing that a step used."""
+
+    kind: str
+    """`prompt`, `schema`, `classifier` …"""
+    name: str
+    digest: str
+    """`sha256:<hex>` of its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A place in a document that a step's value rests on."""
+
+    step: str
+    """Path of the step."""
+    about: str
+    """JSON pointer into the step's value; empty for the whole."""
+    quote: str
+    """The words themselves."""
+    document: str
+    """Name of the document as it was given; its reference when it is not part of the input."""
+    page: int | None
+    """1-based; None where the document has no pages."""
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One try that failed."""
+
+    at: int
+    failure: str
+    """Class of the taxonomy."""
+    message: str
+    """Empty when erased."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStory:
+    """One step: what ran, what it said, what it used."""
+
+    path: str
+    layer: str
+    version: int | None
+    """Layer version that ran; None when it did not."""
+    status: StepStatus
+    output: JSON
+    """Its value; None when there is none or it is erased."""
+    report: JSON
+    """What the layer says of its own work."""
+    dropped: tuple[JSON, ...]
+    """What it left out, as its report says."""
+    components: tuple[ComponentUse, ...]
+    reads: Mapping[str, str]
+    """Reference of each value it read, by name."""
+    labels: tuple[str, ...]
+    """Data classes of the value, and `untrusted` when outsiders could have written it."""
+    why: str
+    """Why it was skipped; empty otherwise."""
+    troubles: tuple[Trouble, ...]
+    ms: int
+    cpu_us: int
+    at: int | None
+    """When its value was recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a model that cost or may have cost."""
+
+    attempt: str
+    path: str
+    model: str
+    resolved: str
+    """Model id as the provider says it; empty when it did not answer."""
+    outcome: str
+    """`settled`, `released`, `forfeited` or `open`."""
+    spend: Spend
+    """Actual; the reservation while open or when forfeited."""
+    failure: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewStory:
+    """A task for a person and what came of it."""
+
+    review: str
+    path: str
+    desk: str
+    why: str
+    opened_at: int
+    due: int | None
+    shown: JSON
+    """Exactly what the person is shown; None when erased."""
+    shown_hash: str
+    actor: str
+    """Who decided; empty while it is open."""
+    decision: str
+    """`approve`, `correct`, `reject`; empty while it is open."""
+    decided_at: int | None
+    values: JSON
+    changed: Mapping[str, tuple[JSON, JSON]]
+    """Fields that the person changed: before and after."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Something done outside, or owed."""
+
+    key: str
+    path: str
+    receiver: str
+    semantics: str
+    state: Literal["queued", "tried", "delivered", "failed"]
+    attempts: int
+    request: JSON
+    receipt: JSON
+    failure: str
+    at: int
+    """When it was owed first."""
+    delivered_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitUse:
+    """One hard bound of the run and what was used of it."""
+
+    name: str
+    """`cost` in micro-USD, `tokens`, `time` in ms, `steps`, `model_calls`."""
+    used: int
+    at_most: int | None
+    """None: the workflow sets no bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One stretch of execution by one executor."""
+
+    segment: int
+    epoch: int
+    executor: str
+    engine: str
+    runtime: Mapping[str, int]
+    began_at: int
+    executing_ms: int | None
+    """None: it never closed; its process died or lost the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the timeline."""
+
+    at: int
+    who: str
+    """Actor, executor or step."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a run ended as it did, or where it stands."""
+
+    run: str
+    workflow: str
+    release: str
+    """Release id; the run is pinned to it for life."""
+    environment: str
+    mode: str
+    case: str
+    """The business case as people write it; empty when erased."""
+    actor: str
+    """Who submitted it."""
+    submitted_at: int
+    finished_at: int | None
+    state: str
+    """`queued`, `running`, `waiting`, or how it ended."""
+    failure: str
+    failed_at: str
+    """Path of the step that failed; empty otherwise."""
+    message: str
+    input: JSON
+    output: JSON
+    relation: str
+    erased: bool
+    """True when what people wrote and decided can no longer be read."""
+    steps: tuple[StepStory, ...]
+    evidence: tuple[Evidence, ...]
+    reviews: tuple[ReviewStory, ...]
+    effects: tuple[Effect, ...]
+    calls: tuple[Call, ...]
+    limits: tuple[LimitUse, ...]
+    spend: Spend
+    cpu_us: int
+    """CPU time of all recorded steps."""
+    segments: tuple[Segment, ...]
+    needs_runtime: Mapping[str, int]
+    """Layer versions that nobody provides; empty unless the run waits for them."""
+    timeline: tuple[Moment, ...]
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return everything, by field name."""
+        return {each.name: _json(getattr(self, each.name)) for each in fields(self)}
+
+
+def _json(value: Any) -> JSON:
+    if is_dataclass(value):
+        return {each.name: _json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _json(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_json(each) for each in value]
+    return value  # type: ignore[no-any-return]
