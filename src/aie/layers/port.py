@@ -132,6 +132,8 @@ class Task:
     config: Mapping[str, JSON]
     inputs: Mapping[str, Value]
     workflow: str
+    time_left_ms: int | None = None
+    """What the run's time limit leaves; None when it sets none. A call must not wait longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +183,10 @@ class Delivery:
     key: str
     """Stable for the effect, the same in every repeat."""
     body: JSON
+    receiver: str
+    """`"receiver:<name>"`: its pinned part is a component, its endpoint a live fact."""
     config: Mapping[str, JSON]
-    """Pinned configuration of the receiver."""
+    """Configuration of the step."""
 
 
 class Deliverer(Protocol):
@@ -196,7 +200,7 @@ class Deliverer(Protocol):
         """
         ...
 
-    def reconcile(self, delivery: Delivery, tools: Tools) -> JSON | None:
+    def reconcile(self, delivery: Delivery, tools: Tools) -> "JSON | None":
         """Ask a `reconcile` receiver whether it has the key; its receipt, or None when it has not."""
         ...
 

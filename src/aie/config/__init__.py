@@ -1,0 +1,117 @@
+"""What people write: the files of a workspace as typed values, and every mistake in them with its place and mending.
+
+`load_workspace` reads a folder; `Site` is what a layer is given to compile a step; expressions, templates and types
+are checked here once and run the same everywhere.
+"""
+
+from aie.config.cases import Case, read_dataset
+from aie.config.catalog import ChatModel, ChosenThreshold, ModelEntry, ModelsSpec, TextClassifier
+from aie.config.datasets import DatasetSpec
+from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
+from aie.config.handlers import Handler
+from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
+from aie.config.schemas import SchemaError, read_schema, schema_of, type_of
+from aie.config.settings import Desk, FileReceiver, HttpReceiver, Receiver, Settings
+from aie.config.site import Site
+from aie.config.source import Node, Source, parse_yaml
+from aie.config.steps import (
+    ActStep,
+    CheckStep,
+    ContextStep,
+    ExtractStep,
+    MapSpec,
+    MapStep,
+    ModelStep,
+    ReviewStep,
+    Step,
+    StepSpec,
+)
+from aie.config.templates import Template, check_template
+from aie.config.types import (
+    AnyType,
+    BoolType,
+    DateType,
+    DecimalType,
+    DocumentType,
+    IntType,
+    ListType,
+    MoneyType,
+    NullableType,
+    NullType,
+    ObjectType,
+    TextType,
+    Type,
+    fits,
+    nullable,
+)
+from aie.config.workflow import LimitsSpec, Targets, WorkflowSpec
+from aie.config.workspace import Workspace, load_workspace, scan_workspace
+
+__all__ = [
+    "ActStep",
+    "AnyType",
+    "BoolType",
+    "Case",
+    "ChatModel",
+    "CheckStep",
+    "Checked",
+    "ChosenThreshold",
+    "ContextStep",
+    "DatasetSpec",
+    "DateType",
+    "DecimalType",
+    "Desk",
+    "DocumentType",
+    "Expression",
+    "ExtractStep",
+    "FileReceiver",
+    "Finding",
+    "Handler",
+    "HttpReceiver",
+    "IntType",
+    "LimitsSpec",
+    "ListType",
+    "MapSpec",
+    "MapStep",
+    "Mark",
+    "ModelEntry",
+    "ModelStep",
+    "ModelsSpec",
+    "MoneyType",
+    "Node",
+    "NullType",
+    "NullableType",
+    "ObjectType",
+    "Problems",
+    "Receiver",
+    "ReviewStep",
+    "SchemaError",
+    "Settings",
+    "Site",
+    "Source",
+    "Step",
+    "StepSpec",
+    "Targets",
+    "Template",
+    "TextClassifier",
+    "TextType",
+    "Type",
+    "WorkflowSpec",
+    "Workspace",
+    "apply",
+    "check_expression",
+    "check_template",
+    "did_you_mean",
+    "expression",
+    "fits",
+    "load_workspace",
+    "nearest",
+    "nullable",
+    "parse_yaml",
+    "read_dataset",
+    "read_schema",
+    "references",
+    "scan_workspace",
+    "schema_of",
+    "type_of",
+]

@@ -1,0 +1,207 @@
+"""Where a step is compiled: what it may see, and where its mistakes are reported."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aie.config.catalog import ModelEntry
+from aie.config.expressions import Finding, check_expression
+from aie.config.problems import Mark, Problems, did_you_mean, nearest
+from aie.config.schemas import SchemaError, read_schema, type_of
+from aie.config.settings import Desk, Receiver
+from aie.config.source import parse_yaml
+from aie.config.steps import StepSpec
+from aie.config.templates import check_template
+from aie.config.types import Type
+from aie.config.workflow import WorkflowSpec
+from aie.config.workspace import Workspace
+from aie.errors import ConfigError, Edit, Problem
+
+__all__ = ["Site"]
+
+From = Literal["workflow", "workspace"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """One step of one workflow being compiled.
+
+    Every `key` below is a dotted path within the step, e.g. `with.amount`; empty for the step itself. A method that
+    returns None has reported why.
+    """
+
+    workspace: Workspace
+    workflow: WorkflowSpec
+    step: StepSpec | None
+    """None for what belongs to the whole workflow: `case`, `result` …; keys then begin at the file's root."""
+    scope: Mapping[str, Type]
+    """What expressions may name: `input`, the steps before this one, and the item of a map."""
+    problems: Problems
+    path: tuple[str | int, ...] = ()
+    """Where the step stands in the workflow file, e.g. `("steps", "fields")`."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Every file used so far, by path relative to the workspace: the release pins them."""
+    programs: dict[str, str] = field(default_factory=dict)
+    """What runs for each expression that was checked, by its text."""
+
+    @property
+    def models(self) -> Mapping[str, ModelEntry]:
+        """Models of the workspace by name."""
+        return self.workspace.models.models
+
+    @property
+    def receivers(self) -> Mapping[str, Receiver]:
+        """Receivers of the workspace by name."""
+        return self.workspace.settings.receivers
+
+    @property
+    def desks(self) -> Mapping[str, Desk]:
+        """Desks of the workspace by name."""
+        return self.workspace.settings.desks
+
+    def problem(self, code: str, key: str, message: str, hint: str = "", edit: Edit | None = None) -> None:
+        """Report a mistake at a key of this step."""
+        path = self._path(key)
+        mark = self.workflow.source.mark(path, at_key=not key)
+        self._report(self.workflow.source.file, mark, code, path, message, hint, edit)
+
+    def unknown(self, key: str, given: str, known: Collection[str], what: str) -> None:
+        """Report a name that does not exist, with the one that was probably meant; `what` is e.g. `model`."""
+        near = nearest(given, known)
+        self.problem(
+            f"unknown-{what}", key, f"no {what} is named `{given}`", did_you_mean(given, known, what),
+            None if near is None else self.replacement(key, near),
+        )
+
+    def replacement(self, key: str, text: str) -> Edit | None:
+        """Return the edit that writes other text where the value of a key stands."""
+        path = self._path(key)
+        node, _, depth = self.workflow.source.find(path)
+        return self.workflow.source.replace(node, text) if depth == len(path) else None
+
+    def removal(self, key: str) -> Edit | None:
+        """Return the edit that takes a key of the step out."""
+        return self.workflow.source.remove(self._path(key))
+
+    def model(self, key: str, name: str) -> ModelEntry | None:
+        """Return a model of the workspace."""
+        found = self.models.get(name)
+        if found is None:
+            self.unknown(key, name, self.models, "model")
+        return found
+
+    def receiver(self, key: str, name: str) -> Receiver | None:
+        """Return a receiver of the workspace."""
+        found = self.receivers.get(name)
+        if found is None:
+            self.unknown(key, name, self.receivers, "receiver")
+        return found
+
+    def desk(self, key: str, name: str) -> Desk | None:
+        """Return a desk of the workspace."""
+        found = self.desks.get(name)
+        if found is None:
+            self.unknown(key, name, self.desks, "desk")
+        return found
+
+    def expression(self, key: str, text: str, expects: Type | None = None) -> Type | None:
+        """Return the type of an expression in this scope; what runs for it is then in `programs`."""
+        checked = check_expression(text, self.scope, expects)
+        for finding in checked.findings:
+            self._found(key, text, finding)
+        if checked.findings or checked.type is None:
+            return None
+        self.programs[text] = checked.program
+        return checked.type
+
+    def file(self, key: str, path: str, *, base: From = "workflow") -> bytes | None:
+        """Return the bytes of a file that the step uses; `path` is relative to the workflow's folder or the workspace."""
+        full = f"{self.workflow.folder}/{path}" if base == "workflow" else path
+        found = self.workspace.read(full)
+        if isinstance(found, str):
+            known = self.workspace.neighbours(full)
+            folder = path.rpartition("/")[0]
+            names = [f"{folder}/{each}" if folder else each for each in known]
+            near = nearest(path, names)
+            self.problem(
+                "missing-file", key, f"`{path}`: {found}", did_you_mean(path, names, "files there"),
+                self.replacement(key, near) if near else None,
+            )
+            return None
+        name, content = found
+        self.files[name] = content
+        return content
+
+    def schema(self, key: str, path: str) -> tuple[bytes, Type] | None:
+        """Return a JSON Schema file and the type it describes."""
+        content = self.file(key, path)
+        if content is None:
+            return None
+        try:
+            return content, type_of(read_schema(content))
+        except SchemaError as error:
+            file = self._name(path)
+            mark = _schema_mark(content, file, error)
+            self._report(file, mark, "bad-schema", error.pointer, error.message, error.hint, None)
+            return None
+
+    def template(self, key: str, path: str, slots: Mapping[str, Type]) -> bytes | None:
+        """Return a prompt template that uses nothing but its slots."""
+        content = self.file(key, path)
+        if content is None:
+            return None
+        file = self._name(path)
+        findings = check_template(content, slots)
+        lines = content.decode("utf-8", "replace").split("\n")
+        for each in findings:
+            edit = None
+            if each.replacement is not None:
+                line = lines[each.line - 1]
+                changed = line[: each.col - 1] + each.replacement + line[each.end_col - 1 :]
+                edit = Edit(file=file, line=each.line, end_line=each.line, lines=(changed,))
+            self._report(file, Mark(each.line, each.col), each.code, (), each.message, each.hint, edit)
+        return None if findings else content
+
+    def _name(self, path: str) -> str:
+        found = self.workspace.read(f"{self.workflow.folder}/{path}")
+        return path if isinstance(found, str) else found[0]
+
+    def _path(self, key: str) -> tuple[str | int, ...]:
+        parts = (int(part) if part.isdigit() else part for part in key.split(".") if key)
+        return (*self.path, *parts)
+
+    def _found(self, key: str, text: str, finding: Finding) -> None:
+        source, path = self.workflow.source, self._path(key)
+        node = source.find(path)[0]
+        mark, edit = Mark(node.line, node.col), None
+        line = source.lines()[node.line - 1] if node.kind == "scalar" else ""
+        start = line.find(text, node.col - 1) if text else -1
+        if start >= 0:
+            # The text stands in its line as it is: the place within it is exact.
+            mark = Mark(node.line, start + finding.start + 1)
+            if finding.replacement is not None:
+                changed = line[: start + finding.start] + finding.replacement + line[start + finding.end :]
+                edit = Edit(file=source.file, line=node.line, end_line=node.line, lines=(changed,))
+        self._report(source.file, mark, finding.code, path, finding.message, finding.hint, edit)
+
+    def _report(
+        self, file: str, mark: Mark, code: str, path: Sequence[str | int], message: str, hint: str, edit: Edit | None
+    ) -> None:
+        key = ".".join(str(each) for each in path)
+        self.problems.add(
+            Problem(
+                code=code, file=file, line=mark.line, col=mark.col, key=key, message=message, hint=hint, edit=edit
+            )
+        )
+
+
+def _schema_mark(content: bytes, file: str, error: SchemaError) -> Mark:
+    if error.line:
+        return Mark(error.line, error.col)
+    try:
+        # JSON is read again as YAML, only for the places.
+        return parse_yaml(content, file).mark(error.pointer)
+    except ConfigError as place:
+        return Mark(place.problems[0].line, place.problems[0].col)
+
+
