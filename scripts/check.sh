@@ -16,7 +16,7 @@ check() {
 check format "$dev" dev ruff format --check --quiet .
 check lint "$dev" dev ruff check --quiet .
 check types "$dev" dev mypy
-check contract "$dev" dev lint-imports --cache-dir .cache/import-linter
+check contract "$dev" dev lint-imports --no-logo --cache-dir .cache/import-linter
 check locks "$dev" dev python scripts/locks.py
 check licences "$dev" dev python scripts/licences.py
 check tracked "$dev" dev python scripts/tracked.py

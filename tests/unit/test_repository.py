@@ -1,0 +1,184 @@
+"""The checks of this repository catch what they are there for: each is shown a violation and must refuse it."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from scripts.licences import declared_licence, judge, judge_all
+from scripts.locks import judge_lock, wanted_by
+from scripts.tracked import PATTERNS, judge_text
+
+TOP = Path(__file__).parents[2]
+PLANTED = [
+    pytest.param("core/planted.py", "from aie.runs import heart\n", "Floors", id="upward"),
+    pytest.param("planted/__init__.py", "", "Floors", id="package without a floor"),
+    pytest.param("layers/check/planted.py", "import aie.layers.act\n", "Layers are peers", id="layer to layer"),
+    pytest.param("records/planted.py", "import dbos\n", "vendor stays in runs.engines", id="engine vendor"),
+    pytest.param("runs/planted.py", "import sqlalchemy\n", "SQL stays in records", id="sql"),
+    pytest.param("evals/planted.py", "import sklearn\n", "Model vendors", id="model vendor"),
+    pytest.param("models/planted.py", "import pypdfium2\n", "PDF library", id="pdf"),
+    pytest.param("app/planted.py", "import rich\n", "terminal", id="terminal"),
+]
+
+
+def lint_imports(source: Path) -> subprocess.CompletedProcess[str]:
+    """Run the contract of this repository on a copy of its package."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache", "--config", TOP / "pyproject.toml"],
+        cwd=source.parent,
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the package in `src` of an empty folder."""
+    source = tmp_path / "src"
+    shutil.copytree(TOP / "src" / "aie", source / "aie", ignore=shutil.ignore_patterns("__pycache__", "templates"))
+    return source
+
+
+@pytest.mark.slow
+def test_the_import_contract_holds(copy: Path):
+    """The package as it is keeps every contract; without this the controls below prove nothing."""
+    done = lint_imports(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "text", "contract"), PLANTED)
+def test_a_planted_import_breaks_the_contract(copy: Path, file: str, text: str, contract: str):
+    """Negative control: one import too many, and exactly the contract that guards it is broken."""
+    planted = copy / "aie" / file
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text(text, encoding="utf-8")
+    done = lint_imports(copy)
+    assert done.returncode == 1, done.stdout + done.stderr
+    broken = re.findall(r"^(.*) BROKEN$", done.stdout, re.MULTILINE)
+    if file == "planted/__init__.py":
+        # A package that no floor names stops the check altogether.
+        assert "planted" in done.stdout
+    else:
+        assert [name for name in broken if contract in name], done.stdout
+
+
+@pytest.mark.parametrize(
+    "declared",
+    ["MIT", "Apache-2.0 OR GPL-3.0-only", "BSD-3-Clause AND Zlib", "Mozilla Public License 2.0 (MPL 2.0)", "PSF-2.0"],
+)
+def test_permissive_licences_are_accepted(declared: str):
+    assert judge("anything", declared).accepted
+
+
+@pytest.mark.parametrize(
+    "declared",
+    ["", "GPL-3.0-only", "MIT AND GPL-2.0-or-later", "AGPL-3.0", "LGPL-3.0-only", "Proprietary", "UNKNOWN"],
+)
+def test_other_licences_are_refused(declared: str):
+    """Negative control of the licence check: copyleft, unknown and undeclared are refused."""
+    assert not judge("anything", declared).accepted
+
+
+def test_the_named_exception_is_for_that_licence_only():
+    accepted = judge("psycopg", "LGPL-3.0-only")
+    assert accepted.accepted
+    assert accepted.named
+    assert not judge("psycopg", "AGPL-3.0").accepted
+
+
+def test_one_refused_distribution_is_found_among_many():
+    verdicts = judge_all([("b", "MIT"), ("a", "SSPL-1.0"), ("applied-intelligence-engine", "Apache-2.0")])
+    assert [(verdict.name, verdict.accepted) for verdict in verdicts] == [("a", False), ("b", True)]
+
+
+def test_a_licence_is_read_from_the_expression_then_classifiers_then_text():
+    metadata = Message()
+    metadata["License"] = "MIT License\n\nCopyright"
+    assert declared_licence(metadata) == "MIT License"
+    metadata["Classifier"] = "License :: OSI Approved :: BSD License"
+    assert declared_licence(metadata) == "BSD License"
+    metadata["License-Expression"] = "ISC"
+    assert declared_licence(metadata) == "ISC"
+
+
+LOCK = "a==1.0 ; sys_platform != 'win32' \\\n    --hash=sha256:" + "0" * 64 + "\n    # via\n    #   b\n"
+
+
+def test_the_locks_hold_what_pyproject_asks_for():
+    for name, wanted in wanted_by((TOP / "pyproject.toml").read_text(encoding="utf-8")).items():
+        assert judge_lock((TOP / "requirements" / f"{name}.txt").read_text(encoding="utf-8"), wanted) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://example.test/simple",
+        "--find-links wheels",
+        "b @ https://example.test/b.whl \\",
+        "-e .",
+        "./local",
+        "b>=1.0 \\",
+        "    # from https://example.test/simple",
+        "b==1.0",
+    ],
+)
+def test_a_lock_with_an_address_or_without_a_pin_is_refused(line: str):
+    """Negative control of the lock check; the clean lock passes."""
+    assert judge_lock(LOCK, frozenset({"a"})) == []
+    assert judge_lock(f"{LOCK}{line}\n", frozenset({"a"}))
+
+
+def test_a_lock_without_hash_or_without_a_dependency_is_refused():
+    assert judge_lock("a==1.0 \\\n", frozenset({"a"})) == ["a has no hash"]
+    assert judge_lock(LOCK, frozenset({"a", "c"})) == ["c is asked for by pyproject.toml and not locked"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("private key", "-----BEGIN " + "PRIVATE KEY-----"),
+        ("cloud key", "AKIA" + "A" * 16),
+        ("provider key", "key: sk-" + "a1" * 16),
+        ("forge token", "ghp_" + "a" * 36),
+        ("path of a machine", "root: /" + "home/someone/aie"),
+        ("package index", "see " + "pypi" + ".org"),
+    ],
+)
+def test_a_planted_secret_or_path_is_found(kind: str, text: str):
+    """Negative control of the check of tracked files; each kind is found at its line."""
+    assert kind in PATTERNS
+    assert judge_text("file", "fine\n" + text) == [f"file:2: {kind}: {text}"]
+
+
+def test_the_distribution_is_ours_and_the_command_is_aie():
+    """The name `aie` on the public index is another project's: nothing here may tell people to install it."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == "applied-intelligence-engine"
+    assert project["scripts"] == {"aie": "aie.cli:main"}
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]:
+        assert not re.search(r"pip install aie\b", document.read_text(encoding="utf-8")), document
+
+
+def test_every_make_target_is_described():
+    text = (TOP / "Makefile").read_text(encoding="utf-8")
+    phony = set(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split())
+    assert phony == set(re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE))
+
+
+def test_documents_name_only_targets_that_exist():
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), TOP / ".ci" / "run"]:
+        named = set(
+            re.findall(r"(?:`|^ *|PYTHON=\S+ )make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+        )
+        assert named <= targets, document
