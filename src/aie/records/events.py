@@ -355,6 +355,8 @@ class EffectAttempted(Event):
     path: str
     attempt: int
     executor: str
+    lease_until: int = 0
+    """After this time the attempt counts as interrupted; 0: as long as its executor lives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +381,8 @@ class EffectFailed(Event):
     failure: str
     """`receiver_down` is tried again until `final`; `receiver_refused` and `delivery_unknown` are final."""
     final: bool
+    next_at: int = 0
+    """When to try again, microseconds since the epoch; 0: at once."""
     message: str = private("")
 
 
@@ -393,6 +397,8 @@ class ReleaseCreated(Event):
     release: str
     workflow: str
     actor: str
+    bundle: str = ""
+    """Digest of the stored bundle's bytes."""
     parent: str = ""
     imported: bool = False
 
@@ -431,16 +437,20 @@ EVENTS: Final[dict[str, type[Event]]] = {
 """Every event class by its stable name."""
 
 _PUBLIC: Final = {kind: tuple(f.name for f in fields(kind) if not f.metadata.get("private")) for kind in EVENTS.values()}
-_PRIVATE: Final = {kind: tuple(f.name for f in fields(kind) if f.metadata.get("private")) for kind in EVENTS.values()}
+_PRIVATE: Final = {
+    kind: tuple((f.name, f.default) for f in fields(kind) if f.metadata.get("private")) for kind in EVENTS.values()
+}
 
 
 def encode(event: Event) -> tuple[dict[str, JSON], dict[str, JSON]]:
-    """Return the public body and the private payload; the payload is empty for events without private fields."""
+    """Return the public body and the private payload; the payload leaves out fields that have their default."""
     kind = type(event)
-    return (
-        {name: getattr(event, name) for name in _PUBLIC[kind]},
-        {name: getattr(event, name) for name in _PRIVATE[kind]},
-    )
+    payload = {}
+    for name, default in _PRIVATE[kind]:
+        value = getattr(event, name)
+        if value != default or type(value) is not type(default):
+            payload[name] = value
+    return {name: getattr(event, name) for name in _PUBLIC[kind]}, payload
 
 
 def decode(type_: str, body: dict[str, Any], payload: dict[str, Any] | None) -> Event:
@@ -453,5 +463,5 @@ def decode(type_: str, body: dict[str, Any], payload: dict[str, Any] | None) -> 
     if kind is None:
         raise IntegrityError(f"event type {type_!r} is not known to this version", hints=("upgrade aie",))
     if payload is None:
-        payload = dict.fromkeys(_PRIVATE[kind])
+        payload = {name: None for name, _ in _PRIVATE[kind]}
     return kind(**body, **payload)

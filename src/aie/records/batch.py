@@ -1,0 +1,332 @@
+"""One transaction of the journal: lock, decide, append, project.
+
+The rows of all runs are locked in the order of their ids, so that two processes never wait for each other. Decisions of
+one batch see what earlier ones of the same batch did.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aie.core import canonical
+from aie.errors import AieError, Conflict, InputError, NotFound, StoreError
+from aie.records import tables
+from aie.records.entries import Entry, Locked
+from aie.records.events import (
+    EffectAttempted,
+    EffectDelivered,
+    EffectFailed,
+    EffectQueued,
+    Event,
+    ReviewDecided,
+    ReviewOpened,
+    SegmentStarted,
+    encode,
+)
+from aie.records.leaf import event_header, leaf_of, salt_of
+from aie.records.links import Link
+from aie.records.projection import Desk, Row, project
+from aie.records.rows import EFFECT_COLUMNS, REVIEW_COLUMNS, RUN_COLUMNS, EffectRow, Recorded, ReviewRow, RunRow, run_row
+from aie.records.vault import DataKey, Vault
+
+__all__ = ["Batch", "Outcome", "as_error", "nothing_appended", "place", "write_desk"]
+
+Outcome = list[Recorded] | BaseException
+
+_RUNS: Final = ", ".join(f"runs.{name}" for name in RUN_COLUMNS)
+_LOCK_RUNS: Final = (
+    f"SELECT {_RUNS}, (SELECT state FROM executors WHERE executors.id = runs.executor) "
+    "FROM runs WHERE runs.id {among} ORDER BY runs.id {lock}"
+)
+_SAME_KEY: Final = f"SELECT {_RUNS} FROM runs WHERE runs.idempotency_key {{among}}"
+_LIVE: Final = "SELECT id FROM executors WHERE state = 'live' AND id {among}"
+_REVIEWS: Final = f"SELECT {', '.join(REVIEW_COLUMNS)} FROM reviews WHERE run {{among}}"
+_EFFECTS: Final = f"SELECT {', '.join(EFFECT_COLUMNS)} FROM effects WHERE run {{among}}"
+_EFFECTS_BY_KEY: Final = f"SELECT {', '.join(EFFECT_COLUMNS)} FROM effects WHERE key {{among}}"
+_POINTERS: Final = "SELECT tenant, workflow, environment, pointer, release, actor, moved_at FROM environments WHERE tenant = ?"
+_LAST_N: Final = "SELECT stream, max(n) FROM events WHERE stream {among} GROUP BY stream"
+
+_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "runs": ("id",),
+    "reviews": ("id",),
+    "effects": ("tenant", "key"),
+    "environments": ("tenant", "workflow", "environment", "pointer"),
+    "releases": ("tenant", "id"),
+}
+_FIXED: Final = frozenset(
+    "tenant workflow release environment mode queue case_key subject idempotency_key body_hash submitted_at".split()
+)
+"""Columns of a run that never change after it was submitted."""
+_CHANGING: Final = {
+    name: tuple(
+        column.name
+        for column in tables.metadata.tables[name].columns
+        if column.name not in keys and not (name == "runs" and column.name in _FIXED)
+    )
+    for name, keys in _KEYS.items()
+}
+_UPDATES: Final = {
+    name: f"UPDATE {name} SET {', '.join(f'{column} = ?' for column in _CHANGING[name])} WHERE "
+    + " AND ".join(f"{key} = ?" for key in keys)
+    for name, keys in _KEYS.items()
+}
+_COLUMNS: Final = {name: tuple(column.name for column in tables.metadata.tables[name].columns) for name in _KEYS}
+
+
+@dataclass(slots=True)
+class Batch:
+    """The work of one transaction; made anew for each try."""
+
+    vault: Vault
+    writer: str
+    now: int
+    seqs: dict[str, int]
+    """Last position of this writer by tenant; the caller adopts it once committed."""
+    desk: Desk = field(default_factory=Desk)
+    last_n: dict[str, int] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    keys: dict[tuple[str, str], DataKey] = field(default_factory=dict)
+    made: dict[str, dict[str, DataKey]] = field(default_factory=dict)
+    """Data keys first used here, by tenant and subject."""
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    """Rows of the table `events`."""
+
+    def work(self, link: Link, entries: Sequence[Entry]) -> list[Outcome]:
+        """Do everything but begin and commit; return what to tell the writer of each entry."""
+        self._load(link, entries)
+        outcomes = [self._decide(entry) for entry in entries]
+        appended = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
+        if appended:
+            self._seal(link, appended)
+            link.insert(tables.events, self.rows)
+            write_desk(link, self.desk)
+        return outcomes
+
+    def _load(self, link: Link, entries: Sequence[Entry]) -> None:
+        streams = {entry.stream for entry in entries}
+        for *values, state in link.fetch(_LOCK_RUNS, link.array(sorted(s for s in streams if "/" not in s))):
+            row = dict(zip(RUN_COLUMNS, values, strict=True))
+            self.desk.runs[row["id"]] = row
+            self.last_n[row["id"]] = row["last_n"]
+            if state == "live":
+                self.live.add(row["executor"])
+        self._load_owned(link, entries)
+        wanted = {entry.executor for entry in entries if entry.executor} - self.live
+        if wanted:
+            self.live.update(id_ for (id_,) in link.fetch(_LIVE, link.array(sorted(wanted))))
+        keys = {entry.idempotency[1] for entry in entries if entry.idempotency is not None}
+        if keys:
+            for values in link.fetch(_SAME_KEY, link.array(sorted(keys))):
+                row = dict(zip(RUN_COLUMNS, values, strict=True))
+                self.desk.runs.setdefault(row["id"], row)
+        others = sorted(stream for stream in streams if "/" in stream)
+        if others:
+            self.last_n.update(link.fetch(_LAST_N, link.array(others)))
+            for tenant in sorted({entry.tenant for entry in entries if "/environment/" in entry.stream}):
+                for values in link.fetch(_POINTERS, tenant):
+                    row = dict(zip(_COLUMNS["environments"], values, strict=True))
+                    self.desk.environments[values[0], values[1], values[2], values[3]] = row
+
+    def _load_owned(self, link: Link, entries: Sequence[Entry]) -> None:
+        """Load reviews and effects, which most runs do not have."""
+        reviewed = [run["id"] for run in self.desk.runs.values() if run["reviews"]]
+        if reviewed:
+            for values in link.fetch(_REVIEWS, link.array(reviewed)):
+                self.desk.reviews[values[0]] = dict(zip(REVIEW_COLUMNS, values, strict=True))
+        acting = [run["id"] for run in self.desk.runs.values() if run["effects"]]
+        asked = sorted({key for entry in entries for key in entry.effect_keys})
+        for sql, wanted in ((_EFFECTS, acting), (_EFFECTS_BY_KEY, asked)):
+            if wanted:
+                for values in link.fetch(sql, link.array(wanted)):
+                    self.desk.effects.setdefault((values[0], values[1]), dict(zip(EFFECT_COLUMNS, values, strict=True)))
+
+    def _decide(self, entry: Entry) -> Outcome:
+        try:
+            locked = self._locked(entry)
+            events = entry.decide(locked)
+            self._check(entry, events)
+            encoded = [_encoded(event) for event in events]
+        except BaseException as error:  # noqa: BLE001 - whatever a decision raises belongs to its entry alone
+            return error
+        return self._append(entry, events, encoded)
+
+    def _check(self, entry: Entry, events: Sequence[Event]) -> None:
+        """Refuse what would break the projection, before any of the entry is applied."""
+        queued: set[str] = set()
+        opened: set[str] = set()
+        for event in events:
+            match event:
+                case EffectQueued(key=key):
+                    known = self.desk.effects.get((entry.tenant, key))
+                    if known is not None or key in queued:
+                        run = entry.stream if known is None else known["run"]
+                        raise Conflict(f"the effect was asked for before by {run}", run=run, key=key)
+                    queued.add(key)
+                case EffectAttempted(key=key) | EffectDelivered(key=key) | EffectFailed(key=key):
+                    if key not in queued and (entry.tenant, key) not in self.desk.effects:
+                        raise NotFound(f"{entry.stream} has no effect with the key {key}")
+                case ReviewOpened(review=review):
+                    opened.add(review)
+                case ReviewDecided(review=review):
+                    if review not in opened and review not in self.desk.reviews:
+                        raise NotFound(f"{entry.stream} has no review {review}")
+
+    def _locked(self, entry: Entry) -> Locked:
+        row = self.desk.runs.get(entry.stream)
+        if row is not None and row["tenant"] != entry.tenant:
+            raise NotFound("there is no such run", hints=("`aie runs` lists the runs",))
+        run = None if row is None else run_row(row)
+        return Locked(
+            run=run,
+            reviews=self._reviews(row),
+            effects=self._effects(entry, row),
+            pointers=self._pointers(entry),
+            live=frozenset(self.live),
+            same_key=None if entry.idempotency is None else self._same_key(entry.tenant, *entry.idempotency),
+            last_n=self.last_n.get(entry.stream, 0),
+            now=self.now,
+        )
+
+    def _reviews(self, run: Row | None) -> dict[str, ReviewRow]:
+        if run is None or not run["reviews"]:
+            return {}
+        return {key: ReviewRow(**row) for key, row in self.desk.reviews.items() if row["run"] == run["id"]}
+
+    def _effects(self, entry: Entry, run: Row | None) -> dict[str, EffectRow]:
+        if (run is None or not run["effects"]) and not entry.effect_keys:
+            return {}
+        return {
+            key: EffectRow(**row)
+            for (tenant, key), row in self.desk.effects.items()
+            if tenant == entry.tenant and (row["run"] == entry.stream or key in entry.effect_keys)
+        }
+
+    def _pointers(self, entry: Entry) -> dict[str, str]:
+        if "/environment/" not in entry.stream:
+            return {}
+        _, _, workflow, environment = entry.stream.split("/", 3)
+        place = (entry.tenant, workflow, environment)
+        return {key[3]: row["release"] for key, row in self.desk.environments.items() if key[:3] == place and row["release"]}
+
+    def _same_key(self, tenant: str, workflow: str, key: str) -> RunRow | None:
+        for row in self.desk.runs.values():
+            if row["idempotency_key"] == key and row["tenant"] == tenant and row["workflow"] == workflow:
+                return run_row(row)
+        return None
+
+    def _append(self, entry: Entry, events: Sequence[Event], encoded: Sequence[tuple[str, bytes | None]]) -> list[Recorded]:
+        segment, epoch = entry.segment, entry.epoch
+        n = self.last_n.get(entry.stream, 0)
+        seq = self.seqs[entry.tenant]
+        appended = []
+        for event, (body, plain) in zip(events, encoded, strict=True):
+            if isinstance(event, SegmentStarted):
+                segment, epoch = event.segment, event.epoch
+            n, seq = n + 1, seq + 1
+            recorded = Recorded(
+                tenant=entry.tenant,
+                stream=entry.stream,
+                n=n,
+                at=self.now,
+                segment=segment,
+                epoch=epoch,
+                writer=self.writer,
+                writer_seq=seq,
+                event=event,
+            )
+            project(self.desk, recorded)
+            appended.append(recorded)
+            self.rows.append((body, plain))
+        self.last_n[entry.stream] = n
+        self.seqs[entry.tenant] = seq
+        return appended
+
+    def _seal(self, link: Link, appended: Sequence[Recorded]) -> None:
+        """Turn (body, plain payload) into rows of the table `events`."""
+        self._fetch_keys(link, appended)
+        rows: list[tuple[Any, ...]] = []
+        for recorded, (body, plain) in zip(appended, self.rows, strict=True):
+            tenant, stream, n, type_ = recorded.tenant, recorded.stream, recorded.n, recorded.event.type
+            payload, key_id = None, ""
+            if plain is not None:
+                key = self.keys[tenant, self._subject(stream)]
+                payload, key_id = key.seal(plain, place(tenant, stream, n, type_)), key.id
+            header = event_header(
+                tenant=tenant, stream=stream, n=n, writer=self.writer, writer_seq=recorded.writer_seq, type_=type_,
+                at=recorded.at, segment=recorded.segment, epoch=recorded.epoch, body=body, payload=payload, key_id=key_id,
+            )  # fmt: skip
+            salt = salt_of(self.vault.mac_key(tenant, "salt"), header)
+            rows.append(
+                (
+                    stream, n, tenant, self.writer, recorded.writer_seq, type_, recorded.at, recorded.segment,
+                    recorded.epoch, body, payload, key_id, salt, leaf_of(salt, header),
+                )
+            )  # fmt: skip
+        self.rows = rows
+
+    def _fetch_keys(self, link: Link, appended: Sequence[Recorded]) -> None:
+        missing: dict[str, set[str]] = {}
+        for recorded, (_, plain) in zip(appended, self.rows, strict=True):
+            if plain is None:
+                continue
+            place_ = recorded.tenant, self._subject(recorded.stream)
+            if place_ not in self.keys:
+                key = self.vault.cached(*place_)
+                if key is None:
+                    missing.setdefault(place_[0], set()).add(place_[1])
+                else:
+                    self.keys[place_] = key
+        for tenant, subjects in sorted(missing.items()):
+            made = self.vault.live_keys(link, tenant, subjects, self.now)
+            self.made[tenant] = made
+            self.keys.update({(tenant, subject): key for subject, key in made.items()})
+
+    def _subject(self, stream: str) -> str:
+        run = self.desk.runs.get(stream)
+        return stream if run is None else str(run["subject"])
+
+
+def place(tenant: str, stream: str, n: int, type_: str) -> bytes:
+    """Return the associated data that ties a sealed payload to its event."""
+    return f"{tenant}\0{stream}\0{n}\0{type_}".encode()
+
+
+def _encoded(event: Event) -> tuple[str, bytes | None]:
+    body, payload = encode(event)
+    if not payload:
+        return canonical(body).decode(), None
+    try:
+        # A provider's answer may hold floats: what is digested is the ciphertext.
+        plain = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"private fields of {event.type} are not JSON: {type(error).__name__}") from error
+    return canonical(body).decode(), plain
+
+
+def write_desk(link: Link, desk: Desk) -> None:
+    """Bring the database's projections to what is on the desk."""
+    for name, keys in _KEYS.items():
+        rows = getattr(desk, name)
+        columns = _COLUMNS[name]
+        fresh = [rows[key] for table, key in desk.fresh if table == name]
+        if fresh:
+            link.insert(tables.metadata.tables[name], [tuple(row[column] for column in columns) for row in fresh])
+        changing = (*_CHANGING[name], *keys)
+        changed = [rows[key] for table, key in desk.changed if table == name]
+        if changed:
+            link.many(_UPDATES[name], [tuple(row[column] for column in changing) for row in changed])
+    if desk.search:
+        link.insert(tables.search, sorted(desk.search))
+
+
+def nothing_appended(outcomes: Iterable[Outcome]) -> bool:
+    """Tell whether nothing was appended."""
+    return not any(isinstance(outcome, list) and outcome for outcome in outcomes)
+
+
+def as_error(error: BaseException) -> BaseException:
+    """Return the typed error for one that came from the database driver."""
+    if isinstance(error, AieError):
+        return error
+    return StoreError(f"the store did not take the entry: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")

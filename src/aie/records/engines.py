@@ -1,0 +1,80 @@
+"""Connections: how each database is opened so that what is committed stays committed."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from aie.errors import StoreError, Unavailable
+from aie.records.tables import SCHEMA
+
+__all__ = ["open_engines"]
+
+_BUSY_MS = 30_000
+
+
+def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
+    """Return the pool for reads and the pool for writes; two, so that neither can starve the other."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError("the store's address is not one", hints=("write sqlite:///path or postgresql://…",)) from error
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return _sqlite(parsed, create=create)
+    if kind == "postgresql":
+        return _postgres(parsed)
+    raise StoreError(f"{kind} is not a store", hints=("write sqlite:///path or postgresql://…",))
+
+
+def _sqlite(url: URL, *, create: bool) -> tuple[Engine, Engine]:
+    if not url.database or url.database == ":memory:":
+        raise StoreError("a store needs a file", hints=("write sqlite:///path",))
+    path = Path(url.database)
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.exists():
+        raise StoreError(f"there is no store at {path}", hints=("run a workflow first, or check the path",))
+    return _sqlite_engine(url, size=4), _sqlite_engine(url, size=2)
+
+
+def _sqlite_engine(url: URL, *, size: int) -> Engine:
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=8,
+        pool_reset_on_return=None,
+        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        # A destroyed key must not survive in a free page of the file.
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.close()
+
+    return engine
+
+
+def _postgres(url: URL) -> tuple[Engine, Engine]:
+    url = url.set(drivername="postgresql+psycopg")
+    arguments = {"options": f"-csearch_path={SCHEMA}", "prepare_threshold": 1}
+    try:
+        reading = create_engine(
+            url, isolation_level="AUTOCOMMIT", pool_size=4, max_overflow=8, connect_args=arguments, pool_reset_on_return=None
+        )
+        writing = create_engine(url, pool_size=3, max_overflow=8, connect_args=arguments)
+    except ModuleNotFoundError as error:
+        hints = ("install applied-intelligence-engine[postgres]",)
+        raise Unavailable("Postgres needs the optional driver", hints=hints) from error
+    return reading, writing

@@ -1,0 +1,227 @@
+"""The journal: one writer thread a process, many entries a commit.
+
+Callers put entries and wait for futures. The thread takes whatever has gathered, does it in one transaction and resolves
+the futures once it is durable. When a transaction fails as a whole its entries are tried again one by one, so that a bad
+one cannot fail its neighbours.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+
+from aie.errors import StoreError
+from aie.records.batch import Batch, Outcome, as_error, nothing_appended
+from aie.records.entries import Entry
+from aie.records.links import Link, link_to
+from aie.records.rows import Recorded
+from aie.records.sites import reached
+from aie.records.store import Store
+
+__all__ = ["CHANNEL", "Journal"]
+
+CHANNEL: Final = "aie_runs"
+"""Postgres channel: the id of each run that became runnable, waits or ended."""
+
+_NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
+_TRIES: Final = 3
+_BATCH: Final = 64
+
+_log = logging.getLogger("aie.records")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    entry: Entry
+    future: "Future[list[Recorded]]" = field(default_factory=Future)
+
+
+class Journal:
+    """Group commit for one process. `writer` must never be used by two journals: mint a fresh id for each."""
+
+    def __init__(self, store: Store, writer: str, *, linger_ms: int = 0) -> None:
+        self._store = store
+        self._writer = writer
+        self._linger = linger_ms / 1000
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._seqs: dict[str, int] = {}
+        self._observers: list[Callable[[list[Recorded]], None]] = []
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Lock()
+        self._open = False
+        self._link: Link | None = None
+
+    @property
+    def writer(self) -> str:
+        """Id under which this journal appends."""
+        return self._writer
+
+    def start(self) -> None:
+        """Start the writer thread."""
+        with self._closing:
+            if self._open:
+                raise StoreError("the journal was started before")
+            self._open = True
+        self._thread = threading.Thread(target=self._loop, name=f"journal-{self._writer}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write everything that was put before, then end the thread."""
+        with self._closing:
+            was_open, self._open = self._open, False
+            if was_open:
+                self._orders.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def __enter__(self) -> "Journal":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def write(self, entry: Entry) -> "Future[list[Recorded]]":
+        """Put an entry; the future holds what was appended once it is durable, or the entry's error."""
+        order = _Order(entry)
+        with self._closing:
+            if not self._open:
+                raise StoreError("the journal is not running", hints=("call start() first; nothing follows stop()",))
+            self._orders.put(order)
+        return order.future
+
+    def append(self, entry: Entry) -> list[Recorded]:
+        """Put an entry and wait for it."""
+        return self.write(entry).result()
+
+    def on_commit(self, callback: Callable[[list[Recorded]], None]) -> None:
+        """Call `callback`, on the writer thread, with what each transaction appended. It must be quick."""
+        self._observers.append(callback)
+
+    def _loop(self) -> None:
+        last = False
+        while not last:
+            orders, last = self._gather()
+            if orders:
+                self._settle(orders)
+        if self._link is not None:
+            self._retire()
+
+    def _gather(self) -> tuple[list[_Order], bool]:
+        """Wait for one order and take those that are there, or come within the linger."""
+        first = self._orders.get()
+        if first is None:
+            return [], True
+        orders = [first]
+        until = time.monotonic() + self._linger
+        while len(orders) < _BATCH:
+            try:
+                left = until - time.monotonic() if self._linger else 0.0
+                order = self._orders.get(timeout=left) if left > 0 else self._orders.get_nowait()
+            except queue.Empty:
+                break
+            if order is None:
+                return orders, True
+            orders.append(order)
+        return orders, False
+
+    def _settle(self, orders: Sequence[_Order]) -> None:
+        try:
+            outcomes = self._commit([order.entry for order in orders])
+        except Exception as error:  # noqa: BLE001 - the database failed the batch; each entry gets its own try
+            if len(orders) > 1:
+                _log.warning("a batch of %d failed (%s); trying its entries one by one", len(orders), type(error).__name__)
+            for order in orders:
+                self._resolve([order], [self._alone(order.entry)])
+        else:
+            self._resolve(orders, outcomes)
+
+    def _alone(self, entry: Entry) -> Outcome:
+        error: Exception | None = None
+        for _ in range(_TRIES):
+            try:
+                return self._commit([entry])[0]
+            except Exception as raised:  # noqa: BLE001 - told to the entry's future below
+                error = raised
+        assert error is not None
+        return as_error(error)
+
+    def _resolve(self, orders: Sequence[_Order], outcomes: Sequence[Outcome]) -> None:
+        appended: list[Recorded] = []
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                order.future.set_exception(outcome)
+            else:
+                appended.extend(outcome)
+                order.future.set_result(outcome)
+        for observer in self._observers if appended else ():
+            try:
+                observer(appended)
+            except Exception:
+                _log.exception("an observer of the journal failed")
+
+    def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
+        if self._link is None:
+            self._link = link_to(self._store.writing)
+        link = self._link
+        batch: Batch | None = None
+        try:
+            link.begin()
+            batch = Batch(self._store.vault, self._writer, self._store.clock.now(), self._last(link, entries))
+            outcomes = batch.work(link, entries)
+            if nothing_appended(outcomes):
+                link.rollback()
+                return outcomes
+            news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
+            if news:
+                link.notify(CHANNEL, news)
+            reached("journal.before_commit")
+            link.commit()
+            reached("journal.after_commit")
+        except BaseException:
+            self._recover(link)
+            raise
+        self._seqs.update(batch.seqs)
+        for tenant, made in batch.made.items():
+            self._store.vault.remember(tenant, made)
+        return outcomes
+
+    def _last(self, link: Link, entries: Sequence[Entry]) -> dict[str, int]:
+        """Return a copy of the last positions of this writer, registering it for tenants it writes for the first time."""
+        for tenant in {entry.tenant for entry in entries} - self._seqs.keys():
+            rows = link.fetch("SELECT max(writer_seq) FROM events WHERE tenant = ? AND writer = ?", tenant, self._writer)
+            self._seqs[tenant] = rows[0][0] or 0
+            link.run(
+                "INSERT INTO writers (tenant, writer, kind, sealed_seq, closed) VALUES (?, ?, 'events', 0, ?) "
+                "ON CONFLICT DO NOTHING",
+                tenant,
+                self._writer,
+                False,
+            )
+        return dict(self._seqs)
+
+    def _recover(self, link: Link) -> None:
+        """Forget what the failed transaction may have made untrue: positions, and the connection itself."""
+        self._seqs.clear()
+        self._link = None
+        try:
+            link.rollback()
+            link.close()
+        except Exception:  # noqa: BLE001 - the connection is broken; the pool replaces it
+            _log.warning("a connection of the journal was lost")
+
+    def _retire(self) -> None:
+        assert self._link is not None
+        self._link.close()
+        self._link = None
+
+
+def _moved(batch: Batch, run: str) -> bool:
+    return ("runs", run) in batch.desk.changed or ("runs", run) in batch.desk.fresh
+
+

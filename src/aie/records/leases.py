@@ -1,0 +1,108 @@
+"""Leases and claims: who may run what, and what a dead executor left behind.
+
+All of this is level-triggered: asking again after a crash gives the same answer until the work is done.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import select
+
+from aie.errors import Conflict, FenceLost
+from aie.records import tables
+from aie.records.entries import Entry, Locked, present
+from aie.records.events import Event, SegmentStarted
+from aie.records.rows import RunRow, run_row
+from aie.records.store import Store
+
+__all__ = ["claimable", "claiming", "drop_lease", "expire_leases", "orphans", "renew_lease", "take_lease"]
+
+
+def take_lease(store: Store, executor: str, *, ttl: int, runtime: Mapping[str, int]) -> int:
+    """Register a new executor for `ttl` microseconds and return when its lease ends. Ids are never used twice."""
+    with store.transaction("lease") as link:
+        now = link.now(store.clock.now())
+        text = json.dumps(dict(runtime), sort_keys=True)
+        link.insert(tables.executors, [(executor, "live", now + ttl, now, text)])
+    return now + ttl
+
+
+def renew_lease(store: Store, executor: str, *, ttl: int) -> int:
+    """Move the end of a live lease and return it.
+
+    Raises:
+        FenceLost: the lease was flipped to dead; the process must stop executing.
+    """
+    with store.transaction("lease") as link:
+        now = link.now(store.clock.now())
+        sql = "UPDATE executors SET expires = ? WHERE id = ? AND state = 'live'"
+        if link.run(sql, now + ttl, executor) == 0:
+            raise FenceLost("the lease of this executor was lost", executor=executor)
+    return now + ttl
+
+
+def drop_lease(store: Store, executor: str) -> None:
+    """End a lease at once: what the executor still holds is orphaned now instead of after its time."""
+    with store.transaction("lease") as link:
+        link.run("UPDATE executors SET state = 'dead' WHERE id = ?", executor)
+
+
+def expire_leases(store: Store) -> list[str]:
+    """Flip every lease past its time to dead, by the database's clock; return which."""
+    table = tables.executors
+    with store.connect() as connection:
+        if not connection.execute(select(table.c.id).where(table.c.state == "live").limit(1)).first():
+            return []
+    with store.transaction("expire") as link:
+        now = link.now(store.clock.now())
+        sql = "UPDATE executors SET state = 'dead' WHERE state = 'live' AND expires < ? RETURNING id"
+        return sorted(id_ for (id_,) in link.fetch(sql, now))
+
+
+def orphans(store: Store, *, limit: int = 100) -> list[RunRow]:
+    """Return runs that are running under an executor that is dead or was never registered."""
+    runs, executors = tables.runs, tables.executors
+    query = (
+        select(runs)
+        .outerjoin(executors, executors.c.id == runs.c.executor)
+        .where(runs.c.state == "running", executors.c.state.is_distinct_from("live"))
+        .order_by(runs.c.queued_at, runs.c.id)
+        .limit(limit)
+    )
+    with store.connect() as connection:
+        return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
+
+
+def claimable(store: Store, *, limit: int, queues: Sequence[str], state: str = "queued") -> list[RunRow]:
+    """Return the longest queued runs of these queues. A look, not a claim: the claim decides under the row lock."""
+    runs = tables.runs
+    query = (
+        select(runs)
+        .where(runs.c.state == state, runs.c.queue.in_(queues))
+        .order_by(runs.c.queued_at, runs.c.id)
+        .limit(limit)
+    )
+    with store.connect() as connection:
+        return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
+
+
+def claiming(
+    row: RunRow, *, executor: str, engine: str, runtime: Mapping[str, int], accept: Callable[[RunRow], bool] = lambda _: True
+) -> Entry:
+    """Return the entry that claims a queued run: its future raises `Conflict` when another was first.
+
+    `accept` is asked again under the lock, so it must be pure.
+    """
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        run = present(locked)
+        if run.state != "queued" or not accept(run):
+            raise Conflict(f"{run.id} is not there to be claimed", run=run.id, state=run.state)
+        if executor not in locked.live:
+            raise FenceLost("the lease of this executor was lost", run=run.id)
+        started = SegmentStarted(
+            segment=run.segment, epoch=run.epoch + 1, executor=executor, runtime=dict(runtime), engine=engine
+        )
+        return (started,)
+
+    return Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=executor)

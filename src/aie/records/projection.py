@@ -1,0 +1,269 @@
+"""Projections: what the rows are after each event. The same code runs live and in a rebuild.
+
+A `Desk` holds the rows that a batch (or a rebuild) works on as plain dicts; `project` applies one event to it and notes
+which rows are new and which changed.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from aie.core import canonical
+from aie.records import events as ev
+from aie.records.rows import Recorded
+
+__all__ = ["Desk", "project"]
+
+Row: TypeAlias = dict[str, Any]
+Pointer: TypeAlias = tuple[str, str, str, str]
+
+_EFFECT_FAILED: Final = {"receiver_refused": "refused", "delivery_unknown": "unknown"}
+
+
+@dataclass(slots=True)
+class Desk:
+    """The rows at work. Values are changed in place: this is the one mutable thing of the records."""
+
+    runs: dict[str, Row] = field(default_factory=dict)
+    reviews: dict[str, Row] = field(default_factory=dict)
+    effects: dict[tuple[str, str], Row] = field(default_factory=dict)
+    environments: dict[Pointer, Row] = field(default_factory=dict)
+    releases: dict[tuple[str, str], Row] = field(default_factory=dict)
+    search: set[tuple[str, str, str, str]] = field(default_factory=set)
+    fresh: set[tuple[str, Any]] = field(default_factory=set)
+    """(table, key) of rows that the database does not hold yet."""
+    changed: set[tuple[str, Any]] = field(default_factory=set)
+    """(table, key) of rows that the database holds otherwise."""
+
+    def add(self, table: str, key: Any, row: Row) -> None:
+        """Put a new row on the desk."""
+        getattr(self, table)[key] = row
+        self.fresh.add((table, key))
+
+    def touch(self, table: str, key: Any) -> None:
+        """Note that a row on the desk changed."""
+        if (table, key) not in self.fresh:
+            self.changed.add((table, key))
+
+
+def project(desk: Desk, recorded: Recorded) -> None:
+    """Apply one event to the rows on the desk."""
+    event = recorded.event
+    if isinstance(event, ev.RunSubmitted):
+        _submitted(desk, recorded, event)
+        return
+    run = desk.runs.get(recorded.stream)
+    if run is not None:
+        run["last_n"] = recorded.n
+        run["updated_at"] = recorded.at
+        desk.touch("runs", recorded.stream)
+    apply = _APPLY.get(type(event))
+    if apply is not None:
+        apply(desk, run, recorded, event)
+
+
+def _submitted(desk: Desk, recorded: Recorded, event: ev.RunSubmitted) -> None:
+    row: Row = {
+        "id": recorded.stream,
+        "tenant": recorded.tenant,
+        "workflow": event.workflow,
+        "release": event.release,
+        "environment": event.environment,
+        "mode": event.mode,
+        "state": "queued",
+        "queue": event.queue,
+        "case_key": event.case,
+        "subject": event.subject,
+        "idempotency_key": event.idempotency_key,
+        "body_hash": event.body_hash,
+        "segment": 0,
+        "epoch": 0,
+        "executor": "",
+        "wake": False,
+        "cancel_requested": False,
+        "last_n": recorded.n,
+        "failure": "",
+        "failed_path": "",
+        "spend": "{}",
+        "executing_ms": 0,
+        "reviews": 0,
+        "effects": 0,
+        "submitted_at": recorded.at,
+        "queued_at": recorded.at,
+        "updated_at": recorded.at,
+    }
+    desk.add("runs", recorded.stream, row)
+    for name, value in event.search.items():
+        desk.search.add((recorded.tenant, name, value, recorded.stream))
+
+
+def _queued(_: Desk, run: Row, recorded: Recorded, event: ev.SegmentQueued) -> None:
+    run.update(state="queued", segment=event.segment, executor="", queued_at=recorded.at)
+
+
+def _started(_: Desk, run: Row, __: Recorded, event: ev.SegmentStarted) -> None:
+    run.update(state="running", segment=event.segment, epoch=event.epoch, executor=event.executor, wake=False)
+
+
+def _closed(_: Desk, run: Row, __: Recorded, event: ev.SegmentClosed) -> None:
+    run["executing_ms"] += event.executing_ms
+
+
+def _waiting(_: Desk, run: Row, __: Recorded, ___: ev.RunWaiting) -> None:
+    run.update(state="waiting", executor="")
+
+
+def _finished(desk: Desk, run: Row, recorded: Recorded, event: ev.RunFinished) -> None:
+    run.update(state=event.state, executor="", failure=event.failure, failed_path=event.path, spend=canonical(event.spend).decode())
+    if run["reviews"]:
+        for review in desk.reviews.values():
+            if review["run"] == recorded.stream and review["state"] == "open":
+                review["state"] = "withdrawn"
+                desk.touch("reviews", review["id"])
+
+
+def _cancel_requested(_: Desk, run: Row, recorded: Recorded, __: ev.RunCancelRequested) -> None:
+    run["cancel_requested"] = True
+    _from_outside(run, recorded)
+
+
+def _needs_runtime(_: Desk, run: Row, __: Recorded, ___: ev.RunNeedsRuntime) -> None:
+    run.update(state="needs_runtime", executor="")
+
+
+def _retried(_: Desk, run: Row, __: Recorded, ___: ev.RunRetried) -> None:
+    run.update(failure="", failed_path="", cancel_requested=False)
+
+
+def _settled(_: Desk, run: Row, __: Recorded, event: ev.AttemptSettled) -> None:
+    total = json.loads(run["spend"])
+    for name, used in event.spend.items():
+        total[name] = total.get(name, 0) + used
+    run["spend"] = canonical(total).decode()
+
+
+def _review_opened(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewOpened) -> None:
+    run["reviews"] += 1
+    row: Row = {
+        "id": event.review,
+        "tenant": recorded.tenant,
+        "run": recorded.stream,
+        "path": event.path,
+        "desk": event.desk,
+        "state": "open",
+        "shown_hash": event.shown_hash,
+        "due": event.due,
+        "opened_at": recorded.at,
+        "decided_at": None,
+        "actor": "",
+        "decision": "",
+    }
+    desk.add("reviews", event.review, row)
+
+
+def _review_decided(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewDecided) -> None:
+    review = desk.reviews[event.review]
+    review.update(state="decided", decided_at=recorded.at, actor=event.actor, decision=event.decision)
+    desk.touch("reviews", event.review)
+    _from_outside(run, recorded)
+
+
+def _effect_queued(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectQueued) -> None:
+    run["effects"] += 1
+    row: Row = {
+        "tenant": recorded.tenant,
+        "key": event.key,
+        "run": recorded.stream,
+        "path": event.path,
+        "receiver": event.receiver,
+        "semantics": event.semantics,
+        "state": "queued",
+        "attempts": 0,
+        "next_at": recorded.at,
+        "lease_until": 0,
+        "executor": "",
+        "n": recorded.n,
+    }
+    desk.add("effects", (recorded.tenant, event.key), row)
+
+
+def _effect_attempted(desk: Desk, _: Row, recorded: Recorded, event: ev.EffectAttempted) -> None:
+    effect = desk.effects[recorded.tenant, event.key]
+    effect.update(state="attempting", attempts=event.attempt, executor=event.executor, lease_until=event.lease_until)
+    desk.touch("effects", (recorded.tenant, event.key))
+
+
+def _effect_delivered(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectDelivered) -> None:
+    desk.effects[recorded.tenant, event.key].update(state="delivered", executor="", lease_until=0)
+    desk.touch("effects", (recorded.tenant, event.key))
+    _from_outside(run, recorded)
+
+
+def _effect_failed(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectFailed) -> None:
+    effect = desk.effects[recorded.tenant, event.key]
+    state = _EFFECT_FAILED.get(event.failure, "failed") if event.final else "queued"
+    effect.update(state=state, executor="", lease_until=0, next_at=event.next_at or recorded.at)
+    desk.touch("effects", (recorded.tenant, event.key))
+    if event.final:
+        _from_outside(run, recorded)
+
+
+def _from_outside(run: Row, recorded: Recorded) -> None:
+    """A running segment has not seen this; its closing transaction looks at `wake` under the row lock."""
+    if recorded.epoch == 0 and run["state"] == "running":
+        run["wake"] = True
+
+
+def _environment_moved(desk: Desk, _: None, recorded: Recorded, event: ev.EnvironmentMoved) -> None:
+    key = (recorded.tenant, event.workflow, event.environment, event.pointer)
+    row: Row = {
+        "tenant": recorded.tenant,
+        "workflow": event.workflow,
+        "environment": event.environment,
+        "pointer": event.pointer,
+        "release": event.after,
+        "actor": event.actor,
+        "moved_at": recorded.at,
+    }
+    if key in desk.environments:
+        desk.environments[key] = row
+        desk.touch("environments", key)
+    else:
+        desk.add("environments", key, row)
+
+
+def _release_created(desk: Desk, _: None, recorded: Recorded, event: ev.ReleaseCreated) -> None:
+    key = (recorded.tenant, event.release)
+    row: Row = {
+        "tenant": recorded.tenant,
+        "id": event.release,
+        "workflow": event.workflow,
+        "actor": event.actor,
+        "parent": event.parent,
+        "bundle": event.bundle,
+        "imported": event.imported,
+        "created_at": recorded.at,
+    }
+    desk.add("releases", key, row)
+
+
+_APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] = {
+    ev.SegmentQueued: _queued,
+    ev.SegmentStarted: _started,
+    ev.SegmentClosed: _closed,
+    ev.RunWaiting: _waiting,
+    ev.RunFinished: _finished,
+    ev.RunCancelRequested: _cancel_requested,
+    ev.RunNeedsRuntime: _needs_runtime,
+    ev.RunRetried: _retried,
+    ev.AttemptSettled: _settled,
+    ev.ReviewOpened: _review_opened,
+    ev.ReviewDecided: _review_decided,
+    ev.EffectQueued: _effect_queued,
+    ev.EffectAttempted: _effect_attempted,
+    ev.EffectDelivered: _effect_delivered,
+    ev.EffectFailed: _effect_failed,
+    ev.EnvironmentMoved: _environment_moved,
+    ev.ReleaseCreated: _release_created,
+}

@@ -1,0 +1,265 @@
+"""The store: opening it, reading streams and rows, blobs and bundles, keyed hashes."""
+
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from aie.core import JSON, Clock, SystemClock, canonical
+from aie.errors import IntegrityError, NotFound, StoreError
+from aie.records import tables
+from aie.records.batch import place
+from aie.records.engines import open_engines
+from aie.records.events import decode
+from aie.records.keys import KeyProvider, PlainKeys
+from aie.records.leaf import blob_header, leaf_of, salt_of
+from aie.records.links import Link, link_to
+from aie.records.rows import Recorded, RunRow, run_row
+from aie.records.schema import ensure_schema
+from aie.records.sites import reached
+from aie.records.vault import DataKey, Vault
+
+__all__ = ["Store", "open_store"]
+
+_SQLITE = re.compile(r"sqlite:///(?P<path>.+)")
+
+
+class Store:
+    """What happened, on one database. Threads may share it."""
+
+    def __init__(self, *, reading: Engine, writing: Engine, clock: Clock, keys: KeyProvider) -> None:
+        self.reading = reading
+        """Pool for reads, in autocommit."""
+        self.writing = writing
+        """Pool for transactions of our own."""
+        self.clock = clock
+        self.vault = Vault(keys)
+        self._blob_writer = "blobs_" + secrets.token_hex(10)
+        self._blob_seqs: dict[str, int] = {}
+        self._blob_lock = threading.Lock()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.reading.dialect.name
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Yield a connection for reads."""
+        with self.reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self, site: str) -> Iterator[Link]:
+        """Yield a link inside a transaction that commits when the block ends, at a declared commit site."""
+        link = link_to(self.writing)
+        try:
+            link.begin()
+            yield link
+            reached(f"{site}.before_commit")
+            link.commit()
+            reached(f"{site}.after_commit")
+        except BaseException:
+            link.rollback()
+            raise
+        finally:
+            link.close()
+
+    # ------------------------------------------------------------ streams
+
+    def read(self, stream: str, after: int = 0, *, tenant: str | None = None) -> list[Recorded]:
+        """Return the events of a stream in order, from position `after` + 1; of another tenant's stream, none."""
+        table = tables.events
+        query = select(table).where(table.c.stream == stream, table.c.n > after).order_by(table.c.n)
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
+        with self.connect() as connection:
+            rows = connection.execute(query).all()
+            keys = self.keys_of(connection, {row.key_id for row in rows if row.key_id})
+        return [recorded(row, keys) for row in rows]
+
+    def keys_of(self, connection: Connection, ids: set[str]) -> dict[str, DataKey]:
+        """Return the data keys that still exist, by id."""
+        if not ids:
+            return {}
+        table = tables.data_keys
+        query = select(table).where(table.c.id.in_(ids), table.c.wrapped.is_not(None))
+        return {row.id: self.vault.unwrapped(row.tenant, row.id, row.wrapped) for row in connection.execute(query)}
+
+    def run(self, run_id: str, *, tenant: str | None = None) -> RunRow | None:
+        """Return the run as it stands."""
+        query = select(tables.runs).where(tables.runs.c.id == run_id)
+        if tenant is not None:
+            query = query.where(tables.runs.c.tenant == tenant)
+        with self.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else run_row(row)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------ keyed hashes
+
+    def ref(self, tenant: str, data: JSON) -> str:
+        """Return the reference of a value: equal for equal data within a tenant, unlinkable between tenants."""
+        return self.vault.ref(tenant, data)
+
+    def mac(self, tenant: str, *parts: JSON) -> str:
+        """Return the keyed hash of a list of parts: for case, effect and idempotency keys. Name the purpose first."""
+        return self.vault.mac(tenant, "mac", canonical(list(parts)))
+
+    # ------------------------------------------------------------ bytes
+
+    def put_blob(self, tenant: str, subject: str, data: bytes) -> str:
+        """Seal bytes under the subject's key and return their reference; putting the same again changes nothing."""
+        ref = self.vault.mac(tenant, "blob", data)
+        with self._blob_lock:
+            with self.transaction("blob") as link:
+                made = self.vault.live_keys(link, tenant, [subject], self.clock.now())
+                key = made[subject]
+                if link.fetch("SELECT 1 FROM blobs WHERE tenant = ? AND ref = ? AND key_id = ?", tenant, ref, key.id):
+                    seq = self._blob_seqs.get(tenant, 0)
+                else:
+                    seq = self._next_blob(link, tenant)
+                    self._insert_blob(link, (tenant, ref, seq), key, data)
+            self._blob_seqs[tenant] = seq
+            self.vault.remember(tenant, made)
+        return ref
+
+    def _next_blob(self, link: Link, tenant: str) -> int:
+        seq = self._blob_seqs.get(tenant, 0)
+        if seq == 0:
+            link.insert(tables.writers, [(tenant, self._blob_writer, "blobs", 0, False)])
+        return seq + 1
+
+    def _insert_blob(self, link: Link, at: tuple[str, str, int], key: DataKey, data: bytes) -> None:
+        tenant, ref, seq = at
+        now = self.clock.now()
+        sealed = key.seal(data, f"{tenant}\0{ref}".encode())
+        header = blob_header(
+            tenant=tenant, ref=ref, key_id=key.id, writer=self._blob_writer, writer_seq=seq, at=now, data=sealed
+        )
+        salt = salt_of(self.vault.mac_key(tenant, "salt"), header)
+        link.insert(tables.blobs, [(tenant, ref, key.id, self._blob_writer, seq, now, sealed, salt, leaf_of(salt, header))])
+
+    def get_blob(self, tenant: str, ref: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            NotFound: no such bytes, or every key that sealed them is destroyed.
+            IntegrityError: the bytes are not what was put.
+        """
+        table = tables.blobs
+        with self.connect() as connection:
+            rows = connection.execute(select(table).where(table.c.tenant == tenant, table.c.ref == ref)).all()
+            keys = self.keys_of(connection, {row.key_id for row in rows})
+        for row in rows:
+            if row.key_id in keys:
+                data = keys[row.key_id].open(bytes(row.data), f"{tenant}\0{ref}".encode())
+                if self.vault.mac(tenant, "blob", data) != ref:
+                    raise IntegrityError(f"the bytes under {ref} are not what was put", ref=ref)
+                return data
+        erased = bool(rows)
+        raise NotFound(f"the bytes {ref} {'were erased' if erased else 'do not exist'}", ref=ref, erased=erased)
+
+    def put_release(self, tenant: str, release_id: str, bundle: bytes) -> None:
+        """Store a release's bundle; putting the same again changes nothing. `release.created` makes it visible."""
+        with self.transaction("bundle") as link:
+            link.run(
+                "INSERT INTO bundles (tenant, release, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                tenant,
+                release_id,
+                bundle,
+            )
+
+    def get_release(self, release_id: str, *, tenant: str) -> bytes:
+        """Return a release's bundle.
+
+        Raises:
+            NotFound: the tenant has no such release.
+        """
+        table = tables.bundles
+        with self.connect() as connection:
+            data = connection.execute(
+                select(table.c.data).where(table.c.tenant == tenant, table.c.release == release_id)
+            ).scalar()
+        if data is None:
+            raise NotFound(f"there is no release {release_id}", release=release_id)
+        return bytes(data)
+
+    def environment(self, tenant: str, workflow: str, environment: str) -> dict[str, str]:
+        """Return release id by pointer: `stable`, `canary`, `shadow`; a pointer that was never set is absent."""
+        table = tables.environments
+        query = select(table.c.pointer, table.c.release).where(
+            table.c.tenant == tenant,
+            table.c.workflow == workflow,
+            table.c.environment == environment,
+            table.c.release != "",
+        )
+        with self.connect() as connection:
+            return {pointer: release for pointer, release in connection.execute(query)}
+
+
+def recorded(row: Any, keys: dict[str, DataKey]) -> Recorded:
+    """Return the event of one row of the table `events`."""
+    erased = bool(row.key_id) and row.key_id not in keys
+    payload: dict[str, Any] | None = {}
+    if erased:
+        payload = None
+    elif row.key_id:
+        if row.payload is None:
+            raise IntegrityError("the sealed payload of an event is gone", stream=row.stream, n=row.n)
+        sealed_for = place(row.tenant, row.stream, row.n, row.type)
+        payload = json.loads(keys[row.key_id].open(bytes(row.payload), sealed_for))
+    return Recorded(
+        tenant=row.tenant,
+        stream=row.stream,
+        n=row.n,
+        at=row.at,
+        segment=row.segment,
+        epoch=row.epoch,
+        writer=row.writer,
+        writer_seq=row.writer_seq,
+        event=decode(row.type, json.loads(row.body), payload),
+        erased=erased,
+    )
+
+
+def open_store(
+    url: str, *, clock: Clock | None = None, keys: KeyProvider | None = None, create: bool = True
+) -> Store:
+    """Open the store at `sqlite:///path` or `postgresql://…`, bringing its schema up to date.
+
+    Without `keys` a SQLite store keeps them in `keys.json` beside the database file.
+
+    Raises:
+        StoreError: the address is not one, the store does not exist and `create` is false, its schema is newer than
+            this version, or Postgres is named without keys.
+    """
+    if keys is None:
+        keys = _default_keys(url, create=create)
+    reading, writing = open_engines(url, create=create)
+    store = Store(reading=reading, writing=writing, clock=clock or SystemClock(), keys=keys)
+    ensure_schema(store.reading, store.writing, create=create)
+    return store
+
+
+def _default_keys(url: str, *, create: bool) -> KeyProvider:
+    match = _SQLITE.fullmatch(url)
+    if match is None:
+        hints = ("pass keys=PlainKeys(path), or name a key file in aie.yaml",)
+        raise StoreError("a store that is not a local file needs a key provider", hints=hints)
+    path = Path(match["path"])
+    if not create and not path.exists():
+        raise StoreError(f"there is no store at {path}", hints=("run a workflow first, or check the path",))
+    return PlainKeys(path.with_name("keys.json"))
+
+

@@ -1,0 +1,257 @@
+"""The tables. On Postgres they live in the schema `aie`, which is the search path of every connection.
+
+`events`, `blobs`, `bundles`, `data_keys`, `executors`, `writers` and `blocks` are what was written. `runs`, `search`,
+`reviews`, `effects`, `environments` and `releases` are projections: dropped and refilled from events alone.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+__all__ = [
+    "PROJECTIONS",
+    "SCHEMA",
+    "blobs",
+    "blocks",
+    "bundles",
+    "data_keys",
+    "effects",
+    "environments",
+    "events",
+    "executors",
+    "metadata",
+    "releases",
+    "reviews",
+    "runs",
+    "search",
+    "writers",
+]
+
+SCHEMA: Final = "aie"
+"""Schema on Postgres."""
+
+metadata = MetaData()
+
+
+def _text(name: str, *, key: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=False)
+
+
+def _big(name: str, *, key: bool = False) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=False, autoincrement=False)
+
+
+def _bool(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+events = Table(
+    "events",
+    metadata,
+    _text("stream", key=True),
+    _big("n", key=True),
+    _text("tenant"),
+    _text("writer"),
+    _big("writer_seq"),
+    _text("type"),
+    _big("at"),
+    _big("segment"),
+    _big("epoch"),
+    _text("body"),
+    Column("payload", LargeBinary),
+    _text("key_id"),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Index("events_writer", "tenant", "writer", "writer_seq", unique=True),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _text("id", key=True),
+    _text("tenant"),
+    _text("workflow"),
+    _text("release"),
+    _text("environment"),
+    _text("mode"),
+    _text("state"),
+    _text("queue"),
+    _text("case_key"),
+    _text("subject"),
+    _text("idempotency_key"),
+    _text("body_hash"),
+    _big("segment"),
+    _big("epoch"),
+    _text("executor"),
+    _bool("wake"),
+    _bool("cancel_requested"),
+    _big("last_n"),
+    _text("failure"),
+    _text("failed_path"),
+    _text("spend"),
+    _big("executing_ms"),
+    _big("reviews"),
+    _big("effects"),
+    _big("submitted_at"),
+    _big("queued_at"),
+    _big("updated_at"),
+    Index("runs_idempotency", "idempotency_key", "tenant", "workflow", unique=True),
+    Index("runs_claim", "state", "queue", "queued_at", "id"),
+    Index("runs_page", "tenant", "submitted_at", "id"),
+    Index("runs_case", "tenant", "case_key"),
+    Index("runs_executor", "executor", "state"),
+)
+
+search = Table(
+    "search",
+    metadata,
+    _text("tenant", key=True),
+    _text("name", key=True),
+    _text("value", key=True),
+    _text("run", key=True),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    _text("id", key=True),
+    _text("tenant"),
+    _text("run"),
+    _text("path"),
+    _text("desk"),
+    _text("state"),
+    _text("shown_hash"),
+    Column("due", BigInteger),
+    _big("opened_at"),
+    Column("decided_at", BigInteger),
+    _text("actor"),
+    _text("decision"),
+    Index("reviews_run", "run"),
+    Index("reviews_page", "tenant", "state", "opened_at", "id"),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    _text("tenant", key=True),
+    _text("key", key=True),
+    _text("run"),
+    _text("path"),
+    _text("receiver"),
+    _text("semantics"),
+    _text("state"),
+    _big("attempts"),
+    _big("next_at"),
+    _big("lease_until"),
+    _text("executor"),
+    _big("n"),
+    Index("effects_run", "run"),
+    Index("effects_due", "state", "next_at", "tenant", "key"),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    _text("tenant", key=True),
+    _text("workflow", key=True),
+    _text("environment", key=True),
+    _text("pointer", key=True),
+    _text("release"),
+    _text("actor"),
+    _big("moved_at"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    _text("tenant", key=True),
+    _text("id", key=True),
+    _text("workflow"),
+    _text("actor"),
+    _text("parent"),
+    _text("bundle"),
+    _bool("imported"),
+    _big("created_at"),
+    Index("releases_page", "tenant", "workflow", "created_at", "id"),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    _text("tenant", key=True),
+    _text("release", key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    _text("tenant", key=True),
+    _text("ref", key=True),
+    _text("key_id", key=True),
+    _text("writer"),
+    _big("writer_seq"),
+    _big("at"),
+    Column("data", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Index("blobs_writer", "tenant", "writer", "writer_seq", unique=True),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    _text("id", key=True),
+    _text("tenant"),
+    _text("subject"),
+    Column("wrapped", LargeBinary),
+    _big("created_at"),
+)
+"""One live data key for each (tenant, subject); `wrapped` is null once destroyed."""
+Index(
+    "data_keys_live",
+    data_keys.c.tenant,
+    data_keys.c.subject,
+    unique=True,
+    sqlite_where=data_keys.c.wrapped.is_not(None),
+    postgresql_where=data_keys.c.wrapped.is_not(None),
+)
+
+executors = Table(
+    "executors",
+    metadata,
+    _text("id", key=True),
+    _text("state"),
+    _big("expires"),
+    _big("started"),
+    _text("runtime"),
+    Index("executors_state", "state", "expires"),
+)
+
+writers = Table(
+    "writers",
+    metadata,
+    _text("tenant", key=True),
+    _text("writer", key=True),
+    _text("kind"),
+    _big("sealed_seq"),
+    _bool("closed"),
+)
+"""Who has appended; where the sealer goes on. Advice only: `verify` trusts blocks."""
+
+blocks = Table(
+    "blocks",
+    metadata,
+    _text("tenant", key=True),
+    Column("height", Integer, primary_key=True, autoincrement=False),
+    Column("prev", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    _text("ranges"),
+    _big("leaves"),
+    _big("sealed_at"),
+    Column("head", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+PROJECTIONS: Final = (runs, search, reviews, effects, environments, releases)
+"""Tables that hold nothing which the events do not."""

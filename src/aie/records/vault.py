@@ -1,0 +1,128 @@
+"""Private payloads and blobs: sealed under one data key for each (tenant, subject), kept wrapped in the database.
+
+Sealed bytes are `nonce ‖ AES-256-GCM(plaintext)`; the associated data names the place, so that sealed bytes cannot be
+moved. Destroying a subject's data key erases everything that it sealed; the chain, which is over ciphertext, still verifies.
+"""
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from aie.core import canonical
+from aie.errors import IntegrityError
+from aie.records.keys import KeyProvider
+from aie.records.links import Link
+from aie.records.tables import data_keys
+
+__all__ = ["DataKey", "Vault"]
+
+_NONCE: Final = 12
+_CACHED: Final = 4096
+
+
+class DataKey:
+    """A subject's key, ready to seal and open."""
+
+    __slots__ = ("_cipher", "id")
+
+    def __init__(self, id_: str, key: bytes) -> None:
+        self.id = id_
+        self._cipher = AESGCM(key)
+
+    def seal(self, plain: bytes, place: bytes) -> bytes:
+        """Encrypt for one place."""
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, plain, place)
+
+    def open(self, sealed: bytes, place: bytes) -> bytes:
+        """Decrypt what was sealed for this place.
+
+        Raises:
+            IntegrityError: the bytes were changed or come from another place.
+        """
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+        except InvalidTag as error:
+            raise IntegrityError(
+                "a sealed payload is not what was written", hints=("run `aie verify` to see what else was changed",)
+            ) from error
+
+
+class Vault:
+    """Data keys and keyed hashes. Threads may share it: entries of its caches are only ever added or dropped whole."""
+
+    def __init__(self, keys: KeyProvider) -> None:
+        self.provider = keys
+        self._macs: dict[tuple[str, str], bytes] = {}
+        self._by_id: dict[str, DataKey] = {}
+        self._live: dict[tuple[str, str], DataKey] = {}
+
+    def mac_key(self, tenant: str, purpose: str) -> bytes:
+        """Return the tenant's key for one purpose."""
+        key = self._macs.get((tenant, purpose))
+        if key is None:
+            key = self._macs[tenant, purpose] = self.provider.mac_key(tenant, purpose)
+        return key
+
+    def mac(self, tenant: str, purpose: str, content: bytes) -> str:
+        """Return a keyed hash as `hmac:<hex>`."""
+        return "hmac:" + hmac.digest(self.mac_key(tenant, purpose), content, "sha256").hex()
+
+    def ref(self, tenant: str, data: object) -> str:
+        """Return the reference of a JSON value."""
+        return self.mac(tenant, "ref", canonical(data))
+
+    def live_keys(self, link: Link, tenant: str, subjects: Iterable[str], now: int) -> dict[str, DataKey]:
+        """Return the key of each subject, making those that do not exist, within the link's transaction.
+
+        Keys made here enter the cache only through `remember`, once the transaction is durable.
+        """
+        wanted = set(subjects)
+        found = {
+            subject: self._key(id_, tenant, wrapped)
+            for id_, subject, wrapped in link.fetch(
+                "SELECT id, subject, wrapped FROM data_keys WHERE tenant = ? AND wrapped IS NOT NULL AND subject {among}",
+                tenant,
+                link.array(wanted),
+            )
+        }
+        rows = []
+        for subject in sorted(wanted - found.keys()):
+            key = secrets.token_bytes(32)
+            made = DataKey("key_" + secrets.token_hex(12), key)
+            found[subject] = made
+            rows.append((made.id, tenant, subject, self.provider.wrap(tenant, key), now))
+        if rows:
+            link.insert(data_keys, rows)
+        return found
+
+    def cached(self, tenant: str, subject: str) -> DataKey | None:
+        """Return the subject's key if this process has used it lately."""
+        return self._live.get((tenant, subject))
+
+    def remember(self, tenant: str, keys: dict[str, DataKey]) -> None:
+        """Keep keys that are durable in the database."""
+        if len(self._live) + len(keys) > _CACHED:
+            self._live.clear()
+            self._by_id.clear()
+        for subject, key in keys.items():
+            self._live[tenant, subject] = key
+            self._by_id[key.id] = key
+
+    def forget(self, tenant: str, subject: str) -> None:
+        """Drop a destroyed key from this process."""
+        key = self._live.pop((tenant, subject), None)
+        if key is not None:
+            self._by_id.pop(key.id, None)
+
+    def unwrapped(self, tenant: str, id_: str, wrapped: bytes) -> DataKey:
+        """Return a key as it stands in the database."""
+        return self._key(id_, tenant, wrapped)
+
+    def _key(self, id_: str, tenant: str, wrapped: bytes) -> DataKey:
+        key = self._by_id.get(id_)
+        return key if key is not None else DataKey(id_, self.provider.unwrap(tenant, bytes(wrapped)))
