@@ -1,0 +1,1 @@
+"""One module for each group of verbs; `aie.cli.main` loads them when they are called."""
