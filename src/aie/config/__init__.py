@@ -6,6 +6,7 @@ are checked here once and run the same everywhere.
 
 from aie.config.cases import Case, read_dataset
 from aie.config.catalog import ChatModel, ChosenThreshold, ModelEntry, ModelsSpec, TextClassifier
+from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
 from aie.config.handlers import Handler
@@ -74,6 +75,7 @@ __all__ = [
     "MapSpec",
     "MapStep",
     "Mark",
+    "Mismatch",
     "ModelEntry",
     "ModelStep",
     "ModelsSpec",
@@ -105,6 +107,7 @@ __all__ = [
     "expression",
     "fits",
     "load_workspace",
+    "mismatches",
     "nearest",
     "nullable",
     "parse_yaml",
