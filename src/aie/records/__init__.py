@@ -18,17 +18,21 @@ from aie.records.entries import (
     release_stream,
     submission,
 )
+from aie.records.erase import destroy_key
 from aie.records.events import Event
 from aie.records.journal import CHANNEL, Journal
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
-from aie.records.rows import EffectRow, Recorded, ReviewRow, RunRow
+from aie.records.releases import ReleaseRow, find_releases
+from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
+from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow
 from aie.records.sites import commit_sites, observe, reached
 from aie.records.store import Store, open_store
 
 __all__ = [
     "CHANNEL",
     "Decide",
+    "EffectFilter",
     "EffectRow",
     "Entry",
     "Event",
@@ -36,20 +40,26 @@ __all__ = [
     "KeyProvider",
     "Locked",
     "MemoryKeys",
+    "Page",
     "PlainKeys",
     "Recorded",
+    "ReleaseRow",
     "Repeat",
+    "ReviewFilter",
     "ReviewRow",
+    "RunFilter",
     "RunRow",
     "Store",
     "claimable",
     "claiming",
     "commit_sites",
+    "destroy_key",
     "drop_lease",
     "environment_stream",
     "events",
     "expire_leases",
     "fenced",
+    "find_releases",
     "key_stream",
     "observe",
     "open_store",

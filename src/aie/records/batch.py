@@ -19,6 +19,7 @@ from aie.records.events import (
     EffectFailed,
     EffectQueued,
     Event,
+    KeyDestroyed,
     ReviewDecided,
     ReviewOpened,
     SegmentStarted,
@@ -101,12 +102,16 @@ class Batch:
             self._seal(link, appended)
             link.insert(tables.events, self.rows)
             write_desk(link, self.desk)
+            for recorded in appended:
+                if isinstance(recorded.event, KeyDestroyed):
+                    link.run("UPDATE data_keys SET wrapped = NULL WHERE id = ?", recorded.event.key)
         return outcomes
 
     def _load(self, link: Link, entries: Sequence[Entry]) -> None:
         streams = {entry.stream for entry in entries}
-        for *values, state in link.fetch(_LOCK_RUNS, link.array(sorted(s for s in streams if "/" not in s))):
-            row = dict(zip(RUN_COLUMNS, values, strict=True))
+        for values in link.fetch(_LOCK_RUNS, link.array(sorted(s for s in streams if "/" not in s))):
+            *columns, state = values
+            row = dict(zip(RUN_COLUMNS, columns, strict=True))
             self.desk.runs[row["id"]] = row
             self.last_n[row["id"]] = row["last_n"]
             if state == "live":
@@ -171,6 +176,8 @@ class Batch:
                 case ReviewDecided(review=review):
                     if review not in opened and review not in self.desk.reviews:
                         raise NotFound(f"{entry.stream} has no review {review}")
+                case _:
+                    pass
 
     def _locked(self, entry: Entry) -> Locked:
         row = self.desk.runs.get(entry.stream)

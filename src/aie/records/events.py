@@ -427,6 +427,8 @@ class KeyDestroyed(Event):
 
     type: ClassVar[str] = "key.destroyed"
     subject: str
+    key: str
+    """Id of the data key."""
     actor: str
     reason: str
 

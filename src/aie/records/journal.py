@@ -216,8 +216,17 @@ class Journal:
             _log.warning("a connection of the journal was lost")
 
     def _retire(self) -> None:
+        """Tell the sealer that nothing follows, and give the connection back."""
         assert self._link is not None
-        self._link.close()
+        try:
+            self._link.begin()
+            self._link.run("UPDATE writers SET closed = ? WHERE writer = ?", True, self._writer)
+            reached("journal.before_commit")
+            self._link.commit()
+            reached("journal.after_commit")
+            self._link.close()
+        except Exception as error:  # noqa: BLE001 - only a hint to the sealer is lost
+            _log.warning("the journal could not say that it ended (%s)", type(error).__name__)
         self._link = None
 
 

@@ -23,15 +23,15 @@ _NONCE: Final = 12
 class KeyProvider(Protocol):
     """Holds what the database must not: a key service, or a file."""
 
-    def wrap(self, tenant: str, key: bytes) -> bytes:
-        """Return the data key encrypted for storage in the database."""
+    def wrap(self, tenant: str, key: bytes, context: bytes) -> bytes:
+        """Return the data key encrypted for storage in the database, tied to `context`."""
         ...
 
-    def unwrap(self, tenant: str, wrapped: bytes) -> bytes:
+    def unwrap(self, tenant: str, wrapped: bytes, context: bytes) -> bytes:
         """Return what `wrap` was given.
 
         Raises:
-            StoreError: the wrapped key is not one of this provider and tenant.
+            StoreError: the wrapped key is not one of this provider, tenant and context.
         """
         ...
 
@@ -58,16 +58,16 @@ class MemoryKeys:
     def _derive(self, *label: str) -> bytes:
         return hmac.digest(self._root, json.dumps(["aie", 1, *label]).encode(), hashlib.sha256)
 
-    def wrap(self, tenant: str, key: bytes) -> bytes:
+    def wrap(self, tenant: str, key: bytes, context: bytes) -> bytes:
         """Encrypt under the tenant's wrapping key."""
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + AESGCM(self._derive("wrap", tenant)).encrypt(nonce, key, tenant.encode())
+        return nonce + AESGCM(self._derive("wrap", tenant)).encrypt(nonce, key, context)
 
-    def unwrap(self, tenant: str, wrapped: bytes) -> bytes:
+    def unwrap(self, tenant: str, wrapped: bytes, context: bytes) -> bytes:
         """Decrypt under the tenant's wrapping key."""
         try:
-            return AESGCM(self._derive("wrap", tenant)).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], tenant.encode())
-        except InvalidTag as error:
+            return AESGCM(self._derive("wrap", tenant)).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], context)
+        except (InvalidTag, ValueError) as error:
             hints = ("open the store with the keys it was written with",)
             raise StoreError("a data key was not wrapped by this key provider", hints=hints) from error
 

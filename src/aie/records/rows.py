@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aie.records.events import Event
 
-__all__ = ["EFFECT_COLUMNS", "REVIEW_COLUMNS", "RUN_COLUMNS", "EffectRow", "Recorded", "ReviewRow", "RunRow"]
+__all__ = ["EFFECT_COLUMNS", "REVIEW_COLUMNS", "RUN_COLUMNS", "EffectRow", "Recorded", "ReleaseRow", "ReviewRow", "RunRow", "run_row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,21 @@ class EffectRow:
     """Who attempts; empty unless attempting."""
     n: int
     """Position of the request in the run's stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """A release that exists for a tenant."""
+
+    tenant: str
+    id: str
+    workflow: str
+    actor: str
+    parent: str
+    bundle: str
+    """Digest of the bundle's bytes; empty when its event did not say."""
+    imported: bool
+    created_at: int
 
 
 def _names(kind: type) -> tuple[str, ...]:

@@ -20,7 +20,17 @@ from aie.records.events import decode
 from aie.records.keys import KeyProvider, PlainKeys
 from aie.records.leaf import blob_header, leaf_of, salt_of
 from aie.records.links import Link, link_to
-from aie.records.rows import Recorded, RunRow, run_row
+from aie.records.queries import (
+    EffectFilter,
+    Page,
+    ReviewFilter,
+    RunFilter,
+    due_effects,
+    list_effects,
+    list_reviews,
+    list_runs,
+)
+from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow, run_row
 from aie.records.schema import ensure_schema
 from aie.records.sites import reached
 from aie.records.vault import DataKey, Vault
@@ -40,7 +50,7 @@ class Store:
         """Pool for transactions of our own."""
         self.clock = clock
         self.vault = Vault(keys)
-        self._blob_writer = "blobs_" + secrets.token_hex(10)
+        self._blob_writer = _blob_writer()
         self._blob_seqs: dict[str, int] = {}
         self._blob_lock = threading.Lock()
 
@@ -51,6 +61,11 @@ class Store:
 
     def close(self) -> None:
         """Give all connections back."""
+        if self._blob_seqs:
+            with self.transaction("blob") as link:
+                link.run("UPDATE writers SET closed = ? WHERE writer = ?", True, self._blob_writer)
+            self._blob_seqs.clear()
+            self._blob_writer = _blob_writer()
         self.reading.dispose()
         self.writing.dispose()
 
@@ -59,6 +74,22 @@ class Store:
         """Yield a connection for reads."""
         with self.reading.connect() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Yield a connection whose reads all see one moment, while others go on writing."""
+        with self.reading.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            try:
+                yield connection
+            finally:
+                if self.dialect == "sqlite":
+                    connection.exec_driver_sql("ROLLBACK")
+                else:
+                    connection.rollback()
 
     @contextmanager
     def transaction(self, site: str) -> Iterator[Link]:
@@ -95,7 +126,7 @@ class Store:
             return {}
         table = tables.data_keys
         query = select(table).where(table.c.id.in_(ids), table.c.wrapped.is_not(None))
-        return {row.id: self.vault.unwrapped(row.tenant, row.id, row.wrapped) for row in connection.execute(query)}
+        return {row.id: self.vault.unwrapped(row) for row in connection.execute(query)}
 
     def run(self, run_id: str, *, tenant: str | None = None) -> RunRow | None:
         """Return the run as it stands."""
@@ -105,6 +136,36 @@ class Store:
         with self.connect() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else run_row(row)  # type: ignore[arg-type]
+
+    def runs(self, where: RunFilter | None = None, *, limit: int = 50, after: str = "") -> Page[RunRow]:
+        """Return a page of runs, last submitted first."""
+        with self.connect() as connection:
+            return list_runs(connection, where or RunFilter(), limit=limit, after=after)
+
+    def reviews(self, where: ReviewFilter | None = None, *, limit: int = 50, after: str = "") -> Page[ReviewRow]:
+        """Return a page of reviews, last opened first; open ones unless the filter says otherwise."""
+        with self.connect() as connection:
+            return list_reviews(connection, where or ReviewFilter(), limit=limit, after=after)
+
+    def effects(self, where: EffectFilter | None = None, *, limit: int = 500) -> tuple[EffectRow, ...]:
+        """Return effects in the order in which they are due."""
+        with self.connect() as connection:
+            return list_effects(connection, where or EffectFilter(), limit=limit)
+
+    def due_effects(self, *, limit: int = 50) -> tuple[EffectRow, ...]:
+        """Return effects that are due or were interrupted."""
+        with self.connect() as connection:
+            return due_effects(connection, now=self.clock.now(), limit=limit)
+
+    def releases(self, tenant: str, *, workflow: str | None = None, limit: int = 50) -> tuple[ReleaseRow, ...]:
+        """Return releases, newest first."""
+        table = tables.releases
+        query = select(table).where(table.c.tenant == tenant)
+        if workflow is not None:
+            query = query.where(table.c.workflow == workflow)
+        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+        with self.connect() as connection:
+            return tuple(ReleaseRow(**row) for row in connection.execute(query).mappings())
 
     # ------------------------------------------------------------ keyed hashes
 
@@ -205,7 +266,11 @@ class Store:
             table.c.release != "",
         )
         with self.connect() as connection:
-            return {pointer: release for pointer, release in connection.execute(query)}
+            return dict(connection.execute(query).tuples().all())
+
+
+def _blob_writer() -> str:
+    return "blobs_" + secrets.token_hex(10)
 
 
 def recorded(row: Any, keys: dict[str, DataKey]) -> Recorded:

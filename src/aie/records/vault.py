@@ -1,16 +1,18 @@
 """Private payloads and blobs: sealed under one data key for each (tenant, subject), kept wrapped in the database.
 
 Sealed bytes are `nonce ‖ AES-256-GCM(plaintext)`; the associated data names the place, so that sealed bytes cannot be
-moved. Destroying a subject's data key erases everything that it sealed; the chain, which is over ciphertext, still verifies.
+moved. Destroying a subject's data key erases everything that it sealed; the chain, which is over ciphertext, still
+verifies.
 """
 
 import hmac
 import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Row
 
 from aie.core import canonical
 from aie.errors import IntegrityError
@@ -18,7 +20,7 @@ from aie.records.keys import KeyProvider
 from aie.records.links import Link
 from aie.records.tables import data_keys
 
-__all__ = ["DataKey", "Vault"]
+__all__ = ["DataKey", "KeyRow", "Vault"]
 
 _NONCE: Final = 12
 _CACHED: Final = 4096
@@ -82,22 +84,20 @@ class Vault:
         Keys made here enter the cache only through `remember`, once the transaction is durable.
         """
         wanted = set(subjects)
-        found = {
-            subject: self._key(id_, tenant, wrapped)
-            for id_, subject, wrapped in link.fetch(
-                "SELECT id, subject, wrapped FROM data_keys WHERE tenant = ? AND wrapped IS NOT NULL AND subject {among}",
-                tenant,
-                link.array(wanted),
-            )
-        }
-        rows = []
+        sql = (
+            "SELECT id, tenant, subject, wrapped, created_at FROM data_keys "
+            "WHERE tenant = ? AND wrapped IS NOT NULL AND subject {among}"
+        )
+        rows = [KeyRow(*values) for values in link.fetch(sql, tenant, link.array(wanted))]
+        found = {row.subject: self.unwrapped(row) for row in rows}
+        made = []
         for subject in sorted(wanted - found.keys()):
-            key = secrets.token_bytes(32)
-            made = DataKey("key_" + secrets.token_hex(12), key)
-            found[subject] = made
-            rows.append((made.id, tenant, subject, self.provider.wrap(tenant, key), now))
-        if rows:
-            link.insert(data_keys, rows)
+            key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
+            found[subject] = DataKey(id_, key)
+            wrapped = self.provider.wrap(tenant, key, _context(id_, tenant, subject, now))
+            made.append((id_, tenant, subject, wrapped, now))
+        if made:
+            link.insert(data_keys, made)
         return found
 
     def cached(self, tenant: str, subject: str) -> DataKey | None:
@@ -119,10 +119,29 @@ class Vault:
         if key is not None:
             self._by_id.pop(key.id, None)
 
-    def unwrapped(self, tenant: str, id_: str, wrapped: bytes) -> DataKey:
-        """Return a key as it stands in the database."""
-        return self._key(id_, tenant, wrapped)
+    def unwrapped(self, row: "KeyRow | Row[Any]") -> DataKey:
+        """Return a key as it stands in a row of the table `data_keys`.
 
-    def _key(self, id_: str, tenant: str, wrapped: bytes) -> DataKey:
-        key = self._by_id.get(id_)
-        return key if key is not None else DataKey(id_, self.provider.unwrap(tenant, bytes(wrapped)))
+        Raises:
+            StoreError: the row is not what this provider wrapped.
+        """
+        key = self._by_id.get(row.id)
+        if key is not None:
+            return key
+        context = _context(row.id, row.tenant, row.subject, row.created_at)
+        return DataKey(row.id, self.provider.unwrap(row.tenant, bytes(row.wrapped), context))
+
+
+class KeyRow(NamedTuple):
+    """A live row of the table `data_keys`."""
+
+    id: str
+    tenant: str
+    subject: str
+    wrapped: bytes
+    created_at: int
+
+
+def _context(id_: str, tenant: str, subject: str, created_at: int) -> bytes:
+    """Tie a wrapped key to all the columns of its row, so that none can be changed."""
+    return canonical([id_, tenant, subject, created_at])
