@@ -4,6 +4,7 @@ from aie.releases.bundle import read_bundle, write_bundle
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
 from aie.releases.release import Lock, Release, open_release, seal, short
+from aie.releases.stored import find_release, load_release, save_release
 
 __all__ = [
     "FAIL",
@@ -20,9 +21,12 @@ __all__ = [
     "Plan",
     "Release",
     "diff",
+    "find_release",
+    "load_release",
     "open_release",
     "parse_plan",
     "read_bundle",
+    "save_release",
     "seal",
     "short",
     "write_bundle",

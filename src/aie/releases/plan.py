@@ -100,6 +100,8 @@ class Node:
     """CEL of each input."""
     config: Mapping[str, JSON] = field(default_factory=dict)
     """Everything else the layer needs."""
+    output: Mapping[str, JSON] = field(default_factory=dict)
+    """JSON Schema of its value: what a person is asked for when a failure is escalated."""
     map: MapPlan | None = None
     """The body, for a map."""
     handlers: Mapping[Failure, Handler] = field(default_factory=dict)
@@ -119,6 +121,7 @@ class Node:
             "if": self.condition,
             "inputs": dict(self.inputs),
             "config": dict(self.config),
+            "output": dict(self.output),
             "map": None if self.map is None else self.map.to_json(),
             "on": {failure.value: handler.to_json() for failure, handler in self.handlers.items()},
         }
@@ -205,6 +208,7 @@ def _node(data: dict[str, Any]) -> Node:
         condition=data["if"],
         inputs=data["inputs"],
         config=data["config"],
+        output=data["output"],
         map=None if data["map"] is None else _map(data["map"]),
         handlers={Failure(failure): _handler(handler) for failure, handler in data["on"].items()},
     )

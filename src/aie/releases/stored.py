@@ -1,0 +1,80 @@
+"""Releases in the store: put once, found by the names that people use, verified whenever they are read."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from aie.core import digest_bytes
+from aie.errors import InputError, IntegrityError, NotFound
+from aie.records import Entry, Event, Journal, Locked, ReleaseRow, Store, events, find_releases, release_stream
+from aie.releases.bundle import read_bundle, write_bundle
+from aie.releases.release import Release, short
+
+__all__ = ["find_release", "load_release", "save_release"]
+
+_NAME: Final = re.compile(r"(?:(?P<workflow>[a-z][a-z0-9_-]*)@)?(?:sha256:)?(?P<digits>[0-9a-f]{4,64})")
+
+
+def save_release(
+    store: Store,
+    journal: Journal,
+    release: Release,
+    *,
+    tenant: str,
+    actor: str,
+    parent: str = "",
+    imported: bool = False,
+) -> bool:
+    """Store a release and record who made it; True unless the tenant had it already, which changes nothing."""
+    store.put_release(tenant, release.id, write_bundle(release))
+    # The bytes that stand there count: of two locks with one id, which differ in their runtime, the first is kept.
+    created = events.ReleaseCreated(
+        release=release.id,
+        workflow=release.workflow,
+        actor=actor,
+        bundle=digest_bytes(store.get_release(release.id, tenant=tenant)),
+        parent=parent,
+        imported=imported,
+    )
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        return () if locked.last_n else (created,)
+
+    return bool(journal.append(Entry(tenant=tenant, stream=release_stream(tenant, release.id), decide=decide)))
+
+
+def find_release(store: Store, name: str, *, tenant: str) -> ReleaseRow:
+    """Return the one release that `claims@1a2b3c4d5e6f`, a full id or the beginning of one names.
+
+    Raises:
+        InputError: not a name of a release, or the beginning of several.
+        NotFound: the tenant has none of that name.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise InputError(f"{name!r} does not name a release", hints=("write `claims@1a2b3c4d5e6f` or the full id",))
+    found = find_releases(store, tenant, workflow=match["workflow"] or "", prefix=f"sha256:{match['digits']}", limit=10)
+    if not found:
+        raise NotFound(f"there is no release {name}", hints=("`aie release WORKFLOW` makes one",), release=name)
+    if len(found) > 1:
+        names = ", ".join(short(row.id, row.workflow) for row in found)
+        raise InputError(f"{name} is the beginning of several releases: {names}", hints=("write more digits",))
+    return found[0]
+
+
+def load_release(store: Store, name: str, *, tenant: str) -> Release:
+    """Return a release from the store alone, every byte verified against its id.
+
+    Raises:
+        InputError: not a name of a release, or the beginning of several.
+        NotFound: the tenant has none of that name.
+        IntegrityError: what is stored is not what was locked.
+    """
+    row = find_release(store, name, tenant=tenant)
+    data = store.get_release(row.id, tenant=tenant)
+    if digest_bytes(data) != row.bundle:
+        raise IntegrityError(f"the stored bundle of {short(row.id, row.workflow)} is not what was put", release=row.id)
+    release = read_bundle(data)
+    if release.id != row.id:
+        raise IntegrityError(f"the store holds {release.short} under the name {row.id}", release=row.id)
+    return release
