@@ -12,6 +12,7 @@ import pytest
 
 from scripts.licences import declared_licence, judge, judge_all
 from scripts.locks import judge_lock, wanted_by
+from scripts.size import main as measure
 from scripts.tracked import PATTERNS, judge_text
 
 TOP = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def test_a_planted_import_breaks_the_contract(copy: Path, file: str, text: str, 
     planted.write_text(text, encoding="utf-8")
     done = lint_imports(copy)
     assert done.returncode == 1, done.stdout + done.stderr
-    broken = re.findall(r"^(.*) BROKEN$", done.stdout, re.MULTILINE)
+    broken = re.findall(r"^(.*) BROKEN\b", done.stdout, re.MULTILINE)
     if file == "planted/__init__.py":
         # A package that no floor names stops the check altogether.
         assert "planted" in done.stdout
@@ -182,3 +183,38 @@ def test_documents_name_only_targets_that_exist():
             re.findall(r"(?:`|^ *|PYTHON=\S+ )make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
         )
         assert named <= targets, document
+
+
+def run_in_env(*arguments: str, python: Path) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/in-env.sh` with a Python of the test's choice."""
+    return subprocess.run(
+        [TOP / "scripts" / "in-env.sh", *arguments],
+        env={"PYTHON": str(python), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_python_that_is_too_old_is_refused_with_a_hint(tmp_path: Path):
+    """The bootstrap never goes on with an interpreter that did not say it will do."""
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    done = run_in_env("dev", "true", python=old)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no Python >= 3.11" in done.stderr
+    assert "hint: " in done.stderr
+
+
+def test_an_unknown_environment_is_refused(tmp_path: Path):
+    done = run_in_env("production", "true", python=tmp_path / "python")
+    assert done.returncode == 2
+    assert "no such environment: production" in done.stderr
+
+
+def test_an_install_above_the_limit_is_refused(capsys: pytest.CaptureFixture[str]):
+    """Negative control of the size check: the same install is within one limit and over another."""
+    assert measure(100_000) == 0
+    assert measure(1) == 1
+    assert "OVER the limit of 1 MB" in capsys.readouterr().out

@@ -1,0 +1,26 @@
+"""What the documents show is what the commands print."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.transcripts import read_blocks, run_document
+
+TOP = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    document
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]
+    if any(read_blocks(document.read_text(encoding="utf-8").splitlines()))
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_transcript_is_what_the_commands_print(document: Path, tmp_path: Path):
+    """Each document in an empty folder of its own; `make docs` writes them anew."""
+    _, differences = run_document(document.read_text(encoding="utf-8"), tmp_path)
+    assert differences == [], "\n".join(differences)
+
+
+def test_the_readme_is_short():
+    assert len((TOP / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
