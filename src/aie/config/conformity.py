@@ -1,7 +1,7 @@
 """Whether a value is what a schema says, for the part of JSON Schema that `schemas` reads.
 
-Own rather than a library's: decimals, money and dates are strings here and are compared exactly, floats are refused, and
-no message ever holds the value itself, which may be personal.
+Own rather than a library's: decimals, money and dates are strings here and are compared exactly, floats are refused,
+and no message ever holds the value itself, which may be personal.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = ["Mismatch", "mismatches"]
 _DECIMAL: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MAX_INT: Final = 2**53 - 1
-_DOCUMENT_KEYS: Final = {"ref": str, "name": str, "media_type": str, "size": int}
+_DOCUMENT: Final = {"ref": str, "name": str, "media_type": str, "size": int}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ def mismatches(schema: JSON, value: JSON, path: str = "") -> Iterator[Mismatch]:
 def _wrong_kind(kind: str, schema: Mapping[str, JSON], value: JSON) -> str:
     """Say what was expected when the value is of another kind; empty when it is of this one."""
     if kind == "document" or schema.get("format") == "document":
-        whole = isinstance(value, dict) and value.keys() == _DOCUMENT_KEYS.keys()
-        return "" if whole and all(type(value[k]) is t for k, t in _DOCUMENT_KEYS.items()) else "a document expected"  # type: ignore[index, call-overload]
+        whole = isinstance(value, dict) and {each: type(given) for each, given in value.items()} == _DOCUMENT
+        return "" if whole else "a document expected"
     match kind:
         case "object":
             fits = isinstance(value, dict)
@@ -78,7 +78,11 @@ def _wrong_kind(kind: str, schema: Mapping[str, JSON], value: JSON) -> str:
         case _:
             if type(value) is int:
                 return ""
-            return "" if isinstance(value, str) and _DECIMAL.fullmatch(value) else 'a decimal expected, as text like "0.25"'
+            return (
+                ""
+                if isinstance(value, str) and _DECIMAL.fullmatch(value)
+                else 'a decimal expected, as text like "0.25"'
+            )
     return "" if fits else f"{kind} expected"
 
 

@@ -3,8 +3,8 @@
     python -I jail.py pdf=/path/to/pdf.py …
 
 It loads the readers once, gives up the network, says on its standard input (a Unix socket) how well it is closed, then
-forks one child a document: the child gives up its rights, reads the document from the channel it was handed, writes what
-its reader found, and dies. This process only forks, watches the clock and buries; it never touches a document.
+forks one child a document: the child gives up its rights, reads the document from the channel it was handed, writes
+what its reader found, and dies. This process only forks, watches the clock and buries; it never touches a document.
 
 A request is one `REQUEST` with the channel attached. An answer on the channel is JSON of the child, then one `VERDICT`
 of this process, which is written after the child is dead and therefore always comes last.
@@ -40,6 +40,7 @@ Reader = Callable[[bytes], dict[str, object]]
 
 
 def main(readers: list[str]) -> int:
+    """Load the readers, close the doors, serve."""
     control = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -47,7 +48,7 @@ def main(readers: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the engine decides when this ends
     try:
         table = {name: load(name, path) for name, path in (each.split("=", 1) for each in readers)}
-    except Exception as error:  # whatever keeps a reader from loading is told, as stderr is closed
+    except Exception as error:  # noqa: BLE001 — whatever keeps a reader from loading is told, as stderr is closed
         say(control, {"error": f"{type(error).__name__}: {error}"})
         return 1
     say(control, {"network": leave_network(), "user": "nobody" if os.getuid() == 0 else "same"})
@@ -58,6 +59,7 @@ def main(readers: list[str]) -> int:
 
 
 def load(name: str, path: str) -> Reader:
+    """Return the `read` of a reader's file."""
     spec = importlib.util.spec_from_file_location(f"reader_{name}", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
@@ -68,6 +70,7 @@ def load(name: str, path: str) -> Reader:
 
 
 def say(control: socket.socket, message: dict[str, str]) -> None:
+    """Tell the engine something, as one line."""
     control.sendall(json.dumps(message).encode() + b"\n")
 
 
@@ -81,6 +84,7 @@ def leave_network() -> str:
 
 
 def libc() -> ctypes.CDLL:
+    """Return the C library of this process."""
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -94,11 +98,11 @@ def serve(control: socket.socket, table: dict[str, Reader]) -> None:
     while True:
         nearest = min((deadline for deadline, _ in alive.values()), default=None)
         patience = None if nearest is None else max(0.0, nearest - time.monotonic())
-        ready, _, _ = select.select([control, wake_read], [], [], patience)
+        ready, _, _ = select.select([control.fileno(), wake_read], [], [], patience)
         if wake_read in ready:
             os.read(wake_read, 4096)
         bury(alive)
-        if control in ready and not accept(control, table, alive):
+        if control.fileno() in ready and not accept(control, table, alive):
             break
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
@@ -153,8 +157,8 @@ def give_up_rights(zygote: int, cpu: int, memory: int) -> None:
         limits[resource.RLIMIT_NPROC] = 0
     for limit, most in limits.items():
         _, hard = resource.getrlimit(limit)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (most, most))
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (allowed, allowed))
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
@@ -200,7 +204,7 @@ def bury(alive: dict[int, tuple[float, socket.socket]]) -> None:
             number = os.WEXITSTATUS(status)
         del alive[pid]
         try:
-            channel.setblocking(False)  # a channel that nobody empties must not stop the other documents
+            channel.settimeout(0)  # a channel that nobody empties must not stop the other documents
             channel.sendall(VERDICT.pack(MARK, kind[0], number))
         except OSError:
             pass  # the engine stopped waiting

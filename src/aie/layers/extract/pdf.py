@@ -18,8 +18,8 @@ def read(content: bytes) -> dict[str, object]:
     """Return `{"pages": [text, …]}`, or `{"failure", "why"}`.
 
     A PDF without its end mark is refused although PDFium mends some: a mended one lacks pages without saying so.
-    Line ends become one newline. PDFium marks a hyphen at the end of a line as U+FFFE and drops the line end: it becomes
-    the hyphen that stands on the page.
+    Line ends become one newline. PDFium marks a hyphen at the end of a line as U+FFFE and drops the line end: it
+    becomes the hyphen that stands on the page.
     """
     if b"%%EOF" not in content.rstrip(b"\0\t\n\r ")[-END_MARK_WITHIN:]:
         return {"failure": "truncated", "why": "the PDF ends before its end mark"}
@@ -56,7 +56,7 @@ def _refusal(error: pypdfium2.PdfiumError) -> dict[str, object]:
     known = _ERRORS.get(getattr(error, "err_code", None) or 0)
     if known is not None:
         return {"failure": known[0], "why": known[1]}
-    return {"failure": "invalid_input", "why": "the PDF is damaged: it cannot be opened or one of its pages cannot be read"}
+    return {"failure": "invalid_input", "why": "the PDF is damaged: it or one of its pages cannot be read"}
 
 
 _SAMPLE = (
@@ -65,5 +65,5 @@ _SAMPLE = (
     b"4 0 obj<</Length 33>>stream\nBT /F 9 Tf 9 9 Td (ready) Tj ET   \nendstream endobj\n"
     b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 )
-if read(_SAMPLE) != {"pages": ["ready"]}:  # warms what is loaded lazily (codecs, fonts): a closed child may open no file
+if read(_SAMPLE) != {"pages": ["ready"]}:  # warms what loads lazily: a closed child may open no file
     raise ImportError("PDFium does not read its own sample")

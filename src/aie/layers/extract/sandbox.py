@@ -1,8 +1,8 @@
 """Reading hostile documents elsewhere: a warm process of our own forks one closed child a document (see `jail.py`).
 
-The forking process is started with `subprocess`, never forked from here, so an engine with many threads is safe. It ends
-when its control socket closes, which a `kill -9` of the engine does too. A forked copy of the engine goes on using it:
-requests carry their own channel, so answers cannot be mistaken.
+The forking process is started with `subprocess`, never forked from here, so an engine with many threads is safe. It
+ends when its control socket closes, which a `kill -9` of the engine does too. A forked copy of the engine goes on using
+it: requests carry their own channel, so answers cannot be mistaken.
 """
 
 import atexit
@@ -101,7 +101,7 @@ class Sandbox:
                 except _ZygoteLost as error:
                     raise StepFailure(Failure.HOSTILE, "reading the document brings its process down, twice") from error
         if "failure" in found:
-            raise StepFailure(Failure(found["failure"]), str(found.get("why", "")))
+            raise StepFailure(Failure(str(found["failure"])), str(found.get("why", "")))
         return found
 
     def isolation(self) -> Mapping[str, str]:
@@ -155,7 +155,7 @@ class Sandbox:
                 _send(ours, content, deadline)
                 answer = _receive(ours, bounds.answer + _VERDICT.size, deadline)
             except TimeoutError as error:
-                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.wall_ms} ms") from error
+                raise StepFailure(Failure.TIMEOUT, _late(bounds)) from error
         return self._judge(answer)
 
     def _judge(self, answer: bytes) -> dict[str, JSON]:
@@ -166,10 +166,10 @@ class Sandbox:
             raise _ZygoteLost
         bounds = self.bounds
         if kind == ord("T"):
-            raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.wall_ms} ms")
+            raise StepFailure(Failure.TIMEOUT, _late(bounds))
         if kind == ord("S"):
             if number in (signal.SIGXCPU, signal.SIGKILL):
-                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor time")
+                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor")
             raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(number)})")
         if number == _OUT_OF_MEMORY:
             raise StepFailure(Failure.BOMB, f"reading the document takes more than {bounds.memory_mib} MiB of memory")
@@ -182,13 +182,17 @@ class Sandbox:
         return found
 
 
+def _late(bounds: Bounds) -> str:
+    return f"reading the document took more than {bounds.wall_ms} ms"
+
+
 def _start(readers: Mapping[str, Path]) -> _Zygote:
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", str(_HERE / "jail.py"), *(f"{name}={path}" for name, path in readers.items())]
     with theirs:
         process = subprocess.Popen(
             command,
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={"LC_ALL": "C.UTF-8"},  # no secret of the engine's environment enters

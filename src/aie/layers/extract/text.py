@@ -71,7 +71,7 @@ def _strict(content: bytes, encoding: str) -> str:
         if error.end >= len(content) and ("truncated" in error.reason or "end of data" in error.reason):
             raise StepFailure(Failure.TRUNCATED, f"the text ends inside a character ({encoding})") from None
         raise StepFailure(
-            Failure.INVALID_INPUT, f"the text is marked {encoding} but byte {error.start} is not", hints=("send it as UTF-8",)
+            Failure.INVALID_INPUT, f"the text is {encoding} but byte {error.start} is not", hints=("save it as UTF-8",)
         ) from None
 
 
@@ -102,5 +102,5 @@ def _not_utf8(content: bytes, error: UnicodeDecodeError) -> str:
         return content.decode("cp1252")
     except UnicodeDecodeError:
         raise StepFailure(
-            Failure.WRONG_TYPE, "the file is not text in UTF-8, UTF-16, Windows-1252 or Latin-1", hints=("save it as UTF-8",)
+            Failure.WRONG_TYPE, "the file is not text in UTF-8, UTF-16 or Latin-1", hints=("save it as UTF-8",)
         ) from None

@@ -1,0 +1,45 @@
+"""The kinds of step: what each compiles to and how it runs. Layers are peers that share the port and nothing else."""
+
+from aie.layers.port import (
+    Attempt,
+    Attempts,
+    Compiled,
+    Component,
+    Conduct,
+    Deliverer,
+    Delivery,
+    EffectRequest,
+    Files,
+    Layer,
+    LayerName,
+    Outcome,
+    Result,
+    ReviewRequest,
+    Semantics,
+    Task,
+    Tools,
+)
+from aie.layers.registry import DELIVERERS, LAYERS, runtime
+
+__all__ = [
+    "DELIVERERS",
+    "LAYERS",
+    "Attempt",
+    "Attempts",
+    "Compiled",
+    "Component",
+    "Conduct",
+    "Deliverer",
+    "Delivery",
+    "EffectRequest",
+    "Files",
+    "Layer",
+    "LayerName",
+    "Outcome",
+    "Result",
+    "ReviewRequest",
+    "Semantics",
+    "Task",
+    "Tools",
+    "runtime",
+]

@@ -1,0 +1,152 @@
+"""The act layer: what is owed to a receiver, and its delivery."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, assert_never, cast
+
+from aie.config import ActStep, FileReceiver, HttpReceiver, ObjectType, Receiver, Site, StepSpec
+from aie.core import JSON, Clock, SystemClock, canonical
+from aie.errors import Failure, StepFailure
+from aie.layers.act.file import drop, find
+from aie.layers.act.http import Post, ask, post
+from aie.layers.port import Compiled, Component, Delivery, EffectRequest, LayerName, Semantics, Task, Tools
+
+__all__ = ["ActLayer", "live_facts"]
+
+_MOST_SECONDS: Final = 50
+"""Below the lease of a delivery: another worker must not begin the next try while this one still waits."""
+_SECOND: Final = 1_000_000
+
+
+def live_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
+    """Return what is not pinned of a receiver: where it is and how to reach it, as the settings say now."""
+    match receiver:
+        case FileReceiver():
+            return {"folder": str(root.resolve() / receiver.folder)}
+        case HttpReceiver():
+            return {"url": receiver.url, "secret": receiver.secret, "timeout": receiver.timeout}
+        case _:
+            assert_never(receiver)
+
+
+class ActLayer:
+    """Hands results to receivers.
+
+    A delivered effect's value is the receiver's receipt. `file` writes `<folder>/<key>.json`; `http` posts JSON with the
+    key as `Idempotency-Key`, signed when the receiver has a secret.
+    """
+
+    name: LayerName = "act"
+    version: int = 1
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+
+    def compile(self, step: StepSpec, site: Site) -> Compiled | None:
+        """Compile an `act` step."""
+        assert isinstance(step, ActStep)
+        receiver = site.receiver("act", step.act)
+        types = [site.expression(f"with.{name}", text) for name, text in step.with_.items()]
+        if receiver is None or not _is_sound(step, receiver, site) or None in types:
+            return None
+        pinned: dict[str, JSON] = {
+            "kind": receiver.kind,
+            "semantics": receiver.semantics,
+            "identity": list(receiver.identity),
+        }
+        component = Component(
+            kind="receiver",
+            name=step.act,
+            content=canonical(pinned),
+            live=live_facts(receiver, site.workspace.root),
+        )
+        return Compiled(
+            conduct="effect",
+            inputs=step.with_,
+            config={
+                "receiver": f"receiver:{step.act}",
+                "semantics": receiver.semantics,
+                "identity": list(receiver.identity),
+            },
+            components=(component,),
+            output=ObjectType(open=True),
+            failures=_failures(receiver),
+        )
+
+    def run(self, task: Task, tools: Tools) -> EffectRequest:
+        """Say what is owed; nothing leaves before that is durable."""
+        body: dict[str, JSON] = {name: value.data for name, value in sorted(task.inputs.items())}
+        identity = cast("list[str]", task.config["identity"])
+        return EffectRequest(
+            receiver=cast("str", task.config["receiver"]),
+            semantics=cast("Semantics", task.config["semantics"]),
+            body=body,
+            identity={name: body[name] for name in identity} if identity else body,
+        )
+
+    def deliver(self, delivery: Delivery, tools: Tools) -> JSON:
+        """Hand the body to the receiver and return its receipt.
+
+        Raises:
+            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, or DELIVERY_UNKNOWN.
+        """
+        live = tools.live(delivery.receiver)
+        if _kind(delivery, tools) == "file":
+            return drop(_folder(live), delivery.key, delivery.body)
+        return post(self._request(delivery, live, tools), canonical(delivery.body))
+
+    def reconcile(self, delivery: Delivery, tools: Tools) -> JSON:
+        """Ask the receiver whether it has the key; its receipt, or None when it has not.
+
+        Raises:
+            StepFailure: RECEIVER_DOWN when it cannot say.
+        """
+        live = tools.live(delivery.receiver)
+        if _kind(delivery, tools) == "file":
+            return find(_folder(live), delivery.key, delivery.body)
+        return ask(self._request(delivery, live, tools))
+
+    def _request(self, delivery: Delivery, live: Mapping[str, JSON], tools: Tools) -> Post:
+        url, secret = str(live["url"]), live.get("secret")
+        return Post(
+            url=tools.secret(url) if url.startswith("env:") else url,
+            key=delivery.key,
+            secret=None if secret is None else tools.secret(str(secret)),
+            sent_at=self._clock.now() // _SECOND,
+            seconds=min(_MOST_SECONDS, cast("int", live["timeout"]) / _SECOND),
+        )
+
+
+def _kind(delivery: Delivery, tools: Tools) -> str:
+    return str(json.loads(tools.components(delivery.receiver))["kind"])
+
+
+def _folder(live: Mapping[str, JSON]) -> Path:
+    folder = live.get("folder")
+    if not isinstance(folder, str):
+        raise StepFailure(Failure.RECEIVER_DOWN, "the settings name no folder for this receiver")
+    return Path(folder)
+
+
+def _is_sound(step: ActStep, receiver: Receiver, site: Site) -> bool:
+    missing = [name for name in receiver.identity if name not in step.with_]
+    if missing:
+        named = ", ".join(f"`{name}`" for name in missing)
+        site.problem(
+            "missing-field",
+            "with",
+            f"`{step.act}` tells effects apart by {named}, which the body lacks",
+            f"add `{missing[0]}: …`",
+        )
+    late = isinstance(receiver, HttpReceiver) and receiver.timeout > _MOST_SECONDS * _SECOND
+    if late:
+        site.problem(
+            "too-long", "act", f"`{step.act}` has a timeout above {_MOST_SECONDS} s", f"set timeout: {_MOST_SECONDS} s"
+        )
+    return not missing and not late
+
+
+def _failures(receiver: Receiver) -> frozenset[Failure]:
+    known = frozenset({Failure.RECEIVER_DOWN, Failure.RECEIVER_REFUSED})
+    return known if receiver.kind == "file" else known | {Failure.DELIVERY_UNKNOWN}
