@@ -1,0 +1,45 @@
+"""The model layer: one name in a workflow file, whichever kind of model stands behind it."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from aie.config import ModelStep, Site, StepSpec, TextClassifier
+from aie.layers.model.asking import ask, compile_asking
+from aie.layers.model.classifying import classify, compile_classifying
+from aie.layers.port import Compiled, Result, Task, Tools
+from aie.models import Chat, connect
+
+__all__ = ["ModelLayer"]
+
+
+class ModelLayer:
+    """Runs classifiers and asks chat models.
+
+    Output of a classifier: `{label, confidence, accepted, alternatives}`, or for several labels
+    `{labels, confidence, accepted, scores}`; of a chat model: what `returns` describes, else `{text}`.
+    """
+
+    name: Literal["model"] = "model"
+    version = 1
+
+    def __init__(self, connect: Callable[[str], Chat] = connect) -> None:
+        self._connect = connect
+        """Returns the adapter of a provider."""
+
+    def compile(self, step: StepSpec, site: Site) -> Compiled | None:
+        """Compile a `model` step."""
+        assert isinstance(step, ModelStep)
+        entry = site.model("model", step.model)
+        if entry is None:
+            return None
+        if isinstance(entry, TextClassifier):
+            return compile_classifying(step, entry, site)
+        return compile_asking(step, entry, site)
+
+    def run(self, task: Task, tools: Tools) -> Result:
+        """Run the model.
+
+        Raises:
+            StepFailure: the model may not be used, the call failed, or its answer is not what was asked for.
+        """
+        return classify(task, tools) if task.config["kind"] == "classifier" else ask(task, tools, self._connect)

@@ -1,0 +1,32 @@
+"""Which adapter speaks to which provider; its libraries are imported when it is first asked for."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Final, cast
+
+from aie.errors import Unavailable
+from aie.models.chat import Chat
+
+__all__ = ["connect"]
+
+_ADAPTERS: Final[Mapping[str, tuple[str, str]]] = {
+    "openai_compatible": ("aie.models.providers.openai_compatible", "OpenAICompatible"),
+}
+
+
+@cache
+def connect(provider: str) -> Chat:
+    """Return the process's adapter for a provider of `models.yaml`.
+
+    Raises:
+        Unavailable: its libraries are not installed.
+    """
+    module, name = _ADAPTERS[provider]
+    try:
+        return cast("Chat", getattr(import_module(module), name)())
+    except ImportError as error:
+        raise Unavailable(
+            f"chat models of {provider} need libraries that are not installed",
+            hints=("pip install 'applied-intelligence-engine[openai]'",),
+        ) from error
