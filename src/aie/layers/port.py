@@ -213,7 +213,7 @@ class Layer(Protocol):
     """Raised only when the same step on the same input may give another output."""
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
-        """Turn a step of the workflow file into what `run` needs; report every mistake to `site`, None if it cannot go on."""
+        """Turn a written step into what `run` needs; report every mistake to `site`, None when it cannot go on."""
         ...
 
     def run(self, task: Task, tools: Tools) -> Outcome:
