@@ -5,10 +5,10 @@ import tarfile
 from random import Random
 
 import pytest
-from tests.unit.releases.conftest import MakeRelease
 
 from aie.errors import IntegrityError
 from aie.releases import bundle, read_bundle, write_bundle
+from tests.unit.releases.conftest import MakeRelease
 
 
 def test_a_bundle_reads_back_as_the_same_release(make_release: MakeRelease) -> None:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.releases.conftest import PLAN, MakeRelease
 
 from aie.core import Limits, canonical
 from aie.errors import Failure
 from aie.releases import FAIL, Handler, Node, diff
+from tests.unit.releases.conftest import PLAN, MakeRelease
 
 FIELDS, LINES = PLAN.nodes
 PROMPT = "workflows/claims/prompts/fields.md"

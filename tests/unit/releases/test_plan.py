@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.releases.conftest import PLAN
 
 from aie.core import JSON, Limits, canonical
 from aie.errors import Failure, IntegrityError
 from aie.releases import FAIL, Handler, MapPlan, Node, Plan, parse_plan
+from tests.unit.releases.conftest import PLAN
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
 cel = st.text("abc.[]'é", max_size=8)

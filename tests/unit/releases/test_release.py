@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.releases.conftest import COMPONENTS, FILES, MakeRelease
 
 from aie.core import canonical
 from aie.errors import IntegrityError
 from aie.releases import Release, open_release, short
 from aie.releases.release import is_portable_path
+from tests.unit.releases.conftest import COMPONENTS, FILES, MakeRelease
 
 
 def test_the_same_content_has_the_same_id_whatever_its_order(make_release: MakeRelease) -> None:
