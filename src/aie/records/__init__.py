@@ -6,6 +6,8 @@ makes every later change visible.
 """
 
 from aie.records import events
+from aie.records.chain import Heads, read_heads
+from aie.records.checks import Finding
 from aie.records.entries import (
     Decide,
     Entry,
@@ -23,11 +25,15 @@ from aie.records.events import Event
 from aie.records.journal import CHANNEL, Journal
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
-from aie.records.releases import ReleaseRow, find_releases
+from aie.records.listen import listen
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
+from aie.records.rebuild import rebuild
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow
+from aie.records.sealer import Sealer, current_heads, seal
 from aie.records.sites import commit_sites, observe, reached
+from aie.records.sources import Source, export_records, open_export, read_store
 from aie.records.store import Store, open_store
+from aie.records.verify import Report, verify
 
 __all__ = [
     "CHANNEL",
@@ -36,6 +42,8 @@ __all__ = [
     "EffectRow",
     "Entry",
     "Event",
+    "Finding",
+    "Heads",
     "Journal",
     "KeyProvider",
     "Locked",
@@ -45,29 +53,40 @@ __all__ = [
     "Recorded",
     "ReleaseRow",
     "Repeat",
+    "Report",
     "ReviewFilter",
     "ReviewRow",
     "RunFilter",
     "RunRow",
+    "Sealer",
+    "Source",
     "Store",
     "claimable",
     "claiming",
     "commit_sites",
+    "current_heads",
     "destroy_key",
     "drop_lease",
     "environment_stream",
     "events",
     "expire_leases",
+    "export_records",
     "fenced",
-    "find_releases",
     "key_stream",
+    "listen",
     "observe",
+    "open_export",
     "open_store",
     "orphans",
     "present",
     "reached",
+    "read_heads",
+    "read_store",
+    "rebuild",
     "release_stream",
     "renew_lease",
+    "seal",
     "submission",
     "take_lease",
+    "verify",
 ]

@@ -157,10 +157,12 @@ class Store:
         with self.connect() as connection:
             return due_effects(connection, now=self.clock.now(), limit=limit)
 
-    def releases(self, tenant: str, *, workflow: str | None = None, limit: int = 50) -> tuple[ReleaseRow, ...]:
-        """Return releases, newest first."""
+    def releases(
+        self, tenant: str, *, workflow: str | None = None, prefix: str = "", limit: int = 50
+    ) -> tuple[ReleaseRow, ...]:
+        """Return releases, newest first: of one workflow, or whose id begins with `prefix`."""
         table = tables.releases
-        query = select(table).where(table.c.tenant == tenant)
+        query = select(table).where(table.c.tenant == tenant, table.c.id.startswith(prefix, autoescape=True))
         if workflow is not None:
             query = query.where(table.c.workflow == workflow)
         query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
@@ -209,7 +211,9 @@ class Store:
             tenant=tenant, ref=ref, key_id=key.id, writer=self._blob_writer, writer_seq=seq, at=now, data=sealed
         )
         salt = salt_of(self.vault.mac_key(tenant, "salt"), header)
-        link.insert(tables.blobs, [(tenant, ref, key.id, self._blob_writer, seq, now, sealed, salt, leaf_of(salt, header))])
+        link.insert(
+            tables.blobs, [(tenant, ref, key.id, self._blob_writer, seq, now, sealed, salt, leaf_of(salt, header))]
+        )
 
     def get_blob(self, tenant: str, ref: str) -> bytes:
         """Return the bytes.
@@ -266,7 +270,7 @@ class Store:
             table.c.release != "",
         )
         with self.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict((row.pointer, row.release) for row in connection.execute(query))
 
 
 def _blob_writer() -> str:
@@ -298,9 +302,7 @@ def recorded(row: Any, keys: dict[str, DataKey]) -> Recorded:
     )
 
 
-def open_store(
-    url: str, *, clock: Clock | None = None, keys: KeyProvider | None = None, create: bool = True
-) -> Store:
+def open_store(url: str, *, clock: Clock | None = None, keys: KeyProvider | None = None, create: bool = True) -> Store:
     """Open the store at `sqlite:///path` or `postgresql://…`, bringing its schema up to date.
 
     Without `keys` a SQLite store keeps them in `keys.json` beside the database file.
@@ -326,5 +328,3 @@ def _default_keys(url: str, *, create: bool) -> KeyProvider:
     if not create and not path.exists():
         raise StoreError(f"there is no store at {path}", hints=("run a workflow first, or check the path",))
     return PlainKeys(path.with_name("keys.json"))
-
-

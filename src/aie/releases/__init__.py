@@ -1,9 +1,11 @@
 """From what people write to what runs are pinned to: compile, lock, compare and carry releases."""
 
 from aie.releases.bundle import read_bundle, write_bundle
+from aie.releases.compile import check, compile_release
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
 from aie.releases.release import Lock, Release, open_release, seal, short
+from aie.releases.report import PlanReport, plan_release
 from aie.releases.stored import find_release, load_release, save_release
 
 __all__ = [
@@ -19,12 +21,16 @@ __all__ = [
     "NodeConduct",
     "Part",
     "Plan",
+    "PlanReport",
     "Release",
+    "check",
+    "compile_release",
     "diff",
     "find_release",
     "load_release",
     "open_release",
     "parse_plan",
+    "plan_release",
     "read_bundle",
     "save_release",
     "seal",

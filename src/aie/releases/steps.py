@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 from aie.config import (
+    ActStep,
     AnyType,
     BoolType,
+    CheckStep,
+    ContextStep,
+    ExtractStep,
     IntType,
     ListType,
     MapStep,
+    ModelStep,
     ObjectType,
     Problems,
+    ReviewStep,
     Site,
     StepSpec,
     TextType,
@@ -20,9 +26,10 @@ from aie.config import (
     Workspace,
     nullable,
     references,
+    schema_of,
 )
 from aie.errors import Failure
-from aie.layers import LAYERS, Compiled
+from aie.layers import LAYERS, Compiled, LayerName
 from aie.releases.handling import add_handlers, resolve_handlers, unhandled
 from aie.releases.order import order
 from aie.releases.plan import MAP, MapPlan, Node
@@ -116,10 +123,10 @@ class StepCompiler:
         body: MapPlan | None = None
         compiled: Compiled | None
         if isinstance(step, MapStep):
-            layer = MAP
+            kind: str = MAP
             compiled, body = self._map(step, site)
         else:
-            layer = _layer_of(step)
+            layer = kind = _layer_of(step)
             compiled = LAYERS[layer].compile(step, site)
             self.parts.runtime[layer] = LAYERS[layer].version
         if compiled is None:
@@ -128,7 +135,7 @@ class StepCompiler:
         self._refuse_unhandled(compiled.failures, step, site)
         node = Node(
             name=step.name,
-            layer=layer,
+            layer=kind,
             conduct=compiled.conduct,
             needs=tuple(sorted(root for root in edges if root in self.steps or root in self.outer)),
             condition=None if step.if_ is None else self.parts.program(step.if_),
@@ -227,8 +234,22 @@ def _edges(step: StepSpec) -> dict[str, str]:
     return found
 
 
-def _layer_of(step: StepSpec) -> str:
-    return type(step).__name__.removesuffix("Step").lower()
+def _layer_of(step: ExtractStep | ContextStep | ModelStep | CheckStep | ReviewStep | ActStep) -> LayerName:
+    match step:
+        case ExtractStep():
+            return "extract"
+        case ContextStep():
+            return "context"
+        case ModelStep():
+            return "model"
+        case CheckStep():
+            return "check"
+        case ReviewStep():
+            return "review"
+        case ActStep():
+            return "act"
+        case _:
+            assert_never(step)
 
 
 def _item_type(site: Site, step: MapStep) -> Type:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aie.core import digest_bytes
 from aie.errors import InputError, IntegrityError, NotFound
-from aie.records import Entry, Event, Journal, Locked, ReleaseRow, Store, events, find_releases, release_stream
+from aie.records import Entry, Event, Journal, Locked, ReleaseRow, Store, events, release_stream
 from aie.releases.bundle import read_bundle, write_bundle
 from aie.releases.release import Release, short
 
@@ -53,7 +53,7 @@ def find_release(store: Store, name: str, *, tenant: str) -> ReleaseRow:
     match = _NAME.fullmatch(name)
     if match is None:
         raise InputError(f"{name!r} does not name a release", hints=("write `claims@1a2b3c4d5e6f` or the full id",))
-    found = find_releases(store, tenant, workflow=match["workflow"] or "", prefix=f"sha256:{match['digits']}", limit=10)
+    found = store.releases(tenant, workflow=match["workflow"], prefix=f"sha256:{match['digits']}", limit=10)
     if not found:
         raise NotFound(f"there is no release {name}", hints=("`aie release WORKFLOW` makes one",), release=name)
     if len(found) > 1:
