@@ -1,0 +1,50 @@
+"""Hearing what other processes committed, on Postgres."""
+
+import threading
+from collections.abc import Callable
+
+from psycopg import sql
+
+from aie.records.store import Store
+
+__all__ = ["listen"]
+
+
+def listen(
+    store: Store,
+    channel: str,
+    on_news: Callable[[str], None],
+    *,
+    ready: threading.Event,
+    stopping: threading.Event,
+    poll: float = 0.5,
+) -> None:
+    """Call `on_news` with each payload sent to the channel until `stopping` is set; holds one connection meanwhile.
+
+    Args:
+        store: a store on Postgres.
+        channel: its name.
+        on_news: called on this thread.
+        ready: set once nothing sent from now on can be missed.
+        stopping: ends the call within `poll` seconds.
+        poll: seconds between looks at `stopping`.
+    """
+    pooled = store.reading.raw_connection()
+    try:
+        connection = pooled.driver_connection
+        if connection is None:
+            raise ConnectionError("the pool gave no connection")
+        connection.autocommit = True
+        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        ready.set()
+        while not stopping.is_set():
+            for notice in connection.notifies(timeout=poll):
+                on_news(notice.payload)
+                if stopping.is_set():
+                    break
+        connection.execute(sql.SQL("UNLISTEN {}").format(sql.Identifier(channel)))
+    except BaseException:
+        pooled.invalidate()
+        raise
+    finally:
+        pooled.close()

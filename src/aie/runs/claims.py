@@ -1,0 +1,121 @@
+"""Claiming runs: the run's row is the queue, the claim raises its epoch, and an orphan is queued again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aie.errors import Conflict
+from aie.records import Entry, Event, Locked, Recorded, RunRow, present
+from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentQueued, SegmentStarted
+from aie.runs.services import Services
+from aie.runs.steps import RunContext
+from aie.runs.submission import started
+
+__all__ = ["Claim", "claim", "claim_of", "requeue"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to run one segment of one run, until another epoch begins."""
+
+    run: str
+    tenant: str
+    segment: int
+    epoch: int
+    recorded: tuple[Recorded, ...] = ()
+    """Every event of the run when the claimer already has them; empty: read them."""
+
+    @property
+    def id(self) -> str:
+        """Name of this very execution, for engines."""
+        return f"{self.run}:{self.segment}:{self.epoch}"
+
+
+def claim(services: Services, row: RunRow) -> Claim | None:
+    """Claim a queued run for this executor; None when another was first or its runtime is not provided here.
+
+    A run that needs layer versions that this process has not says so in its records and waits for a worker that has
+    them (or for `aie runs migrate`); it is never run on newer behaviour.
+    """
+    needs = services.releases.get(row.tenant, row.release).release.runtime
+    provided = services.runtime()
+    lacking = {name: version for name, version in needs.items() if provided.get(name) != version}
+    if lacking and not _migrated(services, row, provided):
+        if row.state == "queued":
+            _tell_lacking(services, row, lacking, provided)
+        return None
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        run = present(locked)
+        if run.state not in ("queued", "needs_runtime") or services.executor not in locked.live:
+            raise Conflict(f"run {run.id} is {run.state}")
+        return [started(services, segment=run.segment, epoch=run.epoch + 1)]
+
+    entry = Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor)
+    try:
+        recorded = services.journal.append(entry)
+    except Conflict:
+        return None
+    return claim_of(recorded)
+
+
+def claim_of(recorded: Sequence[Recorded]) -> Claim:
+    """Return the claim that stands at the end of these events."""
+    last = recorded[-1]
+    if not isinstance(last.event, SegmentStarted):
+        raise TypeError(f"{last.event.type} is no claim")
+    whole = tuple(recorded) if isinstance(recorded[0].event, RunSubmitted) else ()
+    return Claim(
+        run=last.stream, tenant=last.tenant, segment=last.event.segment, epoch=last.event.epoch, recorded=whole
+    )
+
+
+def requeue(services: Services, row: RunRow) -> bool:
+    """Queue a run whose executor died; false when somebody else did."""
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        run = present(locked)
+        if run.state != "running" or run.epoch != row.epoch or run.executor in locked.live:
+            raise Conflict(f"run {run.id} is {run.state}")
+        return [SegmentQueued(segment=run.segment, why="recovered")]
+
+    try:
+        services.journal.append(Entry(tenant=row.tenant, stream=row.id, decide=decide))
+    except Conflict:
+        return False
+    return True
+
+
+def context_of(services: Services, recorded: Sequence[Recorded]) -> RunContext:
+    """Return what the steps of a run need to know of it."""
+    first = recorded[0]
+    if not isinstance(first.event, RunSubmitted):
+        raise TypeError(f"a run's stream begins with run.submitted, not {first.event.type}")
+    event = first.event
+    scope = f"{event.case}:{first.stream}" if event.relation == "supersede" else event.case
+    return RunContext(
+        services=services,
+        loaded=services.releases.get(first.tenant, event.release),
+        run=first.stream,
+        tenant=first.tenant,
+        workflow=event.workflow,
+        effect_scope=scope,
+        mode=event.mode,
+        duplicate=event.relation == "duplicate",
+    )
+
+
+def _migrated(services: Services, row: RunRow, provided: dict[str, int]) -> bool:
+    moves = [each.event for each in services.store.read(row.id) if isinstance(each.event, RunMigrated)]
+    return bool(moves) and all(provided.get(name) == version for name, version in moves[-1].runtime.items())
+
+
+def _tell_lacking(services: Services, row: RunRow, needs: dict[str, int], provided: dict[str, int]) -> None:
+    def decide(locked: Locked) -> Sequence[Event]:
+        if present(locked).state != "queued":
+            raise Conflict("it was claimed meanwhile")
+        return [RunNeedsRuntime(needs=needs, provided={name: provided.get(name, 0) for name in needs})]
+
+    try:
+        services.journal.append(Entry(tenant=row.tenant, stream=row.id, decide=decide))
+    except Conflict:
+        return

@@ -1,0 +1,145 @@
+"""Effects: delivered at least once under one stable key, by whoever holds the row of the outbox.
+
+The first try is made by the segment that queued the effect, right after the request and the try are durable; every
+later one by the outbox loop of a worker. What an interrupted try may have done depends on what the receiver declares:
+an `idempotent` one is simply given the same key again, a `reconcile` one is asked first, and an `at_most_once` one is
+never tried twice: a person decides.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from aie.core import JSON, Labels
+from aie.errors import AieError, Conflict, Failure, StepFailure
+from aie.layers import Delivery
+from aie.records import EffectFilter, EffectRow, Entry, Event, Locked, Recorded
+from aie.records.events import EffectAttempted, EffectDelivered, EffectFailed, EffectQueued, SegmentQueued
+from aie.runs.services import Services
+from aie.runs.steps import RunContext, failed, tools_for, value_event
+
+__all__ = ["MAX_TRIES", "attempted", "deliver", "redeliver", "repeat_of"]
+
+MAX_TRIES: Final = 8
+"""Tries of a receiver that is down, over about four minutes; then its failure is final."""
+
+_LEASE: Final = 60_000_000
+"""Microseconds after which a try counts as interrupted even if its executor lives."""
+
+
+class _NoAttempts:
+    """Deliveries make no model calls."""
+
+    def open(self, **_: object) -> object:
+        """Refuse."""
+        raise StepFailure(Failure.INTERNAL, "a delivery asked for a model call")
+
+
+def attempted(services: Services, event: EffectQueued, attempt: int) -> EffectAttempted:
+    """Return the event that must be durable before a try's first byte leaves."""
+    return EffectAttempted(
+        key=event.key,
+        path=event.path,
+        attempt=attempt,
+        executor=services.executor,
+        lease_until=services.clock.now() + _LEASE,
+    )
+
+
+def deliver(context: RunContext, event: EffectQueued, attempt: int) -> Event:
+    """Try to deliver; returns what came of it and never raises."""
+    return _try(context, event, attempt, ask_first=False)
+
+
+def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: bool) -> Event:
+    place = context.loaded.index.place(event.path)
+    deliverer = context.services.deliverers[place.node.layer]
+    tools = tools_for(context, _NoAttempts())  # type: ignore[arg-type]
+    delivery = Delivery(
+        key=event.key, body=event.request, receiver=event.receiver, config=place.node.config
+    )
+    try:
+        receipt: JSON | None = deliverer.reconcile(delivery, tools) if ask_first else None
+        if receipt is None:
+            receipt = deliverer.deliver(delivery, tools)
+        return EffectDelivered(key=event.key, path=event.path, attempt=attempt, receipt=receipt)
+    except StepFailure as error:
+        return _failed(context.services, event, attempt, error.failure, error.message)
+    except AieError as error:
+        return _failed(context.services, event, attempt, Failure.RECEIVER_REFUSED, error.message)
+    except Exception as error:  # noqa: BLE001 — after an unforeseen error nobody knows what the receiver has
+        return _failed(context.services, event, attempt, Failure.DELIVERY_UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _failed(services: Services, event: EffectQueued, attempt: int, failure: Failure, message: str) -> EffectFailed:
+    unknown = failure is Failure.DELIVERY_UNKNOWN and event.semantics == "at_most_once"
+    again = failure in (Failure.RECEIVER_DOWN, Failure.DELIVERY_UNKNOWN) and not unknown and attempt < MAX_TRIES
+    return EffectFailed(
+        key=event.key,
+        path=event.path,
+        attempt=attempt,
+        failure=failure.value,
+        final=not again,
+        next_at=services.clock.now() + min(1_000_000 * 2 ** (attempt - 1), 60_000_000) if again else 0,
+        message=message,
+    )
+
+
+def redeliver(context: RunContext, row: EffectRow) -> Event | None:
+    """Try an effect of the outbox again; returns what came of it, or None when another worker was first.
+
+    The row is claimed by a durable `effect.attempted`; what came of it wakes the run.
+    """
+    services = context.services
+    recorded = services.store.read(row.run, after=row.n - 1)[0]
+    event = recorded.event
+    if not isinstance(event, EffectQueued) or recorded.erased:
+        return None
+    interrupted = row.state == "attempting"
+    if interrupted and row.semantics == "at_most_once":
+        message = "the try was interrupted and the receiver takes each effect at most once"
+        outcome: Event = _failed(services, event, row.attempts, Failure.DELIVERY_UNKNOWN, message)
+        _append(services, row, lambda locked: _outcome(locked, row, outcome))
+        return outcome
+    claim = attempted(services, event, row.attempts + 1)
+    try:
+        _append(services, row, lambda locked: _claim(locked, row, claim))
+    except Conflict:
+        return None
+    outcome = _try(context, event, claim.attempt, ask_first=row.semantics == "reconcile")
+    _append(services, row, lambda locked: _outcome(locked, row, outcome))
+    return outcome
+
+
+def repeat_of(context: RunContext, event: EffectQueued) -> Event | None:
+    """Return what a duplicate run makes of an effect that another run of its case owes or has delivered."""
+    rows = context.services.store.effects(EffectFilter(tenant=context.tenant, key=event.key))
+    if not rows or rows[0].run == context.run:
+        return None
+    row = rows[0]
+    if row.state != "delivered":
+        return failed(event.path, Failure.RECEIVER_REFUSED, f"run {row.run} of the same case owes this effect: {row.state}")
+    return value_event(context, event.path, {"delivered_by": row.run}, Labels(), report={"key": event.key})
+
+
+def _append(services: Services, row: EffectRow, decide: Callable[[Locked], Sequence[Event]]) -> list[Recorded]:
+    return services.journal.append(Entry(tenant=row.tenant, stream=row.run, decide=decide))
+
+
+def _claim(locked: Locked, row: EffectRow, claim: EffectAttempted) -> Sequence[Event]:
+    now = locked.effects.get(row.key)
+    if now is None or (now.state, now.attempts, now.executor) != (row.state, row.attempts, row.executor):
+        raise Conflict("another worker tries this effect")
+    return [claim]
+
+
+def _outcome(locked: Locked, row: EffectRow, outcome: Event) -> Sequence[Event]:
+    """Record what came of a try, and make a waiting run runnable when it needs to know."""
+    known = locked.effects.get(row.key)
+    if known is None or known.state == "delivered" or locked.run is None:
+        return []
+    events: list[Event] = [outcome]
+    if isinstance(outcome, EffectFailed) and not outcome.final:
+        return events
+    if locked.run.state == "waiting":
+        events.append(SegmentQueued(segment=locked.run.segment + 1, why="delivered"))
+    return events

@@ -1,0 +1,41 @@
+"""The engine port: where segments execute. All durability is in the records, so engines can be swapped on one store."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from aie.runs.claims import Claim
+
+__all__ = ["Engine", "Execute"]
+
+Execute: TypeAlias = Callable[[Claim], Awaitable[None]]
+"""Runs the claimed segment to quiescence; raises nothing but `FenceLost` and store errors."""
+
+
+class Engine(Protocol):
+    """Executes claimed segments in this process.
+
+    A claim is started at most once; if the process dies, the run's row says so and another claim follows. An engine
+    owes nothing else: it may forget everything when it stops.
+    """
+
+    name: str
+
+    def launch(self, execute: Execute) -> None:
+        """Begin to accept claims.
+
+        Args:
+            execute: what to do with each.
+        """
+        ...
+
+    def start(self, claims: Sequence[Claim]) -> None:
+        """Start segments; returns at once. Several given together may share one unit of the engine's own bookkeeping."""
+        ...
+
+    def in_flight(self) -> int:
+        """Return how many segments are executing."""
+        ...
+
+    def stop(self, *, drain: bool) -> None:
+        """Stop accepting; with `drain`, return when everything in flight has closed its segment."""
+        ...

@@ -1,0 +1,77 @@
+"""Node paths: `decision`, and inside a map `lines[inv-7]/check`."""
+
+import re
+from dataclasses import dataclass
+
+from aie.releases import MapPlan, Node, Plan
+
+__all__ = ["Index", "Place", "index_plan", "item_path"]
+
+
+def item_path(map_path: str, key: str, name: str) -> str:
+    """Return the path of a body's node for one item; brackets and slashes of the key are escaped."""
+    return f"{map_path}[{_escape(key)}]/{name}"
+
+
+_ESCAPES = {"~": "~~", "[": "~(", "]": "~)", "/": "~-"}
+_PLAIN = {escaped: plain for plain, escaped in _ESCAPES.items()}
+
+
+def _escape(key: str) -> str:
+    return "".join(_ESCAPES.get(each, each) for each in key)
+
+
+def _unescape(text: str) -> str:
+    return re.sub("~.", lambda match: _PLAIN[match[0]], text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a path stands in the plan."""
+
+    node: Node
+    map_path: str = ""
+    """Path of the map around it; empty at the top."""
+    item: str = ""
+    """`lines[inv-7]` for a node inside a map; empty at the top."""
+    key: str = ""
+    """`inv-7`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A plan, ready to be walked; built once per release."""
+
+    plan: Plan
+    nodes: dict[str, Node]
+    """Top-level nodes by name, in topological order."""
+    bodies: dict[str, dict[str, Node]]
+    """Nodes of each map's body by name, in topological order."""
+    needs: dict[str, tuple[str, ...]]
+    """What each top-level node waits for: its own needs, and for a map those of its body outside the body."""
+
+    def place(self, path: str) -> Place:
+        """Return the node a path names."""
+        item, slash, name = path.rpartition("/")
+        if not slash:
+            return Place(node=self.nodes[path])
+        map_path = item[: item.index("[")]
+        key = _unescape(item[len(map_path) + 1 : -1])
+        return Place(node=self.bodies[map_path][name], map_path=map_path, item=item, key=key)
+
+
+def index_plan(plan: Plan) -> Index:
+    """Return the plan, ready to be walked."""
+    return Index(
+        plan=plan,
+        nodes={node.name: node for node in plan.nodes},
+        bodies={node.name: {each.name: each for each in node.map.nodes} for node in plan.nodes if node.map is not None},
+        needs={node.name: tuple(sorted(set(node.needs) | _outer_needs(node.map))) for node in plan.nodes},
+    )
+
+
+def _outer_needs(body: MapPlan | None) -> set[str]:
+    if body is None:
+        return set()
+    inside = {node.name for node in body.nodes}
+    return {need for node in body.nodes for need in node.needs if need not in inside}

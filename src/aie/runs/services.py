@@ -1,0 +1,91 @@
+"""What running a segment needs from the outside, given once by the composition root."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from aie.config import references
+from aie.core import JSON, Clock, Ids
+from aie.layers import Deliverer, Layer
+from aie.records import Journal, Store
+from aie.releases import Release
+from aie.runs.paths import Index, index_plan
+
+__all__ = ["Loaded", "Releases", "Services"]
+
+
+class Loaded:
+    """A release, ready to run: its plan walked once, its components loaded once per process."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self.index: Index = index_plan(release.plan)
+        self._roots: dict[str, tuple[str, ...]] = {}
+        self._cache: dict[tuple[str, Any], Any] = {}
+
+    def roots(self, text: str) -> tuple[str, ...]:
+        """Return the names that an expression of the plan reads."""
+        known = self._roots.get(text)
+        if known is None:
+            known = self._roots[text] = references(text)
+        return known
+
+    def component(self, key: str) -> bytes:
+        """Return the content of a pinned component by `"<kind>:<name>"`."""
+        return self.release.components[key]
+
+    def cached(self, key: str, load: Callable[[bytes], Any]) -> Any:
+        """Return the loaded component; two threads may load it twice, the first one is kept."""
+        slot = (key, load)
+        if slot not in self._cache:
+            self._cache.setdefault(slot, load(self.component(key)))
+        return self._cache[slot]
+
+
+class Releases:
+    """Releases by id, loaded from the store once per process."""
+
+    def __init__(self, load: Callable[[str, str], Release]) -> None:
+        self._load = load
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+
+    def get(self, tenant: str, release_id: str) -> Loaded:
+        """Return a tenant's release.
+
+        Raises:
+            NotFound: the store does not hold it.
+        """
+        key = (tenant, release_id)
+        loaded = self._loaded.get(key)
+        if loaded is None:
+            loaded = self._loaded.setdefault(key, Loaded(self._load(tenant, release_id)))
+        return loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The ports of the runs floor."""
+
+    store: Store
+    journal: Journal
+    releases: Releases
+    layers: Mapping[str, Layer]
+    clock: Clock
+    ids: Ids
+    executor: str
+    """Unique, never reused id of this process as an executor; empty in a process that only submits."""
+    engine: str
+    """Name of the engine that runs segments."""
+    pool: Executor
+    """Threads for steps that block."""
+    live: Callable[[str], Mapping[str, JSON]]
+    """Live facts of a component by `"<kind>:<name>"`."""
+    secret: Callable[[str], str]
+    """Value of a secret reference."""
+    deliverers: Mapping[str, Deliverer] = field(default_factory=dict)
+    """What delivers effects, by layer."""
+
+    def runtime(self) -> dict[str, int]:
+        """Return the layer versions this process provides."""
+        return {name: layer.version for name, layer in sorted(self.layers.items())}

@@ -1,0 +1,255 @@
+"""Performs one step: from the state and a path to the event that says what came of it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aie.core import JSON, Labels, Value, digest_json, join
+from aie.errors import AieError, Failure, StepFailure
+from aie.layers import Attempts, EffectRequest, Result, ReviewRequest, Task, Tools
+from aie.records import Event
+from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
+from aie.releases import Node
+from aie.runs.paths import Place, item_path
+from aie.runs.scope import Scope, scope_of
+from aie.runs.services import Loaded, Services
+from aie.runs.state import State, Status
+
+__all__ = ["RunContext", "default_value", "effect_value", "expand_map", "failed", "gather_map", "perform", "result_of", "tools_for", "value_event"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """One run, as far as its steps need it."""
+
+    services: Services
+    loaded: Loaded
+    run: str
+    tenant: str
+    workflow: str
+    effect_scope: str
+    """What effect keys are made from: the keyed hash of the case, and the run as well when it supersedes another."""
+    mode: str
+    duplicate: bool = False
+    """The run repeats another of its case: an effect that one has delivered is not delivered again."""
+
+    def ref(self, data: JSON) -> str:
+        """Return the reference of a value of this run's tenant."""
+        return self.services.store.ref(self.tenant, data)
+
+
+class _BlobFiles:
+    """Documents of one tenant."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    def read(self, ref: str) -> bytes:
+        """Return the bytes stored under a document's reference."""
+        return self._context.services.store.get_blob(self._context.tenant, ref)
+
+
+def perform(context: RunContext, state: State, path: str, attempts: Attempts, time_left_ms: int | None) -> Event:
+    """Run a step's layer on what the state holds; every failure is an event, never an exception.
+
+    Blocks for as long as the layer does. Nothing is shared but the journal behind `attempts`.
+    """
+    began, cpu = time.monotonic_ns(), time.thread_time_ns()
+    place = context.loaded.index.place(path)
+    node = place.node
+    try:
+        skipped = _skipped_need(context, state, place)
+        scope = scope_of(context.loaded, state, place)
+        if skipped or (node.condition is not None and not scope.truth(node.condition)):
+            return StepSkipped(path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false")
+        inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
+        task = Task(path=path, config=node.config, inputs=inputs, workflow=context.workflow, time_left_ms=time_left_ms)
+        outcome = context.services.layers[node.layer].run(task, tools_for(context, attempts))
+        match outcome:
+            case Result():
+                return _finished(context, path, node, scope, outcome, began, cpu)
+            case ReviewRequest():
+                return _review(context, path, outcome)
+            case EffectRequest():
+                return _effect(context, path, outcome)
+    except StepFailure as error:
+        limit = str(error.fields.get("limit", ""))
+        return failed(path, error.failure, error.message, began, limit=limit)
+    except AieError as error:
+        return failed(path, Failure.INTERNAL, error.message, began)
+    except Exception as error:  # noqa: BLE001 — a bug in a layer is a recorded failure of its run, not of the worker
+        return failed(path, Failure.INTERNAL, f"{type(error).__name__} in the {node.layer} layer: {error}", began)
+
+
+def failed(path: str, failure: Failure, message: str, began: int | None = None, *, limit: str = "") -> StepFailed:
+    """Return the event of a failed try; `began` in monotonic nanoseconds."""
+    ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
+    return StepFailed(path=path, failure=failure.value, message=message, limit=limit, ms=ms)
+
+
+def expand_map(context: RunContext, state: State, path: str) -> Event:
+    """Return the items of a map with their keys."""
+    place = context.loaded.index.place(path)
+    node, body = place.node, place.node.map
+    try:
+        skipped = _skipped_need(context, state, place)
+        scope = scope_of(context.loaded, state, place)
+        if skipped or (node.condition is not None and not scope.truth(node.condition)):
+            return StepSkipped(path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false")
+        if body is None:
+            raise StepFailure(Failure.INTERNAL, f"{path} is not a map")
+        over = scope.evaluate(body.over)
+        if not isinstance(over.data, list):
+            raise StepFailure(Failure.INVALID_INPUT, f"{body.over} is not a list")
+        if len(over.data) > body.at_most:
+            raise StepFailure(Failure.TOO_LARGE, f"{body.over} has {len(over.data)} items, at most {body.at_most} are allowed")
+        keys = [_key(context.loaded, body.key, body.as_, item, index) for index, item in enumerate(over.data)]
+        if len(set(keys)) < len(keys):
+            raise StepFailure(Failure.INVALID_INPUT, "two items of the map have the same key")
+    except StepFailure as error:
+        return failed(path, error.failure, error.message)
+    return MapExpanded(path=path, keys=keys, items=over.data, labels=over.labels.to_json())
+
+
+def gather_map(context: RunContext, state: State, path: str) -> StepFinished:
+    """Return the value of a map: for each item its key and the values of its steps."""
+    body = context.loaded.index.bodies[path]
+    items: list[JSON] = []
+    labels = [Labels.from_json(state.maps[path].labels)]
+    for key in state.maps[path].keys:
+        item: dict[str, JSON] = {"key": key}
+        for name in body:
+            finished = state.outputs.get(item_path(path, key, name))
+            item[name] = None if finished is None else finished.output
+            if finished is not None:
+                labels.append(Labels.from_json(finished.labels))
+        items.append(item)
+    return value_event(context, path, items, join(labels))
+
+
+def default_value(context: RunContext, path: str, failure: str) -> StepFinished:
+    """Return the value that a handler gives in place of a failed step's."""
+    handler = context.loaded.index.place(path).node.handler(Failure(failure))
+    while handler.then is not None:
+        handler = handler.then
+    return value_event(context, path, handler.value, Labels(), report={"default": True, "failure": failure})
+
+
+def effect_value(context: RunContext, state: State, path: str) -> StepFinished:
+    """Return the value of an effect that its receiver confirmed: the receipt."""
+    delivered = state.receipts[path]
+    return value_event(context, path, delivered.receipt, Labels(integrity="untrusted"), report={"key": delivered.key})
+
+
+def result_of(context: RunContext, state: State) -> dict[str, JSON]:
+    """Return the output of a completed run; a field that rests on a skipped step is null.
+
+    Raises:
+        StepFailure: EXPRESSION.
+    """
+    scope = scope_of(context.loaded, state, None)
+    result: dict[str, JSON] = {}
+    for name, text in context.loaded.index.plan.result.items():
+        roots = context.loaded.roots(text)
+        missing = any(root not in scope.values for root in roots)
+        result[name] = None if missing else scope.evaluate(text).data
+    return result
+
+
+def _finished(
+    context: RunContext, path: str, node: Node, scope: Scope, result: Result, began: int, cpu: int
+) -> StepFinished:
+    texts = [*node.inputs.values(), *([node.condition] if node.condition is not None else [])]
+    return StepFinished(
+        path=path,
+        ref=context.ref(result.data),
+        labels=(scope.labels(texts) if result.labels is None else result.labels).to_json(),
+        reads=scope.reads(texts),
+        ms=(time.monotonic_ns() - began) // 1_000_000,
+        cpu_us=(time.thread_time_ns() - cpu) // 1000,
+        output=result.data,
+        cites=[cite.to_json() for cite in result.cites],
+        report=result.report,
+    )
+
+
+def value_event(context: RunContext, path: str, data: JSON, labels: Labels, report: JSON = None) -> StepFinished:
+    """Return the event of a value that no layer made."""
+    return StepFinished(
+        path=path,
+        ref=context.ref(data),
+        labels=labels.to_json(),
+        reads={},
+        ms=0,
+        cpu_us=0,
+        output=data,
+        cites=[],
+        report=report,
+    )
+
+
+def _review(context: RunContext, path: str, request: ReviewRequest) -> ReviewOpened:
+    services = context.services
+    due = None if request.due_in is None else services.clock.now() + request.due_in
+    return ReviewOpened(
+        review=services.ids.new("rev"),
+        path=path,
+        desk=request.desk,
+        shown_hash=digest_json(request.shown),
+        why=request.why,
+        due=due,
+        shown=request.shown,
+    )
+
+
+def _effect(context: RunContext, path: str, request: EffectRequest) -> EffectQueued:
+    if context.mode != "live":
+        raise StepFailure(Failure.INTERNAL, f"an effect is impossible in mode {context.mode}")
+    identity: JSON = {
+        "workflow": context.workflow,
+        "case": context.effect_scope,
+        "path": path,
+        "fields": request.identity,
+    }
+    return EffectQueued(
+        key=context.services.store.mac(context.tenant, "effect", identity),
+        path=path,
+        receiver=request.receiver,
+        semantics=request.semantics,
+        body_hash=context.ref(request.body),
+        request=request.body,
+    )
+
+
+def tools_for(context: RunContext, attempts: Attempts) -> Tools:
+    """Return the ports of one step of this run."""
+    return Tools(
+        files=_BlobFiles(context),
+        attempts=attempts,
+        components=context.loaded.component,
+        live=context.services.live,
+        secret=context.services.secret,
+        cache=context.loaded.cached,
+    )
+
+
+def _skipped_need(context: RunContext, state: State, place: Place) -> str:
+    body: Mapping[str, Node] = context.loaded.index.bodies.get(place.map_path, {})
+    for need in place.node.needs:
+        path = item_path(place.map_path, place.key, need) if need in body else need
+        progress = state.nodes.get(path)
+        if progress is not None and progress.status is Status.SKIPPED:
+            return need
+    return ""
+
+
+def _key(loaded: Loaded, text: str | None, name: str, item: JSON, index: int) -> str:
+    if text is None:
+        return str(index)
+    scope = Scope(loaded=loaded, values={name: Value(data=item, ref="")})
+    key = scope.evaluate(text).data
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    if isinstance(key, str) and key:
+        return key
+    raise StepFailure(Failure.INVALID_INPUT, "the key of a map's item must be a text or an integer")

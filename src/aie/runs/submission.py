@@ -1,0 +1,220 @@
+"""What people ask of runs: submit, decide a review, cancel, retry, migrate. Each is one transaction.
+
+A run that is waiting becomes runnable in the transaction that gives it the reason; a run whose segment is under way
+only gets `wake` set, which the segment's closing transaction looks at.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from aie.config import expression
+from aie.core import JSON, Labels
+from aie.errors import Conflict, IdempotencyConflict, InputError, NotFound
+from aie.records import Entry, Event, Locked, Recorded, Repeat, present, submission
+from aie.records.events import (
+    ReviewDecided,
+    RunCancelRequested,
+    RunMigrated,
+    RunRetried,
+    RunSubmitted,
+    SegmentQueued,
+    SegmentStarted,
+)
+from aie.runs.services import Loaded, Services
+
+__all__ = ["Relation", "Submission", "Submitted", "cancel", "decide_review", "migrate", "retry", "submit"]
+
+Relation = Literal["", "supersede", "duplicate"]
+"""What a later run of a case is to the first: `supersede` makes its effects anew, `duplicate` never repeats one."""
+
+UNTRUSTED: Final = Labels(integrity="untrusted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What someone wants run."""
+
+    tenant: str
+    release: str
+    """Release id."""
+    environment: str = ""
+    """Pointer the release was chosen through."""
+    input: Mapping[str, JSON]
+    """Valid under the release's input schema."""
+    labels: Labels = field(default=UNTRUSTED)
+    actor: str
+    key: str = ""
+    """Idempotency key; empty: the case itself is the key."""
+    queue: str = "interactive"
+    relation: Relation = ""
+    mode: str = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A run that was accepted, now or before."""
+
+    run: str
+    repeated: bool
+    """The same input was submitted before: this is the run it became."""
+    recorded: tuple[Recorded, ...] = ()
+    """The run's first events, its claim included when the process started it at once."""
+
+
+def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Submitted:
+    """Accept a run: when this returns, the run ends in a recorded state whatever dies.
+
+    Args:
+        services: the ports.
+        wanted: what to run.
+        claim: start it in this process at once, in the same transaction.
+
+    Raises:
+        Conflict: the case has a run with another input and `relation` does not say what this one is to it.
+        IdempotencyConflict: the key was used with another input.
+        StepFailure: EXPRESSION, when the case cannot be told from the input.
+    """
+    loaded = services.releases.get(wanted.tenant, wanted.release)
+    run = services.ids.new("run")
+    submitted = _event(services, loaded, wanted, run)
+    events: list[Event] = [SegmentQueued(segment=1, why="submitted")]
+    if claim:
+        events.append(started(services, segment=1, epoch=1))
+    entry = submission(wanted.tenant, run, submitted, *events, executor=services.executor if claim else "")
+    try:
+        recorded = services.journal.append(entry)
+    except Repeat as repeat:
+        return Submitted(run=repeat.run_id, repeated=True)
+    except IdempotencyConflict as error:
+        if wanted.key:
+            raise
+        raise Conflict(
+            f"the case has run {error.fields['run']} with another input",
+            hints=("say what this one is to it: `--relation supersede` or `--relation duplicate`",),
+            run=error.fields["run"],
+        ) from error
+    return Submitted(run=run, repeated=False, recorded=tuple(recorded))
+
+
+def started(services: Services, *, segment: int, epoch: int) -> SegmentStarted:
+    """Return the claim of a segment by this process."""
+    return SegmentStarted(
+        segment=segment,
+        epoch=epoch,
+        executor=services.executor,
+        runtime=services.runtime(),
+        engine=services.engine,
+    )
+
+
+def _event(services: Services, loaded: Loaded, wanted: Submission, run: str) -> RunSubmitted:
+    plan, store, tenant = loaded.index.plan, services.store, wanted.tenant
+    names: dict[str, JSON] = {"input": dict(wanted.input)}
+    case = str(expression(plan.case).evaluate(names))
+    case_key = store.mac(tenant, "case", plan.workflow, case)
+    about = case if plan.subject is None else str(expression(plan.subject).evaluate(names))
+    key = wanted.key or (f"case:{case_key}" if not wanted.relation else run)
+    return RunSubmitted(
+        workflow=plan.workflow,
+        release=wanted.release,
+        environment=wanted.environment,
+        mode=wanted.mode,
+        actor=wanted.actor,
+        case=case_key,
+        subject=store.mac(tenant, "subject", about),
+        idempotency_key=store.mac(tenant, "key", plan.workflow, key),
+        body_hash=store.ref(tenant, names["input"]),
+        queue=wanted.queue,
+        search={name: str(expression(text).evaluate(names)) for name, text in sorted(plan.search.items())},
+        relation=wanted.relation,
+        input=names["input"],
+        input_labels=wanted.labels.to_json(),
+        case_text=case,
+    )
+
+
+def decide_review(services: Services, tenant: str, run: str, decided: ReviewDecided) -> list[Recorded]:
+    """Record a person's decision and make the run runnable.
+
+    Raises:
+        NotFound: the run has no such review.
+        Conflict: it was decided before or withdrawn, or the decision was made on another page than the one shown now.
+    """
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        row = present(locked)
+        review = locked.reviews.get(decided.review)
+        if review is None:
+            raise NotFound(f"run {run} has no review {decided.review}", hints=("`aie review list` shows the open ones",))
+        if review.state != "open":
+            by = f" by {review.actor}" if review.actor else ""
+            raise Conflict(f"review {review.id} is {review.state}{by}", hints=("`aie review show` tells what was decided",))
+        if review.shown_hash != decided.shown_hash:
+            raise Conflict("the page you decided on is not the one shown now", hints=("look at the review again",))
+        return [decided, *_wake(locked, row.segment, "decided")]
+
+    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+
+
+def cancel(services: Services, tenant: str, run: str, *, actor: str, reason: str) -> list[Recorded]:
+    """Ask for a run to stop: nothing new begins, what is in flight ends, the run ends `cancelled`.
+
+    Raises:
+        Conflict: it has ended.
+    """
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        row = present(locked)
+        if row.state not in ("queued", "running", "waiting", "needs_runtime"):
+            raise Conflict(f"run {run} has ended: {row.state}")
+        return [RunCancelRequested(actor=actor, reason=reason), *_wake(locked, row.segment, "cancelled")]
+
+    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+
+
+def retry(services: Services, tenant: str, run: str, *, actor: str) -> list[Recorded]:
+    """Let a failed run go on from its failed step, on the release it is pinned to; what it spent stays spent.
+
+    Raises:
+        Conflict: it has not failed.
+    """
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        row = present(locked)
+        if row.state not in ("failed", "dead"):
+            raise Conflict(f"run {run} has not failed: {row.state}", hints=("`aie runs --state failed` lists those that did",))
+        return [
+            RunRetried(actor=actor, path=row.failed_path),
+            SegmentQueued(segment=row.segment + 1, why="retried"),
+        ]
+
+    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+
+
+def migrate(services: Services, tenant: str, run: str, *, actor: str, reason: str) -> list[Recorded]:
+    """Move a run that needs another runtime to this process's layer versions, in the open.
+
+    Raises:
+        Conflict: it does not wait for a runtime.
+        InputError: no reason is given.
+    """
+    if not reason:
+        raise InputError("a migration needs a reason", hints=("--reason 'why newer behaviour is acceptable here'",))
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        row = present(locked)
+        if row.state != "needs_runtime":
+            raise Conflict(f"run {run} does not wait for a runtime: {row.state}")
+        return [
+            RunMigrated(actor=actor, runtime=services.runtime(), reason=reason),
+            SegmentQueued(segment=row.segment, why="migrated"),
+        ]
+
+    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+
+
+def _wake(locked: Locked, segment: int, why: str) -> list[Event]:
+    if locked.run is not None and locked.run.state == "waiting":
+        return [SegmentQueued(segment=segment + 1, why=why)]
+    return []

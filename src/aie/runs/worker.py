@@ -1,0 +1,216 @@
+"""A worker: claims queued runs, executes their segments, holds a lease, and continues what dead executors left.
+
+Everything it does on its beat is level-triggered: it asks what is due and does it, so a beat that is lost or done twice
+changes nothing. Between beats it acts on news: of its own journal, and of other processes through a listener.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from aie.errors import AieError, FenceLost
+from aie.records import (
+    Recorded,
+    claimable,
+    drop_lease,
+    expire_leases,
+    orphans,
+    renew_lease,
+    seal,
+    take_lease,
+)
+from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
+from aie.runs.claims import Claim, claim, claim_of, context_of, requeue
+from aie.runs.effects import redeliver
+from aie.runs.engine import Engine
+from aie.runs.segment import Segment
+from aie.runs.services import Services
+from aie.runs.submission import Submission, Submitted, submit
+
+__all__ = ["Pace", "Worker"]
+
+_log = logging.getLogger("aie.runs")
+
+QUEUES: Final = ("interactive", "bulk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a worker beats and how much it takes on."""
+
+    lease: int = 5_000_000
+    """Microseconds that a lease lasts without a beat: how long a dead worker's runs wait at most, plus a beat."""
+    beat: float = 1.0
+    """Seconds between beats."""
+    capacity: int = 64
+    """Most segments in flight."""
+
+
+class Worker:
+    """One executor of one store."""
+
+    def __init__(
+        self,
+        services: Services,
+        engine: Engine,
+        *,
+        pace: Pace | None = None,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            services: the ports; its `executor` must be fresh.
+            engine: where segments execute.
+            pace: how fast to beat.
+            on_lost: called when the lease was lost and nothing may be executed any more; a process should exit.
+        """
+        self.services = services
+        self.engine = engine
+        self._pace = pace or Pace()
+        self._on_lost = on_lost
+        self._news = threading.Event()
+        self._stopping = threading.Event()
+        self._segments: dict[str, Segment] = {}
+        self._threads: list[threading.Thread] = []
+        self._outbox = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aie-outbox")
+        self._delivering: dict[tuple[str, str], Future[object]] = {}
+        self.lost = False
+
+    # ------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Take the lease, launch the engine, recover what is there, begin to claim."""
+        services = self.services
+        take_lease(services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime())
+        services.journal.on_commit(self._committed)
+        self.engine.launch(self._execute)
+        for name, work in (("aie-beat", self._beats), ("aie-claims", self._claims)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Stop claiming, let segments in flight close (with `drain`), give the lease back."""
+        self._stopping.set()
+        self._news.set()
+        for thread in self._threads:
+            thread.join()
+        self.engine.stop(drain=drain and not self.lost)
+        self._outbox.shutdown(wait=drain)
+        if not self.lost:
+            drop_lease(self.services.store, self.services.executor)
+
+    def wake(self, run: str = "") -> None:
+        """Look for work now; `run` says which run the news is about, if any."""
+        segment = self._segments.get(run)
+        if segment is not None and self._cancel_requested(run):
+            segment.cancel()
+        self._news.set()
+
+    def submit(self, wanted: Submission) -> Submitted:
+        """Accept a run and start it here at once, unless the worker is full; then it is queued."""
+        room = self.engine.in_flight() < self._pace.capacity and not self._stopping.is_set()
+        submitted = submit(self.services, wanted, claim=room)
+        if submitted.recorded and room:
+            self.engine.start([claim_of(submitted.recorded)])
+        return submitted
+
+    # ------------------------------------------------------------ segments
+
+    async def _execute(self, claimed: Claim) -> None:
+        services = self.services
+        recorded = claimed.recorded or tuple(services.store.read(claimed.run))
+        segment = Segment(context_of(services, recorded), recorded)
+        self._segments[claimed.run] = segment
+        try:
+            await segment.run()
+        finally:
+            if self._segments.get(claimed.run) is segment:
+                del self._segments[claimed.run]
+            self._news.set()
+
+    def _claims(self) -> None:
+        """Claim what is queued whenever there is news, until nothing is left or the worker is full."""
+        while not self._stopping.is_set():
+            self._news.wait()
+            self._news.clear()
+            try:
+                while not self._stopping.is_set() and self._claim_some():
+                    pass
+            except (AieError, OSError) as error:
+                _log.warning("claiming failed: %s; the next beat tries again", error)
+
+    def _claim_some(self) -> bool:
+        room = self._pace.capacity - self.engine.in_flight()
+        if room <= 0:
+            return False
+        store = self.services.store
+        rows = claimable(store, limit=room, queues=QUEUES)
+        claims = [claimed for row in rows if (claimed := claim(self.services, row)) is not None]
+        self.engine.start(claims)
+        return bool(claims)
+
+    def _committed(self, recorded: list[Recorded]) -> None:
+        """News from this process's own journal, on its writer thread: only set flags."""
+        started = {each.stream for each in recorded if isinstance(each.event, SegmentStarted)}
+        for each in recorded:
+            if isinstance(each.event, SegmentQueued) and each.stream not in started:
+                self._news.set()
+            elif isinstance(each.event, RunCancelRequested):
+                segment = self._segments.get(each.stream)
+                if segment is not None:
+                    segment.cancel()
+
+    # ------------------------------------------------------------ the beat
+
+    def _beats(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                renew_lease(self.services.store, self.services.executor, ttl=self._pace.lease)
+                self._beat()
+            except FenceLost:
+                self._lose()
+                return
+            except Exception:  # noqa: BLE001 — a beat that failed is tried again; only a lost lease ends the worker
+                _log.exception("a beat failed; the next one tries again")
+            self._news.set()
+            self._stopping.wait(self._pace.beat)
+
+    def _beat(self) -> None:
+        services = self.services
+        expire_leases(services.store)
+        for row in orphans(services.store):
+            if requeue(services, row):
+                _log.info("run %s goes on after its executor died", row.id)
+        for row in claimable(services.store, limit=self._pace.capacity, queues=QUEUES, state="needs_runtime"):
+            claimed = claim(services, row)
+            if claimed is not None:
+                self.engine.start([claimed])
+        self._deliver_due()
+        seal(services.store)
+
+    def _deliver_due(self) -> None:
+        services = self.services
+        self._delivering = {key: future for key, future in self._delivering.items() if not future.done()}
+        for row in services.store.due_effects(limit=32):
+            key = (row.tenant, row.key)
+            if key not in self._delivering:
+                recorded = services.store.read(row.run)
+                self._delivering[key] = self._outbox.submit(redeliver, context_of(services, recorded), row)
+
+    def _cancel_requested(self, run: str) -> bool:
+        row = self.services.store.run(run)
+        return row is not None and row.cancel_requested
+
+    def _lose(self) -> None:
+        """The lease is gone: others run our runs now. Stop at once; every write of ours is refused anyway."""
+        self.lost = True
+        self._stopping.set()
+        self._news.set()
+        _log.error("the lease of executor %s was lost; stopping", self.services.executor)
+        if self._on_lost is not None:
+            self._on_lost()
