@@ -1,4 +1,4 @@
-"""Write the example claims of the `claims` template from `notices.txt`: `python scripts/claims/make_examples.py`.
+"""Write the example claims of the `claims` template from `notices.txt`: `python -m scripts.claims.make_examples`.
 
 All people, companies and losses in `notices.txt` are invented. The documents are committed, so that nobody needs this
 script to use the template; a test compares them with what it would write.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minimal_pdf import write_pdf
+from scripts.claims.minimal_pdf import write_pdf
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "src/aie/templates/claims/examples"
@@ -36,7 +36,7 @@ class Notice:
 
 def read_notices(text: str) -> Iterator[Notice]:
     """Yield the notices of the source file."""
-    for block in re.split(r"^# (?=\d)", text, flags=re.M)[1:]:
+    for block in re.split(r"^# (?=\d)", text, flags=re.MULTILINE)[1:]:
         head, _, body = block.partition("\n")
         number, form, _, policy, date, amount, name, doubt = head.split("|")
         pages = tuple(page.strip() for page in body.split("\n---\n"))
