@@ -46,7 +46,7 @@ from aie.config.types import (
     nullable,
 )
 from aie.config.workflow import LimitsSpec, Targets, WorkflowSpec
-from aie.config.workspace import Workspace, load_workspace, scan_workspace
+from aie.config.workspace import Workspace, load_models, load_settings, load_workspace, scan_workspace
 
 __all__ = [
     "ActStep",
@@ -106,6 +106,8 @@ __all__ = [
     "did_you_mean",
     "expression",
     "fits",
+    "load_models",
+    "load_settings",
     "load_workspace",
     "mismatches",
     "nearest",

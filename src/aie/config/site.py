@@ -106,7 +106,8 @@ class Site:
 
     def expression(self, key: str, text: str, expects: Type | None = None) -> Type | None:
         """Return the type of an expression in this scope; what runs for it is then in `programs`."""
-        checked = check_expression(text, self.scope, expects)
+        condition = self.step.if_ if self.step is not None and key != "if" else None
+        checked = check_expression(text, self.scope, expects, given=(condition,) if condition else ())
         for finding in checked.findings:
             self._found(key, text, finding)
         if checked.findings or checked.type is None:

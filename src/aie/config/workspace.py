@@ -20,7 +20,7 @@ from aie.config.steps import MapStep, StepSpec
 from aie.config.workflow import WorkflowSpec
 from aie.errors import ConfigError, Problem
 
-__all__ = ["Workspace", "load_workspace", "scan_workspace"]
+__all__ = ["Workspace", "load_models", "load_settings", "load_workspace", "scan_workspace"]
 
 MAX_FILE: Final = 256_000_000
 
@@ -82,6 +82,34 @@ def load_workspace(root: Path) -> Workspace:
     problems.raise_if_any()
     assert workspace is not None, "without a problem there is a workspace"
     return workspace
+
+
+def load_settings(root: Path) -> Settings:
+    """Read `aie.yaml` alone: what a process needs to reach the store.
+
+    Raises:
+        ConfigError: with every mistake of the file.
+    """
+    if not (root / "aie.yaml").is_file():
+        load_workspace(root)
+    return _load_one(Settings, root, "aie.yaml")
+
+
+def load_models(root: Path) -> ModelsSpec:
+    """Read `models.yaml` alone; without one there are no models.
+
+    Raises:
+        ConfigError: with every mistake of the file.
+    """
+    return _load_one(ModelsSpec, root, "models.yaml") if (root / "models.yaml").exists() else ModelsSpec()
+
+
+def _load_one(kind: type[SpecT], root: Path, file: str) -> SpecT:
+    problems = Problems()
+    spec = _load(kind, root, file, {}, problems)
+    problems.raise_if_any()
+    assert spec is not None, "without a problem there is a spec"
+    return spec
 
 
 def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
