@@ -1,8 +1,8 @@
 """Records: what happened, append-only, and the rows that follow from it.
 
-Events are the truth. The journal appends them in group commits; projections follow in the same transaction and can be
-rebuilt from events alone. Private payloads are sealed under a data key for each subject; a signed chain of Merkle blocks
-makes every later change visible.
+Events are the truth. The journal appends them in group commits; projections follow in the same transaction and can
+be rebuilt from events alone. Private payloads are sealed under a data key for each subject; a signed chain of Merkle
+blocks makes every later change visible.
 """
 
 from aie.records import events

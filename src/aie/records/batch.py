@@ -28,7 +28,16 @@ from aie.records.events import (
 from aie.records.leaf import event_header, leaf_of, salt_of
 from aie.records.links import Link
 from aie.records.projection import Desk, Row, project
-from aie.records.rows import EFFECT_COLUMNS, REVIEW_COLUMNS, RUN_COLUMNS, EffectRow, Recorded, ReviewRow, RunRow, run_row
+from aie.records.rows import (
+    EFFECT_COLUMNS,
+    REVIEW_COLUMNS,
+    RUN_COLUMNS,
+    EffectRow,
+    Recorded,
+    ReviewRow,
+    RunRow,
+    run_row,
+)
 from aie.records.vault import DataKey, Vault
 
 __all__ = ["Batch", "Outcome", "as_error", "nothing_appended", "place", "write_desk"]
@@ -45,7 +54,9 @@ _LIVE: Final = "SELECT id FROM executors WHERE state = 'live' AND id {among}"
 _REVIEWS: Final = f"SELECT {', '.join(REVIEW_COLUMNS)} FROM reviews WHERE run {{among}}"
 _EFFECTS: Final = f"SELECT {', '.join(EFFECT_COLUMNS)} FROM effects WHERE run {{among}}"
 _EFFECTS_BY_KEY: Final = f"SELECT {', '.join(EFFECT_COLUMNS)} FROM effects WHERE key {{among}}"
-_POINTERS: Final = "SELECT tenant, workflow, environment, pointer, release, actor, moved_at FROM environments WHERE tenant = ?"
+_POINTERS: Final = (
+    "SELECT tenant, workflow, environment, pointer, release, actor, moved_at FROM environments WHERE tenant = ?"
+)
 _LAST_N: Final = "SELECT stream, max(n) FROM events WHERE stream {among} GROUP BY stream"
 
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
@@ -56,7 +67,19 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "releases": ("tenant", "id"),
 }
 _FIXED: Final = frozenset(
-    "tenant workflow release environment mode queue case_key subject idempotency_key body_hash submitted_at".split()
+    (
+        "tenant",
+        "workflow",
+        "release",
+        "environment",
+        "mode",
+        "queue",
+        "case_key",
+        "subject",
+        "idempotency_key",
+        "body_hash",
+        "submitted_at",
+    )
 )
 """Columns of a run that never change after it was submitted."""
 _CHANGING: Final = {
@@ -214,7 +237,9 @@ class Batch:
             return {}
         _, _, workflow, environment = entry.stream.split("/", 3)
         place = (entry.tenant, workflow, environment)
-        return {key[3]: row["release"] for key, row in self.desk.environments.items() if key[:3] == place and row["release"]}
+        return {
+            key[3]: row["release"] for key, row in self.desk.environments.items() if key[:3] == place and row["release"]
+        }
 
     def _same_key(self, tenant: str, workflow: str, key: str) -> RunRow | None:
         for row in self.desk.runs.values():
@@ -222,7 +247,9 @@ class Batch:
                 return run_row(row)
         return None
 
-    def _append(self, entry: Entry, events: Sequence[Event], encoded: Sequence[tuple[str, bytes | None]]) -> list[Recorded]:
+    def _append(
+        self, entry: Entry, events: Sequence[Event], encoded: Sequence[tuple[str, bytes | None]]
+    ) -> list[Recorded]:
         segment, epoch = entry.segment, entry.epoch
         n = self.last_n.get(entry.stream, 0)
         seq = self.seqs[entry.tenant]
@@ -259,17 +286,23 @@ class Batch:
             if plain is not None:
                 key = self.keys[tenant, self._subject(stream)]
                 payload, key_id = key.seal(plain, place(tenant, stream, n, type_)), key.id
-            header = event_header(
-                tenant=tenant, stream=stream, n=n, writer=self.writer, writer_seq=recorded.writer_seq, type_=type_,
-                at=recorded.at, segment=recorded.segment, epoch=recorded.epoch, body=body, payload=payload, key_id=key_id,
-            )  # fmt: skip
+            row: dict[str, Any] = {
+                "stream": stream,
+                "n": n,
+                "tenant": tenant,
+                "writer": self.writer,
+                "writer_seq": recorded.writer_seq,
+                "type": type_,
+                "at": recorded.at,
+                "segment": recorded.segment,
+                "epoch": recorded.epoch,
+                "body": body,
+                "payload": payload,
+                "key_id": key_id,
+            }
+            header = event_header(row)
             salt = salt_of(self.vault.mac_key(tenant, "salt"), header)
-            rows.append(
-                (
-                    stream, n, tenant, self.writer, recorded.writer_seq, type_, recorded.at, recorded.segment,
-                    recorded.epoch, body, payload, key_id, salt, leaf_of(salt, header),
-                )
-            )  # fmt: skip
+            rows.append((*row.values(), salt, leaf_of(salt, header)))
         self.rows = rows
 
     def _fetch_keys(self, link: Link, appended: Sequence[Recorded]) -> None:
@@ -305,7 +338,9 @@ def _encoded(event: Event) -> tuple[str, bytes | None]:
         return canonical(body).decode(), None
     try:
         # A provider's answer may hold floats: what is digested is the ciphertext.
-        plain = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode()
+        plain = json.dumps(
+            payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+        ).encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"private fields of {event.type} are not JSON: {type(error).__name__}") from error
     return canonical(body).decode(), plain
@@ -336,4 +371,6 @@ def as_error(error: BaseException) -> BaseException:
     """Return the typed error for one that came from the database driver."""
     if isinstance(error, AieError):
         return error
-    return StoreError(f"the store did not take the entry: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    return StoreError(
+        f"the store did not take the entry: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    )

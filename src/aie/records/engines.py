@@ -71,7 +71,12 @@ def _postgres(url: URL) -> tuple[Engine, Engine]:
     arguments = {"options": f"-csearch_path={SCHEMA}", "prepare_threshold": 1}
     try:
         reading = create_engine(
-            url, isolation_level="AUTOCOMMIT", pool_size=4, max_overflow=8, connect_args=arguments, pool_reset_on_return=None
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=4,
+            max_overflow=8,
+            connect_args=arguments,
+            pool_reset_on_return=None,
         )
         writing = create_engine(url, pool_size=3, max_overflow=8, connect_args=arguments)
     except ModuleNotFoundError as error:

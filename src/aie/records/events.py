@@ -254,7 +254,7 @@ class MapExpanded(Event):
     labels: LabelsJSON
 
 
-# ---------------------------------------------------------------- attempts: calls that cost money or cannot be recomputed
+# ---------------------------------------------------------------- attempts: calls that cost or cannot be recomputed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,11 +434,15 @@ class KeyDestroyed(Event):
 
 
 EVENTS: Final[dict[str, type[Event]]] = {
-    kind.type: kind for kind in vars().copy().values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+    kind.type: kind
+    for kind in vars().copy().values()
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
 """Every event class by its stable name."""
 
-_PUBLIC: Final = {kind: tuple(f.name for f in fields(kind) if not f.metadata.get("private")) for kind in EVENTS.values()}
+_PUBLIC: Final = {
+    kind: tuple(f.name for f in fields(kind) if not f.metadata.get("private")) for kind in EVENTS.values()
+}
 _PRIVATE: Final = {
     kind: tuple((f.name, f.default) for f in fields(kind) if f.metadata.get("private")) for kind in EVENTS.values()
 }

@@ -1,8 +1,8 @@
 """The journal: one writer thread a process, many entries a commit.
 
-Callers put entries and wait for futures. The thread takes whatever has gathered, does it in one transaction and resolves
-the futures once it is durable. When a transaction fails as a whole its entries are tried again one by one, so that a bad
-one cannot fail its neighbours.
+Callers put entries and wait for futures. The thread takes whatever has gathered, does it in one transaction and
+resolves the futures once it is durable. When a transaction fails as a whole its entries are tried again one by one, so
+that a bad one cannot fail its neighbours.
 """
 
 import logging
@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final
-
+from typing import Final, Self
 
 from aie.errors import StoreError
 from aie.records.batch import Batch, Outcome, as_error, nothing_appended
@@ -79,7 +78,7 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -135,7 +134,9 @@ class Journal:
             outcomes = self._commit([order.entry for order in orders])
         except Exception as error:  # noqa: BLE001 - the database failed the batch; each entry gets its own try
             if len(orders) > 1:
-                _log.warning("a batch of %d failed (%s); trying its entries one by one", len(orders), type(error).__name__)
+                _log.warning(
+                    "a batch of %d failed (%s); trying its entries one by one", len(orders), type(error).__name__
+                )
             for order in orders:
                 self._resolve([order], [self._alone(order.entry)])
         else:
@@ -162,7 +163,7 @@ class Journal:
         for observer in self._observers if appended else ():
             try:
                 observer(appended)
-            except Exception:
+            except Exception:  # noqa: BLE001 - what was committed must be told to the next observer too
                 _log.exception("an observer of the journal failed")
 
     def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -192,16 +193,17 @@ class Journal:
         return outcomes
 
     def _last(self, link: Link, entries: Sequence[Entry]) -> dict[str, int]:
-        """Return a copy of the last positions of this writer, registering it for tenants it writes for the first time."""
+        """Return a copy of this writer's last positions; register it with tenants that it writes for first."""
         for tenant in {entry.tenant for entry in entries} - self._seqs.keys():
-            rows = link.fetch("SELECT max(writer_seq) FROM events WHERE tenant = ? AND writer = ?", tenant, self._writer)
+            rows = link.fetch(
+                "SELECT max(writer_seq) FROM events WHERE tenant = ? AND writer = ?", tenant, self._writer
+            )
             self._seqs[tenant] = rows[0][0] or 0
             link.run(
-                "INSERT INTO writers (tenant, writer, kind, sealed_seq, closed) VALUES (?, ?, 'events', 0, ?) "
+                "INSERT INTO writers (tenant, writer, kind, sealed_seq, closed) VALUES (?, ?, 'events', 0, false) "
                 "ON CONFLICT DO NOTHING",
                 tenant,
                 self._writer,
-                False,
             )
         return dict(self._seqs)
 
@@ -220,7 +222,7 @@ class Journal:
         assert self._link is not None
         try:
             self._link.begin()
-            self._link.run("UPDATE writers SET closed = ? WHERE writer = ?", True, self._writer)
+            self._link.run("UPDATE writers SET closed = true WHERE writer = ?", self._writer)
             reached("journal.before_commit")
             self._link.commit()
             reached("journal.after_commit")
@@ -232,5 +234,3 @@ class Journal:
 
 def _moved(batch: Batch, run: str) -> bool:
     return ("runs", run) in batch.desk.changed or ("runs", run) in batch.desk.fresh
-
-

@@ -87,7 +87,12 @@ def claimable(store: Store, *, limit: int, queues: Sequence[str], state: str = "
 
 
 def claiming(
-    row: RunRow, *, executor: str, engine: str, runtime: Mapping[str, int], accept: Callable[[RunRow], bool] = lambda _: True
+    row: RunRow,
+    *,
+    executor: str,
+    engine: str,
+    runtime: Mapping[str, int],
+    accept: Callable[[RunRow], bool] = lambda _: True,
 ) -> Entry:
     """Return the entry that claims a queued run: its future raises `Conflict` when another was first.
 

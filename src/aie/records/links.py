@@ -167,7 +167,9 @@ class PostgresLink:
 
     def notify(self, channel: str, payloads: Sequence[str]) -> None:
         """Send each payload with the commit."""
-        self._cursor.execute("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", (channel, list(payloads)))
+        self._cursor.execute(
+            "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", (channel, list(payloads))
+        )
 
     def now(self, fallback: int) -> int:
         """Return microseconds of the server's clock."""

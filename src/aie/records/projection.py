@@ -115,7 +115,13 @@ def _waiting(_: Desk, run: Row, __: Recorded, ___: ev.RunWaiting) -> None:
 
 
 def _finished(desk: Desk, run: Row, recorded: Recorded, event: ev.RunFinished) -> None:
-    run.update(state=event.state, executor="", failure=event.failure, failed_path=event.path, spend=canonical(event.spend).decode())
+    run.update(
+        state=event.state,
+        executor="",
+        failure=event.failure,
+        failed_path=event.path,
+        spend=canonical(event.spend).decode(),
+    )
     if run["reviews"]:
         for review in desk.reviews.values():
             if review["run"] == recorded.stream and review["state"] == "open":

@@ -10,7 +10,16 @@ from aie.errors import InputError
 from aie.records import tables
 from aie.records.rows import EffectRow, ReviewRow, RunRow, run_row
 
-__all__ = ["EffectFilter", "Page", "ReviewFilter", "RunFilter", "due_effects", "list_effects", "list_reviews", "list_runs"]
+__all__ = [
+    "EffectFilter",
+    "Page",
+    "ReviewFilter",
+    "RunFilter",
+    "due_effects",
+    "list_effects",
+    "list_reviews",
+    "list_runs",
+]
 
 RowT = TypeVar("RowT")
 

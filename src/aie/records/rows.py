@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from aie.records.events import Event
 
-__all__ = ["EFFECT_COLUMNS", "REVIEW_COLUMNS", "RUN_COLUMNS", "EffectRow", "Recorded", "ReleaseRow", "ReviewRow", "RunRow", "run_row"]
+__all__ = [
+    "EFFECT_COLUMNS",
+    "REVIEW_COLUMNS",
+    "RUN_COLUMNS",
+    "EffectRow",
+    "Recorded",
+    "ReleaseRow",
+    "ReviewRow",
+    "RunRow",
+    "run_row",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

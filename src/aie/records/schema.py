@@ -25,7 +25,9 @@ def ensure_schema(reading: Engine, writing: Engine, *, create: bool) -> None:
     if _version(reading) == HEAD:
         return
     if not create:
-        raise StoreError("the store does not exist or has an old schema", hints=("run any writing command to bring it up",))
+        raise StoreError(
+            "the store does not exist or has an old schema", hints=("run any writing command to bring it up",)
+        )
     with _exclusive(writing) as connection:
         current = _version_on(connection)
         if current is None:

@@ -63,7 +63,7 @@ class Store:
         """Give all connections back."""
         if self._blob_seqs:
             with self.transaction("blob") as link:
-                link.run("UPDATE writers SET closed = ? WHERE writer = ?", True, self._blob_writer)
+                link.run("UPDATE writers SET closed = true WHERE writer = ?", self._blob_writer)
             self._blob_seqs.clear()
             self._blob_writer = _blob_writer()
         self.reading.dispose()
@@ -78,18 +78,17 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection whose reads all see one moment, while others go on writing."""
+        if self.dialect == "postgresql":
+            with self.reading.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+                yield connection
+                connection.rollback()
+            return
         with self.reading.connect() as connection:
-            if self.dialect == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
             finally:
-                if self.dialect == "sqlite":
-                    connection.exec_driver_sql("ROLLBACK")
-                else:
-                    connection.rollback()
+                connection.exec_driver_sql("ROLLBACK")
 
     @contextmanager
     def transaction(self, site: str) -> Iterator[Link]:
@@ -205,15 +204,18 @@ class Store:
 
     def _insert_blob(self, link: Link, at: tuple[str, str, int], key: DataKey, data: bytes) -> None:
         tenant, ref, seq = at
-        now = self.clock.now()
-        sealed = key.seal(data, f"{tenant}\0{ref}".encode())
-        header = blob_header(
-            tenant=tenant, ref=ref, key_id=key.id, writer=self._blob_writer, writer_seq=seq, at=now, data=sealed
-        )
+        row: dict[str, Any] = {
+            "tenant": tenant,
+            "ref": ref,
+            "key_id": key.id,
+            "writer": self._blob_writer,
+            "writer_seq": seq,
+            "at": self.clock.now(),
+            "data": key.seal(data, f"{tenant}\0{ref}".encode()),
+        }
+        header = blob_header(row)
         salt = salt_of(self.vault.mac_key(tenant, "salt"), header)
-        link.insert(
-            tables.blobs, [(tenant, ref, key.id, self._blob_writer, seq, now, sealed, salt, leaf_of(salt, header))]
-        )
+        link.insert(tables.blobs, [(*row.values(), salt, leaf_of(salt, header))])
 
     def get_blob(self, tenant: str, ref: str) -> bytes:
         """Return the bytes.
@@ -270,7 +272,7 @@ class Store:
             table.c.release != "",
         )
         with self.connect() as connection:
-            return dict((row.pointer, row.release) for row in connection.execute(query))
+            return {row.pointer: row.release for row in connection.execute(query)}
 
 
 def _blob_writer() -> str:

@@ -20,7 +20,7 @@ from aie.records.keys import KeyProvider
 from aie.records.links import Link
 from aie.records.tables import data_keys
 
-__all__ = ["DataKey", "KeyRow", "Vault"]
+__all__ = ["DataKey", "KeyRow", "Vault", "key_context"]
 
 _NONCE: Final = 12
 _CACHED: Final = 4096
@@ -94,7 +94,7 @@ class Vault:
         for subject in sorted(wanted - found.keys()):
             key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
             found[subject] = DataKey(id_, key)
-            wrapped = self.provider.wrap(tenant, key, _context(id_, tenant, subject, now))
+            wrapped = self.provider.wrap(tenant, key, key_context(id_, tenant, subject, now))
             made.append((id_, tenant, subject, wrapped, now))
         if made:
             link.insert(data_keys, made)
@@ -128,7 +128,7 @@ class Vault:
         key = self._by_id.get(row.id)
         if key is not None:
             return key
-        context = _context(row.id, row.tenant, row.subject, row.created_at)
+        context = key_context(row.id, row.tenant, row.subject, row.created_at)
         return DataKey(row.id, self.provider.unwrap(row.tenant, bytes(row.wrapped), context))
 
 
@@ -142,6 +142,6 @@ class KeyRow(NamedTuple):
     created_at: int
 
 
-def _context(id_: str, tenant: str, subject: str, created_at: int) -> bytes:
+def key_context(id_: str, tenant: str, subject: str, created_at: int) -> bytes:
     """Tie a wrapped key to all the columns of its row, so that none can be changed."""
     return canonical([id_, tenant, subject, created_at])

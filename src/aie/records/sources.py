@@ -1,0 +1,152 @@
+"""What `verify` reads: a live store or an export, row by row, as dicts by column."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from sqlalchemy import Connection, LargeBinary, Table, select
+
+from aie.errors import InputError
+from aie.records import tables
+from aie.records.keys import KeyProvider
+from aie.records.store import Store
+
+__all__ = ["ExportSource", "Row", "Source", "StoreSource", "export_records", "open_export", "read_store"]
+
+Row: TypeAlias = Mapping[str, Any]
+
+EXPORTED: Final = (
+    tables.events,
+    tables.blobs,
+    tables.blocks,
+    tables.data_keys,
+    tables.bundles,
+    *tables.PROJECTIONS,
+)
+"""Everything but leases and the sealer's marks. Data keys go without the wrapped key: an export holds no secret."""
+
+_ORDER: Final[dict[str, tuple[str, ...]]] = {
+    "events": ("tenant", "writer", "writer_seq"),
+    "blobs": ("tenant", "writer", "writer_seq"),
+}
+
+
+class Source(Protocol):
+    """Rows of one moment."""
+
+    provider: KeyProvider | None
+    """Keys, when the checker has them; None for an auditor who has only the public key."""
+    public_key: bytes
+    """What heads must be signed by."""
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Yield the rows of a table in a fixed order; events and blobs by writer."""
+        ...
+
+    def streams(self) -> Iterator[Row]:
+        """Yield the events in the order (stream, n)."""
+        ...
+
+
+class StoreSource:
+    """A live store, read in one snapshot."""
+
+    def __init__(self, connection: Connection, provider: KeyProvider) -> None:
+        self._connection = connection
+        self.provider: KeyProvider | None = provider
+        self.public_key = provider.public_key()
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Yield the rows of a table."""
+        names = _ORDER.get(table.name) or tuple(column.name for column in table.primary_key)
+        return self._ordered(table, names)
+
+    def streams(self) -> Iterator[Row]:
+        """Yield the events by stream."""
+        return self._ordered(tables.events, ("stream", "n"))
+
+    def _ordered(self, table: Table, names: tuple[str, ...]) -> Iterator[Row]:
+        query = select(table).order_by(*(table.c[name] for name in names))
+        yield from self._connection.execution_options(yield_per=1000).execute(query).mappings()  # type: ignore[misc]
+
+
+class ExportSource:
+    """An export, read without any database."""
+
+    provider: KeyProvider | None = None
+
+    def __init__(self, archive: zipfile.ZipFile, public_key: bytes) -> None:
+        self._archive = archive
+        self.public_key = public_key
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Yield the rows of a table."""
+        binary = [column.name for column in table.columns if isinstance(column.type, LargeBinary)]
+        names = {column.name for column in table.columns}
+        try:
+            with self._archive.open(f"{table.name}.jsonl") as file:
+                for line in file:
+                    row: dict[str, Any] = json.loads(line)
+                    if row.keys() != names:
+                        raise InputError(f"a line of {table.name}.jsonl does not have the table's columns")
+                    for name in binary:
+                        row[name] = None if row[name] is None else bytes.fromhex(row[name])
+                    yield row
+        except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise InputError(f"{table.name}.jsonl of the export cannot be read: {type(error).__name__}") from error
+
+    def streams(self) -> Iterator[Row]:
+        """Yield the events by stream."""
+        yield from sorted(self.rows(tables.events), key=lambda row: (row["stream"], row["n"]))
+
+
+@contextmanager
+def read_store(store: Store) -> Iterator[StoreSource]:
+    """Yield the store as it is at one moment."""
+    with store.snapshot() as connection:
+        yield StoreSource(connection, store.vault.provider)
+
+
+@contextmanager
+def open_export(path: Path) -> Iterator[ExportSource]:
+    """Yield an export.
+
+    Raises:
+        InputError: the file is not one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            if manifest["format"] != 1:
+                raise InputError(f"{path} has a format of a newer version", hints=("upgrade aie",))
+            yield ExportSource(archive, bytes.fromhex(manifest["public_key"]))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not an export of records") from error
+
+
+def export_records(store: Store, path: Path) -> int:
+    """Write everything an auditor needs to verify offline into one zip file of JSON lines; return the rows written."""
+    count = 0
+    partial = path.with_name(path.name + ".partial")
+    with read_store(store) as source, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for table in EXPORTED:
+            with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as file:
+                for row in source.rows(table):
+                    file.write(_line(table, row))
+                    count += 1
+        manifest = {"format": 1, "public_key": source.public_key.hex(), "exported_at": store.clock.now()}
+        archive.writestr("manifest.json", json.dumps(manifest))
+    partial.replace(path)
+    return count
+
+
+def _line(table: Table, row: Row) -> bytes:
+    plain = {name: value.hex() if isinstance(value, bytes | memoryview) else value for name, value in row.items()}
+    if table is tables.data_keys:
+        plain["wrapped"] = None if plain["wrapped"] is None else ""
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
