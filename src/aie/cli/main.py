@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any, Final
 
 import typer
@@ -63,14 +64,14 @@ VERBS: Final = {
 class _Verbs(typer.core.TyperGroup):
     """A group that loads a verb's module when the verb is called."""
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is typer's
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         verb = VERBS.get(cmd_name)
         return None if verb is None else _load(cmd_name, verb)
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is typer's
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
@@ -96,7 +97,7 @@ def _version(asked: bool) -> None:
 
 
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(given: Sequence[str]) -> int:
-    as_json = "--format=json" in given or ("--format", "json") in zip(given, given[1:], strict=False)
+    as_json = "--format=json" in given or ("--format", "json") in pairwise(given)
     try:
         status = command().main(args=given, prog_name="aie", standalone_mode=False)
         sys.stdout.flush()

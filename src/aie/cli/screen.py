@@ -90,7 +90,7 @@ class Screen:
     def progress(self, what: str) -> Iterator[Progress]:
         """Yield a function to call with (done, total); a bar on a terminal, silence elsewhere."""
         if self.json or not sys.stderr.isatty():
-            yield lambda done, total: None  # noqa: ARG005 - nobody watches
+            yield lambda done, total: None
             return
         from rich.console import Console  # noqa: PLC0415 - 0.16 CPU-s that only a watched, long command pays
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415

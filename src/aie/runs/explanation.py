@@ -1,4 +1,4 @@
-"""What an explanation of a run holds: values only, made by `aie.runs.explain`, printed by the surfaces."""
+"""What an explanation of a run holds: values only, made by `explain`, printed by the surfaces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -9,6 +9,7 @@ from aie.core import JSON, Spend
 __all__ = [
     "Call",
     "ComponentUse",
+    "Dropped",
     "Effect",
     "Evidence",
     "Explanation",
@@ -16,6 +17,7 @@ __all__ = [
     "Moment",
     "ReviewStory",
     "Segment",
+    "Source",
     "StepStatus",
     "StepStory",
     "Trouble",
@@ -54,6 +56,30 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """Something that a step left out."""
+
+    step: str
+    """Path of the step."""
+    what: JSON
+    """What the step's report says of it."""
+    quote: str
+    """Its words, where the report names a place in a text that can still be read; else empty."""
+    document: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A text that a step read from a document."""
+
+    step: str
+    name: str
+    """Name of the document as it was given."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """One try that failed."""
 
@@ -77,8 +103,6 @@ class StepStory:
     """Its value; None when there is none or it is erased."""
     report: JSON
     """What the layer says of its own work."""
-    dropped: tuple[JSON, ...]
-    """What it left out, as its report says."""
     components: tuple[ComponentUse, ...]
     reads: Mapping[str, str]
     """Reference of each value it read, by name."""
@@ -216,6 +240,8 @@ class Explanation:
     """True when what people wrote and decided can no longer be read."""
     steps: tuple[StepStory, ...]
     evidence: tuple[Evidence, ...]
+    dropped: tuple[Dropped, ...]
+    sources: tuple[Source, ...]
     reviews: tuple[ReviewStory, ...]
     effects: tuple[Effect, ...]
     calls: tuple[Call, ...]

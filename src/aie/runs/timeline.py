@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from aie.records import (
+from aie.records import Event, Recorded
+from aie.records.events import (
     AttemptSettled,
     EffectDelivered,
     EffectFailed,
     EffectQueued,
-    Event,
     MapExpanded,
-    Recorded,
     ReviewDecided,
     ReviewOpened,
     RunCancelRequested,

@@ -1,0 +1,195 @@
+"""An explanation as one HTML file: no network, no script, readable in a narrow window, in the dark and on paper."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib.resources import files
+from typing import Final
+
+from aie.app.marking import Mark, marked
+from aie.app.wording import about, cost_line, duration, headline, limit_lines, plain, said, step_line, who_decided
+from aie.core import iso
+from aie.releases import short
+from aie.runs import Explanation, Source
+
+__all__ = ["explain_html"]
+
+_STYLE: Final = (files("aie.app") / "explain.css").read_text(encoding="utf-8")
+_TONE: Final = {"completed": "good", "failed": "bad", "dead": "bad", "cancelled": "bad"}
+_PROOF: Final = "<code>aie verify</code> proves that these records are what was written."
+_COLUMNS: Final = "<th>Step<th>What came of it<th>Which version said so<th class=number>Time"
+_EFFECT: Final = {
+    "queued": "owed to",
+    "tried": "being delivered to",
+    "delivered": "delivered to",
+    "failed": "refused by",
+}
+
+
+def explain_html(explanation: Explanation) -> str:
+    """Return the page, whole."""
+    style_hash = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
+    title = escape(headline(explanation))
+    sections = [
+        _card("Decision", _decision(explanation)),
+        _card("Steps", _steps(explanation)),
+        _card("Evidence", _evidence(explanation)),
+        _card("People", _people(explanation)),
+        _card("Done outside", _effects(explanation)),
+        _card("Failures", _failures(explanation)),
+        _card("Limits and cost", _limits(explanation)),
+        _card("Timeline", _timeline(explanation)),
+    ]
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
+            _head(explanation),
+            *(section for section in sections if section),
+            f"<footer>Run <code>{escape(explanation.run)}</code>. {_PROOF}</footer>",
+            "</main>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def _card(title: str, parts: Iterable[str]) -> str:
+    body = "\n".join(parts)
+    return f"<section>\n<h2>{title}</h2>\n{body}\n</section>" if body else ""
+
+
+def _head(explanation: Explanation) -> str:
+    tone = _TONE.get(explanation.state, "wait")
+    facts = {
+        "Workflow": explanation.workflow,
+        "Release": short(explanation.release, explanation.workflow).rpartition("@")[2],
+        "Through": explanation.environment or "named directly",
+        "Submitted": f"{iso(explanation.submitted_at)[:19].replace('T', ' ')} UTC",
+        "By": explanation.actor,
+        "Took" if explanation.finished_at else "So far": duration(
+            (explanation.finished_at or explanation.timeline[-1].at) - explanation.submitted_at
+        ),
+    }
+    listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    erased = "<p class=wait>The personal data of this run was erased: its words can no longer be read.</p>"
+    return (
+        f"<h1>{escape(headline(explanation))}</h1>\n"
+        f'<span class="state {tone}">{escape(explanation.state)}</span>\n'
+        f"{erased if explanation.erased else ''}<dl class=facts>{listed}</dl>"
+    )
+
+
+def _decision(explanation: Explanation) -> Iterator[str]:
+    if isinstance(explanation.output, dict):
+        fields = (f"<div><dt>{escape(k)}</dt><dd>{escape(plain(v))}</dd></div>" for k, v in explanation.output.items())
+        yield f"<dl class=answer>{''.join(fields)}</dl>"
+    elif explanation.failure:
+        where = escape(explanation.failed_at or "the run")
+        yield f"<p>Nothing was decided: {where} failed, <b class=bad>{escape(explanation.failure)}</b>.</p>"
+        yield f"<p>{escape(explanation.message)}</p>" if explanation.message else ""
+    elif explanation.state == "waiting":
+        yield "<p class=wait>Nothing is decided yet.</p>"
+
+
+def _steps(explanation: Explanation) -> Iterator[str]:
+    longest = max((step.ms for step in explanation.steps), default=0) or 1
+    yield f"<table>\n<thead><tr>{_COLUMNS}</tr></thead>\n<tbody>"
+    for step in explanation.steps:
+        version = [f"layer {escape(step.layer)} {step.version}"] if step.version is not None else [escape(step.layer)]
+        used = [
+            f"{escape(each.kind)} {escape(each.name)} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
+            for each in step.components
+        ]
+        tone = {"failed": "bad", "review": "wait", "effect": "wait"}.get(step.status, "")
+        share = max(round(100 * step.ms / longest), 1) if step.ms else 0
+        bar = (
+            '<svg class=track viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden=true>'
+            f"<rect width=100 height=8 rx=2 /><rect class=used width={share} height=8 rx=2 /></svg>"
+        )
+        time = f"{bar}{step.ms} ms" if step.status == "finished" else ""
+        yield (
+            f'<tr><th scope=row>{escape(step.path)}<td class="{tone}">{escape(step_line(step))}'
+            f"<td class=small>{'<br>'.join([*version, *used])}<td class=number>{time}</tr>"
+        )
+    yield "</tbody>\n</table>"
+
+
+def _evidence(explanation: Explanation) -> Iterator[str]:
+    for source in explanation.sources:
+        marks = list(_marks(explanation, source))
+        left_out = any(mark.kind == "left-out" for mark in marks)
+        legend = "<mark>marked</mark>: what the decision rests on"
+        legend += "; <span class=left-out>dotted</span>: read, but left out for lack of room" if left_out else ""
+        yield f"<h3>{escape(source.name)}</h3>"
+        yield f"<p class='small soft'>{legend}</p>" if marks else ""
+        yield f"<pre class=letter>{marked(source.text, marks)}</pre>"
+    named = {source.name for source in explanation.sources}
+    for each in explanation.evidence:
+        if each.document not in named or each.page is not None:
+            page = f", page {each.page}" if each.page is not None else ""
+            yield f"<p class='small soft'>{escape(about(each))}, {escape(each.document)}{page}</p>"
+            yield f"<blockquote>{escape(each.quote)}</blockquote>"
+    for lost in explanation.dropped:
+        if not lost.quote:
+            yield f"<p>{escape(lost.step)} left out: {escape(said(lost.what))}</p>"
+
+
+def _marks(explanation: Explanation, source: Source) -> Iterator[Mark]:
+    for each in explanation.evidence:
+        if each.document == source.name:
+            yield Mark(start=each.start, end=each.end, kind="mark", title=about(each))
+    for lost in explanation.dropped:
+        match lost.what:
+            case {"start": int(start), "end": int(end)} if lost.document == source.name:
+                yield Mark(start=start, end=end, kind="left-out", title=f"left out by {lost.step}")
+            case _:
+                pass
+
+
+def _people(explanation: Explanation) -> Iterator[str]:
+    for review in explanation.reviews:
+        first, *more = who_decided(review)
+        tone = "wait" if not review.decision else ""
+        yield f"<p>{escape(first)}</p>"
+        yield from (f'<p class="{tone}">{escape(line.strip())}</p>' for line in more)
+
+
+def _effects(explanation: Explanation) -> Iterator[str]:
+    for effect in explanation.effects:
+        tone = {"delivered": "good", "failed": "bad"}.get(effect.state, "wait")
+        failure = f" ({escape(effect.failure)})" if effect.failure else ""
+        yield (
+            f"<p><b>{escape(effect.path)}</b> <span class={tone}>{_EFFECT[effect.state]} {escape(effect.receiver)}"
+            f"{failure}</span>: {escape(plain(effect.request))}</p>"
+        )
+        yield (
+            f"<p class='small soft'>key <code>{escape(effect.key)}</code>, {escape(effect.semantics)}, "
+            f"attempts: {effect.attempts}</p>"
+        )
+
+
+def _failures(explanation: Explanation) -> Iterator[str]:
+    for step in explanation.steps:
+        for trouble in step.troubles:
+            yield f"<p><b>{escape(step.path)}</b> {escape(trouble.failure)}: {escape(trouble.message)}</p>"
+
+
+def _limits(explanation: Explanation) -> Iterator[str]:
+    yield "<table>\n<tbody>"
+    for name, text in limit_lines(explanation):
+        yield f"<tr><th scope=row>{name}<td>{escape(text)}</tr>"
+    yield f"<tr><th scope=row>paid<td>{escape(cost_line(explanation))}</tr>\n</tbody>\n</table>"
+
+
+def _timeline(explanation: Explanation) -> Iterator[str]:
+    yield "<ol class=timeline>"
+    day = ""
+    for moment in explanation.timeline:
+        at = iso(moment.at)
+        shown = at[11:23] if at[:10] == day else f"{at[:10]} {at[11:19]}"
+        day = at[:10]
+        yield f'<li><time datetime="{at}">{shown}</time><span><b>{escape(moment.who)}</b> {escape(moment.text)}</span>'
+    yield "</ol>"

@@ -1,0 +1,147 @@
+"""An explanation as text: legible without colour, from 60 columns on."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from aie.app.wording import about, cost_line, duration, headline, limit_lines, plain, said, step_line, who_decided
+from aie.core import iso
+from aie.releases import short
+from aie.runs import Explanation
+
+__all__ = ["explain_text"]
+
+_INDENT: Final = "  "
+_LABEL: Final = 12
+_TIMELINE: Final = 40
+"""Moments shown; `--format json` has all."""
+
+
+def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
+    """Return the lines of an explanation, the answer first."""
+    blocks = [
+        _head(explanation, width),
+        _block("Decided", _decided(explanation, width)),
+        _block("Because", _because(explanation, width)),
+        _block("Evidence", _evidence(explanation, width)),
+        _block("Left out", _dropped(explanation, width)),
+        _block("People", _people(explanation, width)),
+        _block("Done outside", _effects(explanation, width)),
+        _block("Failures", _failures(explanation, width)),
+        _block("Versions", _versions(explanation, width)),
+        _block("Limits", _pairs(limit_lines(explanation), width)),
+        _block("Cost", _wrap(cost_line(explanation), width)),
+        _block("Timeline", _timeline(explanation, width)),
+    ]
+    return [line for block in blocks if block for line in [*block, ""]][:-1]
+
+
+def _head(explanation: Explanation, width: int) -> list[str]:
+    through = f" through {explanation.environment}" if explanation.environment else ""
+    lines = [
+        *textwrap.wrap(headline(explanation), width),
+        f"run {explanation.run}",
+        *textwrap.wrap(f"pinned for life to {short(explanation.release, explanation.workflow)}{through}", width),
+    ]
+    if explanation.erased:
+        lines += textwrap.wrap("The personal data of this run was erased: its words can no longer be read.", width)
+    return lines
+
+
+def _block(title: str, lines: Iterable[str]) -> list[str]:
+    body = [f"{_INDENT}{line}" for line in lines]
+    return [title, *body] if body else []
+
+
+def _decided(explanation: Explanation, width: int) -> Iterator[str]:
+    if isinstance(explanation.output, dict):
+        yield from _pairs(((name, plain(value)) for name, value in explanation.output.items()), width)
+    if explanation.failure:
+        yield from _wrap(f"nothing: {explanation.failed_at or 'the run'} failed, {explanation.failure}", width)
+        yield from _wrap(explanation.message, width)
+
+
+def _because(explanation: Explanation, width: int) -> Iterator[str]:
+    yield from _pairs(((step.path, step_line(step)) for step in explanation.steps), width)
+
+
+def _evidence(explanation: Explanation, width: int) -> Iterator[str]:
+    for each in explanation.evidence:
+        page = f", page {each.page}" if each.page is not None else ""
+        yield from _wrap(f"{about(each)}: “{' '.join(each.quote.split())}”", width)
+        yield from _wrap(f"  {each.document}{page}, characters {each.start}–{each.end}", width)
+
+
+def _dropped(explanation: Explanation, width: int) -> Iterator[str]:
+    for each in explanation.dropped:
+        page = f", page {each.page}" if each.page is not None else ""
+        words = f"“{' '.join(each.quote.split())}”" if each.quote else said(each.what)
+        yield from _wrap(f"{each.step}: {words}{page}", width)
+
+
+def _people(explanation: Explanation, width: int) -> Iterator[str]:
+    for review in explanation.reviews:
+        for line in who_decided(review):
+            yield from _wrap(line, width)
+
+
+def _effects(explanation: Explanation, width: int) -> Iterator[str]:
+    for effect in explanation.effects:
+        state = {
+            "queued": "owed to",
+            "tried": "being delivered to",
+            "delivered": "delivered to",
+            "failed": "refused by",
+        }
+        failure = f" ({effect.failure})" if effect.failure else ""
+        yield from _wrap(
+            f"{effect.path}: {state[effect.state]} {effect.receiver}{failure}, {plain(effect.request)}", width
+        )
+        yield from _wrap(f"  key {effect.key}, {effect.semantics}, attempts: {effect.attempts}", width)
+
+
+def _failures(explanation: Explanation, width: int) -> Iterator[str]:
+    for step in explanation.steps:
+        for trouble in step.troubles:
+            message = f": {trouble.message}" if trouble.message else ""
+            yield from _wrap(f"{step.path}: {trouble.failure}{message}", width)
+
+
+def _versions(explanation: Explanation, width: int) -> Iterator[str]:
+    yield from _pairs(_versions_used(explanation), width)
+
+
+def _versions_used(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    for step in explanation.steps:
+        used = [f"{each.kind} {each.name} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
+        version = [f"layer {step.layer} {step.version}"] if step.version is not None else []
+        if used or version:
+            yield step.path, ", ".join([*version, *used])
+
+
+def _timeline(explanation: Explanation, width: int) -> Iterator[str]:
+    moments = explanation.timeline
+    for moment in moments[-_TIMELINE:]:
+        yield from _wrap(f"{iso(moment.at)[11:23]}  {moment.who}: {moment.text}", width, hanging=14)
+    hidden = len(moments) - _TIMELINE
+    if hidden > 0:
+        yield f"{hidden} earlier moments: aie explain {explanation.run} --format json"
+    if explanation.finished_at is not None:
+        yield f"{duration(explanation.finished_at - explanation.submitted_at)} from submission to end"
+
+
+def _pairs(pairs: Iterable[tuple[str, str]], width: int) -> Iterator[str]:
+    listed = list(pairs)
+    label = min(max((len(name) for name, _ in listed), default=0), 24)
+    label = max(label, min(_LABEL, label + 2))
+    for name, text in listed:
+        room = max(width - len(_INDENT) - label - 2, 24)
+        first, *more = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+        yield f"{name.ljust(label)}  {first}".rstrip()
+        yield from (f"{' ' * label}  {line}" for line in more)
+
+
+def _wrap(text: str, width: int, hanging: int = 2) -> list[str]:
+    return textwrap.wrap(
+        text, width - len(_INDENT), subsequent_indent=" " * hanging, break_on_hyphens=False, drop_whitespace=True
+    )

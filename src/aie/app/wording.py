@@ -1,0 +1,180 @@
+"""Sentences about a run that text and HTML share."""
+
+from collections.abc import Iterator
+
+from aie.core import JSON, iso, usd
+from aie.runs import Evidence, Explanation, ReviewStory, StepStory
+
+__all__ = [
+    "about",
+    "cost_line",
+    "duration",
+    "headline",
+    "limit_lines",
+    "plain",
+    "said",
+    "step_line",
+    "who_decided",
+]
+
+_LONG = 160
+_FEW = 4
+_WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
+_DECIDED = {"approve": "approved", "correct": "corrected", "reject": "rejected"}
+_UNITS = {"tokens": "tokens", "time": "ms", "steps": "steps", "model_calls": "calls"}
+
+
+def headline(explanation: Explanation) -> str:
+    """Return the outcome in one sentence."""
+    case = f" {explanation.case}" if explanation.case else ""
+    what = f"{explanation.workflow}{case}"
+    waiting = [review for review in explanation.reviews if not review.decision]
+    match explanation.state:
+        case "completed":
+            people = sorted({review.actor for review in explanation.reviews if review.actor})
+            return f"{what}: completed, decided {'by ' + ', '.join(people) if people else 'without a person'}"
+        case "waiting" if waiting:
+            desks = ", ".join(sorted({review.desk for review in waiting}))
+            return f"{what}: waits for a person at {desks}"
+        case "waiting":
+            return f"{what}: waits for a receiver to confirm"
+        case "failed":
+            return f"{what}: failed at {explanation.failed_at or 'its start'}, {explanation.failure}"
+        case "dead":
+            return f"{what}: set aside for people at {explanation.failed_at or 'its start'}, {explanation.failure}"
+        case "needs runtime":
+            needs = ", ".join(f"{layer} {version}" for layer, version in sorted(explanation.needs_runtime.items()))
+            return f"{what}: waits for a worker that provides {needs}"
+        case state:
+            return f"{what}: {state}"
+
+
+def step_line(step: StepStory) -> str:
+    """Return what became of a step."""
+    match step.status:
+        case "finished":
+            return said(step.output)
+        case "skipped":
+            return f"skipped: {step.why}"
+        case "failed":
+            return f"failed: {step.troubles[-1].failure}" if step.troubles else "failed"
+        case "review":
+            return "waits for a person"
+        case "effect":
+            return "waits for the receiver"
+        case status:
+            return status
+
+
+def said(value: JSON) -> str:
+    """Return a step's value in few words: what it answers and how sure it is, not its bulk."""
+    if not isinstance(value, dict):
+        return plain(value)
+    return _prediction(value) or _shortened(value)
+
+
+def _prediction(value: dict[str, JSON]) -> str:
+    confidence = value.get("confidence")
+    named = value.get("label", value.get("labels"))
+    if named is None or not isinstance(confidence, str):
+        return ""
+    told = plain(named)
+    accepted = {True: ", accepted", False: ", not accepted"}.get(value.get("accepted"), "")  # type: ignore[call-overload]
+    others = value.get("alternatives")
+    listed = [each for each in others if isinstance(each, dict)] if isinstance(others, list) else []
+    rest = ", ".join(f"{plain(each.get('label'))} {plain(each.get('confidence'))}" for each in listed)
+    return f"{told} with confidence {confidence}{accepted}{f'; next: {rest}' if rest else ''}"
+
+
+def _shortened(value: dict[str, JSON]) -> str:
+    parts = []
+    for name, each in value.items():
+        if each in (None, [], {}):
+            continue
+        if isinstance(each, list):
+            small = len(each) <= _FEW and not any(isinstance(item, dict | list) for item in each)
+            parts.append(f"{name} {plain(each)}" if small else f"{len(each)} {name}")
+        elif isinstance(each, str) and len(each) > _LONG // 2:
+            parts.append(f"{name} of {len(each)} characters")
+        elif isinstance(each, dict):
+            parts.append(f"{name} ({_shortened(each)})")
+        else:
+            parts.append(f"{name} {plain(each)}")
+    text = ", ".join(parts)
+    return text if len(text) <= 2 * _LONG else f"{text[: 2 * _LONG]}…"
+
+
+def plain(value: JSON) -> str:
+    """Return a value as people write it."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name} {plain(each)}" for name, each in value.items())
+        case list():
+            return ", ".join(plain(each) for each in value) or "none"
+        case _:
+            text = " ".join(str(value).split())
+            return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+
+
+def about(evidence: Evidence) -> str:
+    """Return what a quote speaks for; a place in a list says nothing to people."""
+    parts = [part for part in evidence.about.split("/") if part and not part.isdigit()]
+    return ".".join([evidence.step, *(part for part in parts if part != evidence.step)])
+
+
+def who_decided(review: ReviewStory) -> Iterator[str]:
+    """Yield lines on one task for a person: why it was asked, who answered what, when."""
+    why = _WHY.get(review.why, review.why.replace("escalated:", "escalated, "))
+    yield f"{review.path}: {review.desk} was asked on {_minute(review.opened_at)}, because: {why}"
+    if review.decided_at is None:
+        due = f", due {_minute(review.due)}" if review.due is not None else ""
+        yield f"  open{due}; decide with: aie review decide {review.review}"
+        return
+    reason = f": {review.reason}" if review.reason else ""
+    waited = duration(review.decided_at - review.opened_at)
+    yield f"  {review.actor} {_DECIDED.get(review.decision, review.decision)} it after {waited}{reason}"
+    for name, (before, after) in review.changed.items():
+        yield f"  {name}: {plain(before)} → {plain(after)}"
+    yield f"  bound to what was shown: {review.shown_hash.removeprefix('sha256:')[:12]}"
+
+
+def limit_lines(explanation: Explanation) -> list[tuple[str, str]]:
+    """Return each hard bound of the run with what was used of it; nothing of no bound is not told."""
+    lines = []
+    for each in explanation.limits:
+        if each.name == "cost":
+            used, bound = usd(each.used), usd(each.at_most) if each.at_most is not None else "no bound"
+        else:
+            unit = _UNITS[each.name]
+            used, bound = f"{each.used} {unit}", f"{each.at_most} {unit}" if each.at_most is not None else "no bound"
+        if each.used == 0 and each.at_most is None:
+            continue
+        lines.append((each.name.replace("_", " "), f"{used} of {bound}"))
+    return lines
+
+
+def cost_line(explanation: Explanation) -> str:
+    """Return what the run cost: paid calls by their price, local models by their CPU time."""
+    cpu = f"{explanation.cpu_us / 1000:.1f} ms of CPU"
+    calls = len(explanation.calls)
+    if not calls:
+        return f"0 USD: nothing left this machine; {cpu}"
+    return f"{usd(explanation.spend.cost)} for {calls} calls, {explanation.spend.tokens} tokens; {cpu}"
+
+
+def duration(microseconds: int) -> str:
+    """Return a length of time in the unit that fits."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if microseconds >= 2 * size * 1_000_000:
+            return f"{microseconds // (size * 1_000_000)} {unit}"
+    if microseconds >= 1_000_000:
+        return f"{microseconds / 1_000_000:.1f} s"
+    return f"{microseconds // 1000} ms"
+
+
+def _minute(at: int) -> str:
+    return iso(at)[:16].replace("T", " ") + " UTC"

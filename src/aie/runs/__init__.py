@@ -1,0 +1,53 @@
+"""Runs: from a submission to a recorded end. A pure heart decides, thin drivers execute, the records remember."""
+
+from aie.runs.claims import Claim, claim, claim_of, context_of, requeue
+from aie.runs.engine import Engine, Execute
+from aie.runs.engines import LocalEngine, dbos_engine
+from aie.runs.explaining import explain
+from aie.runs.explanation import Evidence, Explanation, ReviewStory, Source, StepStory
+from aie.runs.heart import advance, fold
+from aie.runs.listening import Listener, listener_for, ring, socket_path
+from aie.runs.segment import Segment
+from aie.runs.services import Loaded, Releases, Services
+from aie.runs.state import State
+from aie.runs.submission import Relation, Submission, Submitted, cancel, decide_review, migrate, retry, submit
+from aie.runs.worker import Pace, Worker
+
+__all__ = [
+    "Claim",
+    "Engine",
+    "Evidence",
+    "Execute",
+    "Explanation",
+    "Listener",
+    "Loaded",
+    "LocalEngine",
+    "Pace",
+    "Relation",
+    "Releases",
+    "ReviewStory",
+    "Segment",
+    "Services",
+    "Source",
+    "State",
+    "StepStory",
+    "Submission",
+    "Submitted",
+    "Worker",
+    "advance",
+    "cancel",
+    "claim",
+    "claim_of",
+    "context_of",
+    "dbos_engine",
+    "decide_review",
+    "explain",
+    "fold",
+    "listener_for",
+    "migrate",
+    "requeue",
+    "retry",
+    "ring",
+    "socket_path",
+    "submit",
+]
