@@ -33,6 +33,8 @@ MARK = b"aie!"
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 NOBODY = 65534
+MOST_FILES = 256
+"""Open files, here and in a child: more documents at once than an engine reads."""
 OUT_OF_MEMORY = 77
 """Exit status of a child that met its memory limit."""
 
@@ -45,6 +47,7 @@ def main(readers: list[str]) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
+    os.close(null)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the engine decides when this ends
     try:
         table = {name: load(name, path) for name, path in (each.split("=", 1) for each in readers)}
@@ -127,9 +130,8 @@ def accept(control: socket.socket, table: dict[str, Reader], alive: dict[int, tu
     if pid == 0:
         status = 1
         try:
-            control.close()
-            for _, other in alive.values():
-                other.close()
+            os.closerange(3, channel.fileno())  # the control socket, the channels of other documents
+            os.closerange(channel.fileno() + 1, MOST_FILES)
             give_up_rights(zygote, cpu, memory)
             read(channel, table[name.rstrip(b"\0").decode()], size, answer)
             status = 0
@@ -149,7 +151,7 @@ def give_up_rights(zygote: int, cpu: int, memory: int) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_NOFILE: MOST_FILES,
         resource.RLIMIT_CPU: cpu,
         resource.RLIMIT_AS: memory << 20,
     }
