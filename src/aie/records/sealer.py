@@ -34,8 +34,6 @@ _ANY: Final = text(
 _LAST: Final = (
     "SELECT coalesce(max(writer_seq), 0) FROM {} AS x WHERE (x.tenant, x.writer) = (writers.tenant, writers.writer)"
 )
-    "SELECT coalesce(max(writer_seq), 0) FROM {} AS x WHERE (x.tenant, x.writer) = (writers.tenant, writers.writer)"
-)
 _DONE: Final = (
     f"DELETE FROM writers WHERE closed AND sealed_seq >= ({_LAST.format('events')}) "
     f"AND sealed_seq >= ({_LAST.format('blobs')})"
