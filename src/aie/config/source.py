@@ -242,6 +242,8 @@ class _Builder:
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             node = self._open.pop()
             self._keys.pop()
+            if self._keys:
+                self._keys[-1] = None
             node.end_line, node.end_col = _end(event.end_mark if node.flow else event.start_mark)
 
     def _marked(self, event: yaml.Event) -> None:
