@@ -4,10 +4,11 @@
 are checked here once and run the same everywhere.
 """
 
-from aie.config.cases import Case, read_dataset
+from aie.config.cases import Case, dataset_files, read_dataset
 from aie.config.catalog import ChatModel, ChosenThreshold, ModelEntry, ModelsSpec, TextClassifier
 from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
+from aie.config.editor_schemas import json_schemas
 from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
 from aie.config.handlers import Handler
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
@@ -103,9 +104,11 @@ __all__ = [
     "apply",
     "check_expression",
     "check_template",
+    "dataset_files",
     "did_you_mean",
     "expression",
     "fits",
+    "json_schemas",
     "load_models",
     "load_settings",
     "load_workspace",

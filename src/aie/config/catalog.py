@@ -9,7 +9,16 @@ from aie.config.scalars import CELText, Count, DecimalText, Duration, Name, Path
 from aie.config.spec import Spec
 from aie.core import JSON
 
-__all__ = ["ChatModel", "ChosenThreshold", "ModelEntry", "ModelsSpec", "Parameters", "Price", "Recipe", "TextClassifier"]
+__all__ = [
+    "ChatModel",
+    "ChosenThreshold",
+    "ModelEntry",
+    "ModelsSpec",
+    "Parameters",
+    "Price",
+    "Recipe",
+    "TextClassifier",
+]
 
 
 class Recipe(Spec):
@@ -187,5 +196,3 @@ class ModelsSpec(Spec):
         for name, entry in self.models.items():
             entry._name = name
         return self
-
-

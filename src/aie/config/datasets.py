@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from aie.config.scalars import Name, Share
 from aie.config.spec import Spec
 
-__all__ = ["DatasetSpec", "SplitByDate", "SplitByField", "SplitByHash", "Target"]
+__all__ = ["DatasetSpec", "DatasetsFile", "SplitByDate", "SplitByField", "SplitByHash", "Target"]
 
 _TARGET: Final = re.compile(r"(input|expected|slice)\.[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*|at")
 _BOUND: Final = re.compile(r"before (\d{4}-\d{2}-\d{2})|rest")
@@ -49,8 +49,11 @@ class SplitByHash(Spec):
     @model_validator(mode="after")
     def _whole(self) -> "SplitByHash":
         if sum(self.shares.values()) != 1:
-            raise PydanticCustomError("form", "{expected} expected, e.g. `{example}`", {
-                "expected": "shares that make 100% together", "example": "{train: 80%, val: 10%, test: 10%}"})
+            raise PydanticCustomError(
+                "form",
+                "{expected} expected, e.g. `{example}`",
+                {"expected": "shares that make 100% together", "example": "{train: 80%, val: 10%, test: 10%}"},
+            )
         return self
 
 
@@ -68,8 +71,11 @@ class SplitByDate(Spec):
     def _ordered(self) -> "SplitByDate":
         days = list(self.before.values())
         if days != sorted(set(days)):
-            raise PydanticCustomError("form", "{expected} expected, e.g. `{example}`", {
-                "expected": "days in rising order", "example": "{train: 2015-01-01, val: 2017-01-01}"})
+            raise PydanticCustomError(
+                "form",
+                "{expected} expected, e.g. `{example}`",
+                {"expected": "days in rising order", "example": "{train: 2015-01-01, val: 2017-01-01}"},
+            )
         return self
 
 
@@ -85,9 +91,18 @@ class DatasetSpec(Spec):
     """Field of the row for each place in the case; dots go into objects."""
     files: dict[Target, _Field] = Field(default_factory=dict)
     """The same for fields that hold the path of a file, relative to the dataset's file."""
+    needs: tuple[_Field, ...] = Field(default=(), strict=False)
+    """Only rows that have these fields, and not empty."""
     where: dict[str, str | int | bool | None] = Field(default_factory=dict)
     """Only rows whose fields have these values."""
     split: SplitByField | SplitByHash | SplitByDate | None = None
     """How rows are divided; none: by file, or all in one split `all`."""
     empty: Literal["unlabelled", "error", "label"] = "error"
     """What a missing or empty expected value means: no label yet, a mistake, or the label "none"."""
+
+
+class DatasetsFile(Spec):
+    """`datasets.yaml`: the datasets of a workflow, beside its file."""
+
+    datasets: dict[Name, DatasetSpec] = Field(default_factory=dict)
+    """Datasets by name."""

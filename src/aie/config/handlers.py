@@ -55,7 +55,12 @@ class Handler:
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, object]:
         text = {"type": "string", "pattern": r"^(retry \d+( then )?)?(fail|dead_letter|escalate .+)?$"}
-        value = {"type": "object", "properties": {"default": {}}, "required": ["default"], "additionalProperties": False}
+        value = {
+            "type": "object",
+            "properties": {"default": {}},
+            "required": ["default"],
+            "additionalProperties": False,
+        }
         return {"description": "What happens when the step fails", "anyOf": [text, value]}
 
     def to_json(self) -> dict[str, JSON]:

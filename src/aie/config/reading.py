@@ -1,5 +1,6 @@
 """From a YAML tree to a spec: every refusal of pydantic becomes a problem with its place, its hint and, where one
-mechanical change mends it, its edit."""
+mechanical change mends it, its edit.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,9 +63,7 @@ def _path(source: Source, loc: Sequence[str | int]) -> Place:
         if part == "[key]":
             break
         node, _, depth = source.find([*path, part])
-        if depth == len(path) + 1:
-            path.append(part)
-        elif i == len(parts) - 1 and source.find(path)[0].kind == "map" and _is_key(part):
+        if depth == len(path) + 1 or (i == len(parts) - 1 and source.find(path)[0].kind == "map" and _is_key(part)):
             path.append(part)
     return tuple(path)
 
@@ -93,12 +92,22 @@ def _unknown_key(kind: type[Spec], source: Source, path: Place, error: ErrorDeta
     key = source.find(path)[1]
     if near is not None and key is not None:
         return _problem(
-            source, path, "unknown-key", f"no key is named `{given}` here", key=True,
-            hint=f"did you mean `{near}`?", edit=source.replace(key, near),
+            source,
+            path,
+            "unknown-key",
+            f"no key is named `{given}` here",
+            key=True,
+            hint=f"did you mean `{near}`?",
+            edit=source.replace(key, near),
         )
     return _problem(
-        source, path, "unknown-key", f"no key is named `{given}` here", key=True,
-        hint=f"remove it; {did_you_mean(given, free, 'keys')}" if free else "remove it", edit=source.remove(path),
+        source,
+        path,
+        "unknown-key",
+        f"no key is named `{given}` here",
+        key=True,
+        hint=f"remove it; {did_you_mean(given, free, 'keys')}" if free else "remove it",
+        edit=source.remove(path),
     )
 
 
@@ -111,8 +120,13 @@ def _missing(kind: type[Spec], source: Source, path: Place, error: ErrorDetails)
         if given not in known and nearest(given, known) == name:
             mark = source.replace(key, name)
             return _problem(
-                source, (*path[:-1], given), "unknown-key", f"no key is named `{given}` here", key=True,
-                hint=f"did you mean `{name}`?", edit=mark,
+                source,
+                (*path[:-1], given),
+                "unknown-key",
+                f"no key is named `{given}` here",
+                key=True,
+                hint=f"did you mean `{name}`?",
+                edit=mark,
             )
     field = _field_docs(kind, error["loc"], name)
     return _problem(source, path, "missing-key", f"`{name}` is missing", hint=f"add `{name}:`{field}")
@@ -161,8 +175,12 @@ def _form(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) ->
     if node.kind == "scalar" and node.plain and example.startswith(node.text) and node.text:
         edit = source.replace(node, example)
     return _problem(
-        source, path, "bad-value", f"{context.get('expected', 'another value')} expected{given}",
-        hint=f"write it like `{example}`", edit=edit,
+        source,
+        path,
+        "bad-value",
+        f"{context.get('expected', 'another value')} expected{given}",
+        hint=f"write it like `{example}`",
+        edit=edit,
     )
 
 
@@ -204,11 +222,20 @@ def _no_layer(kind: type[Spec], source: Source, path: Place, error: ErrorDetails
             near = nearest(given, LAYER_KEYS)
             if near is not None and given not in {"of", "on", "as"}:
                 return _problem(
-                    source, (*path, given), "unknown-key", f"no layer is named `{given}`", key=True,
-                    hint=f"did you mean `{near}`?", edit=source.replace(key, near),
+                    source,
+                    (*path, given),
+                    "unknown-key",
+                    f"no layer is named `{given}`",
+                    key=True,
+                    hint=f"did you mean `{near}`?",
+                    edit=source.replace(key, near),
                 )
     return _problem(
-        source, path, "no-layer", "a step has exactly one of the keys " + ", ".join(LAYER_KEYS), key=True,
+        source,
+        path,
+        "no-layer",
+        "a step has exactly one of the keys " + ", ".join(LAYER_KEYS),
+        key=True,
         hint="say which layer does the step, e.g. `extract: document`",
     )
 
@@ -235,8 +262,13 @@ def _pattern(kind: type[Spec], source: Source, path: Place, error: ErrorDetails)
         if re.fullmatch(pattern, meant):
             hint, edit = f"write `{meant}`", source.replace(place, meant)
     return _problem(
-        source, path, "bad-name" if edit or is_key else "bad-value", f"`{text}` is not of the form expected here",
-        hint=hint, edit=edit, key=is_key,
+        source,
+        path,
+        "bad-name" if edit or is_key else "bad-value",
+        f"`{text}` is not of the form expected here",
+        hint=hint,
+        edit=edit,
+        key=is_key,
     )
 
 

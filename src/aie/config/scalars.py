@@ -29,21 +29,27 @@ _TOKENS: Final = re.compile(r"(\d{1,9})(?: tokens)?")
 
 
 def _refuse(expected: str, example: str) -> PydanticCustomError:
-    return PydanticCustomError("form", "{expected} expected, e.g. `{example}`", {"expected": expected, "example": example})
+    return PydanticCustomError(
+        "form", "{expected} expected, e.g. `{example}`", {"expected": expected, "example": example}
+    )
 
 
 def read_duration(value: object) -> int:
     """Return the microseconds of `60 s`, `5 min`, `2 days`."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise _refuse("a duration with its unit (ms, s, min, h, days)", f"{value} s" if isinstance(value, int) else "60 s")
+        raise _refuse(
+            "a duration with its unit (ms, s, min, h, days)", f"{value} s" if isinstance(value, int) else "60 s"
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 
 def _share(value: object) -> Decimal:
     match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if match is None or Decimal(match[1]) > 100:
-        raise _refuse("a percentage from 0% to 100%", f"{value}%" if isinstance(value, int) and 0 <= value <= 100 else "2%")
+        raise _refuse(
+            "a percentage from 0% to 100%", f"{value}%" if isinstance(value, int) and 0 <= value <= 100 else "2%"
+        )
     return Decimal(match[1]) / 100
 
 
@@ -89,7 +95,9 @@ Share = Annotated[Decimal, BeforeValidator(_share), _text("A percentage, e.g. `2
 Usd = Annotated[int, BeforeValidator(_usd), _text("An amount, e.g. `0.10 USD`", pattern=r"^\d+(\.\d+)? USD$")]
 """Micro-USD, written `0.10 USD`."""
 DecimalText = Annotated[
-    str, BeforeValidator(_decimal), WithJsonSchema({"type": ["string", "number"], "description": "A decimal, e.g. `0.25`"})
+    str,
+    BeforeValidator(_decimal),
+    WithJsonSchema({"type": ["string", "number"], "description": "A decimal, e.g. `0.25`"}),
 ]
 """An exact decimal as text."""
 Tokens = Annotated[

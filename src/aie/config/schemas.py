@@ -107,7 +107,9 @@ def type_of(schema: JSON, pointer: tuple[str, ...] = ()) -> Type:
     if isinstance(kind, list):
         rest = [each for each in kind if each != "null"]
         if len(rest) != 1 or len(kind) != 2:
-            raise SchemaError("a list of types may only add null to one", (*pointer, "type"), 'write ["string", "null"]')
+            raise SchemaError(
+                "a list of types may only add null to one", (*pointer, "type"), 'write ["string", "null"]'
+            )
         return nullable(type_of({**schema, "type": rest[0]}, pointer))
     if kind is None and "enum" in schema:
         kind = "string"

@@ -69,7 +69,10 @@ class Site:
         """Report a name that does not exist, with the one that was probably meant; `what` is e.g. `model`."""
         near = nearest(given, known)
         self.problem(
-            f"unknown-{what}", key, f"no {what} is named `{given}`", did_you_mean(given, known, what),
+            f"unknown-{what}",
+            key,
+            f"no {what} is named `{given}`",
+            did_you_mean(given, known, what),
             None if near is None else self.replacement(key, near),
         )
 
@@ -125,7 +128,10 @@ class Site:
             names = [f"{folder}/{each}" if folder else each for each in known]
             near = nearest(path, names)
             self.problem(
-                "missing-file", key, f"`{path}`: {found}", did_you_mean(path, names, "files there"),
+                "missing-file",
+                key,
+                f"`{path}`: {found}",
+                did_you_mean(path, names, "files there"),
                 self.replacement(key, near) if near else None,
             )
             return None
@@ -190,9 +196,7 @@ class Site:
     ) -> None:
         key = ".".join(str(each) for each in path)
         self.problems.add(
-            Problem(
-                code=code, file=file, line=mark.line, col=mark.col, key=key, message=message, hint=hint, edit=edit
-            )
+            Problem(code=code, file=file, line=mark.line, col=mark.col, key=key, message=message, hint=hint, edit=edit)
         )
 
 
@@ -204,5 +208,3 @@ def _schema_mark(content: bytes, file: str, error: SchemaError) -> Mark:
         return parse_yaml(content, file).mark(error.pointer)
     except ConfigError as place:
         return Mark(place.problems[0].line, place.problems[0].col)
-
-

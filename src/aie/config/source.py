@@ -23,7 +23,9 @@ MAX_DEPTH: Final = 40
 MAX_NODES: Final = 50_000
 
 _INT: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_ODD_INT: Final = re.compile(r"[-+]?(0[0-9_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{19,})|\+[0-9]+")
+_ODD_INT: Final = re.compile(
+    r"[-+]?(0[0-9_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{19,})|\+[0-9]+"
+)
 _WORDS: Final = {"null": None, "~": None, "true": True, "false": False, "": None}
 
 
@@ -152,7 +154,9 @@ def parse_yaml(content: bytes, file: str) -> Source:
         builder.syntax(error)
     except yaml.reader.ReaderError as error:
         place = text.count("\n", 0, error.position) + 1
-        builder.report("control-character", Mark(place, 1), "a character that YAML does not allow", "remove or escape it")
+        builder.report(
+            "control-character", Mark(place, 1), "a character that YAML does not allow", "remove or escape it"
+        )
     except _Stop:
         pass
     if builder.problems:
@@ -214,7 +218,12 @@ class _Builder:
         hint = "indent with spaces" if "\t" in line[: len(line) - len(line.lstrip())] else ""
         if not hint and re.search(r"[^\s\"'].*: .*: ", line):
             hint = "quote the value: it holds `: `"
-        self.report("yaml-syntax", mark, f"not YAML: {error.problem or error.context}", hint or "look at quotes and indentation here and above")
+        self.report(
+            "yaml-syntax",
+            mark,
+            f"not YAML: {error.problem or error.context}",
+            hint or "look at quotes and indentation here and above",
+        )
 
     def take(self, event: yaml.Event) -> None:
         """Take in one parse event."""
@@ -224,7 +233,9 @@ class _Builder:
                 self.report("several-documents", _mark(event), "a second YAML document", "keep one document to a file")
                 raise _Stop
         elif isinstance(event, yaml.AliasEvent):
-            self.report("alias", _mark(event), "an alias (`*name`)", "write the value out: a file must read the same to all")
+            self.report(
+                "alias", _mark(event), "an alias (`*name`)", "write the value out: a file must read the same to all"
+            )
             raise _Stop
         elif isinstance(event, yaml.ScalarEvent):
             self._marked(event)
@@ -270,7 +281,13 @@ class _Builder:
         mark, (end_line, end_col) = _mark(event), _end(event.end_mark)
         plain = event.style in (None, "") and bool(event.implicit[0])
         node = Node(
-            kind="scalar", line=mark.line, col=mark.col, end_line=end_line, end_col=end_col, text=event.value, plain=plain
+            kind="scalar",
+            line=mark.line,
+            col=mark.col,
+            end_line=end_line,
+            end_col=end_col,
+            text=event.value,
+            plain=plain,
         )
         return node
 
@@ -296,7 +313,9 @@ class _Builder:
 
     def _key(self, node: Node) -> Node:
         if node.kind != "scalar":
-            self.report("key-not-text", Mark(node.line, node.col), "a key must be text", "write one name before the colon")
+            self.report(
+                "key-not-text", Mark(node.line, node.col), "a key must be text", "write one name before the colon"
+            )
             raise _Stop
         if node.text == "<<" and node.plain:
             self.report("merge-key", Mark(node.line, node.col), "a merge key (`<<`)", "write the keys out")
@@ -310,8 +329,11 @@ class _Builder:
             if value.kind == "scalar":
                 edit = remove_pair(Source(self.file, self.text, parent), parent, key, value)
             self.report(
-                "duplicate-key", Mark(key.line, key.col), f"`{key.text}` stands twice; first in line {first}",
-                "keep one of the two", edit,
+                "duplicate-key",
+                Mark(key.line, key.col),
+                f"`{key.text}` stands twice; first in line {first}",
+                "keep one of the two",
+                edit,
             )
             return
         parent.items[key.text] = value
@@ -324,8 +346,11 @@ class _Builder:
             if not _INT.fullmatch(meant):
                 meant = f'"{node.text}"'
             self.report(
-                "yaml-number", Mark(node.line, node.col), f"`{node.text}` reads as different numbers in different YAML versions",
-                f"write `{meant}`", source.replace(node, meant),
+                "yaml-number",
+                Mark(node.line, node.col),
+                f"`{node.text}` reads as different numbers in different YAML versions",
+                f"write `{meant}`",
+                source.replace(node, meant),
             )
 
 

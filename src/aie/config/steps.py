@@ -203,8 +203,12 @@ _Tagged = Annotated[
     | Annotated[ReviewStep, Tag("<review>")]
     | Annotated[ActStep, Tag("<act>")]
     | Annotated[MapStep, Tag("<map>")],
-    Discriminator(step_tag, custom_error_type="no_layer", custom_error_message="a step has one of the keys {keys}",
-                  custom_error_context={"keys": ", ".join(LAYER_KEYS)}),
+    Discriminator(
+        step_tag,
+        custom_error_type="no_layer",
+        custom_error_message="a step has one of the keys {keys}",
+        custom_error_context={"keys": ", ".join(LAYER_KEYS)},
+    ),
 ]
 Steps = dict[StepName, _Tagged]
 """Steps by name."""

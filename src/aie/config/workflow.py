@@ -10,7 +10,7 @@ from aie.config.handlers import Handlers
 from aie.config.scalars import CELText, Count, Duration, Name, Path, Share, Usd
 from aie.config.source import Source
 from aie.config.spec import Spec, StepName
-from aie.config.steps import MapStep, StepSpec, Steps
+from aie.config.steps import MapStep, Steps, StepSpec
 from aie.core import Limits
 
 __all__ = ["LimitsSpec", "RateTarget", "Target", "Targets", "WorkflowSpec"]

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import Field
-
 from aie.config.catalog import ModelsSpec, TextClassifier
-from aie.config.datasets import DatasetSpec
+from aie.config.datasets import DatasetsFile
 from aie.config.handlers import Handler
 from aie.config.problems import Problems, did_you_mean, nearest
 from aie.config.reading import read_spec
-from aie.config.scalars import Name
 from aie.config.settings import Settings
 from aie.config.source import Node, Source, parse_yaml
 from aie.config.spec import Spec
@@ -25,12 +22,6 @@ __all__ = ["Workspace", "load_models", "load_settings", "load_workspace", "scan_
 MAX_FILE: Final = 256_000_000
 
 SpecT = TypeVar("SpecT", bound=Spec)
-
-
-class _DatasetsFile(Spec):
-    """`datasets.yaml`: the datasets of a workflow, beside its file."""
-
-    datasets: dict[Name, DatasetSpec] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +112,21 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
     if not (root / "aie.yaml").is_file():
         problems.add(
             Problem(
-                code="no-workspace", file="aie.yaml", line=1, col=1, key="", message="this folder is not a workspace",
+                code="no-workspace",
+                file="aie.yaml",
+                line=1,
+                col=1,
+                key="",
+                message="this folder is not a workspace",
                 hint="run `aie init NAME`, or say `--workspace FOLDER`",
             )
         )
         return None
     sources: dict[str, Source] = {}
     settings = _load(Settings, root, "aie.yaml", sources, problems)
-    models = _load(ModelsSpec, root, "models.yaml", sources, problems) if (root / "models.yaml").exists() else ModelsSpec()
+    models = (
+        _load(ModelsSpec, root, "models.yaml", sources, problems) if (root / "models.yaml").exists() else ModelsSpec()
+    )
     workflows: dict[str, WorkflowSpec] = {}
     for path in sorted(root.glob("workflows/*/workflow.yaml")):
         folder = path.parent.relative_to(root).as_posix()
@@ -145,9 +143,7 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
     return workspace
 
 
-def _load(
-    kind: type[SpecT], root: Path, file: str, sources: dict[str, Source], problems: Problems
-) -> SpecT | None:
+def _load(kind: type[SpecT], root: Path, file: str, sources: dict[str, Source], problems: Problems) -> SpecT | None:
     source = _parse(root, file, problems)
     if source is None:
         return None
@@ -163,7 +159,9 @@ def _parse(root: Path, file: str, problems: Problems) -> Source | None:
             problems.add(each)
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
-        problems.add(Problem(code="unreadable", file=file, line=1, col=1, key="", message=reason, hint="look at its rights"))
+        problems.add(
+            Problem(code="unreadable", file=file, line=1, col=1, key="", message=reason, hint="look at its rights")
+        )
     return None
 
 
@@ -177,7 +175,7 @@ def _load_workflow(root: Path, folder: str, sources: dict[str, Source], problems
     datasets = f"{folder}/datasets.yaml"
     extra = None
     if (root / datasets).exists():
-        extra = _load(_DatasetsFile, root, datasets, sources, problems)
+        extra = _load(DatasetsFile, root, datasets, sources, problems)
     if spec is None:
         return None
     if extra is not None:
@@ -188,21 +186,39 @@ def _load_workflow(root: Path, folder: str, sources: dict[str, Source], problems
     if spec.workflow != expected:
         node = source.root.items["workflow"]
         _report(
-            source, ("workflow",), "workflow-name", f"`{expected}` expected, as the folder is named, not `{spec.workflow}`",
-            f"write `{expected}`", expected, problems, node,
+            source,
+            ("workflow",),
+            "workflow-name",
+            f"`{expected}` expected, as the folder is named, not `{spec.workflow}`",
+            f"write `{expected}`",
+            expected,
+            problems,
+            node,
         )
     return spec
 
 
 def _report(
-    source: Source, path: Sequence[str | int], code: str, message: str, hint: str, meant: str | None, problems: Problems,
+    source: Source,
+    path: Sequence[str | int],
+    code: str,
+    message: str,
+    hint: str,
+    meant: str | None,
+    problems: Problems,
     node: Node,
 ) -> None:
     edit = source.replace(node, meant) if meant is not None else None
     problems.add(
         Problem(
-            code=code, file=source.file, line=node.line, col=node.col, key=".".join(map(str, path)), message=message,
-            hint=hint, edit=edit,
+            code=code,
+            file=source.file,
+            line=node.line,
+            col=node.col,
+            key=".".join(map(str, path)),
+            message=message,
+            hint=hint,
+            edit=edit,
         )
     )
 
@@ -215,8 +231,14 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
                 near = nearest(handler.desk, settings.desks)
                 meant = node.text.replace(handler.desk, near) if near else None
                 _report(
-                    spec.source, (*path, "on", failure), "unknown-desk", f"no desk is named `{handler.desk}`",
-                    did_you_mean(handler.desk, settings.desks, "desk"), meant, problems, node,
+                    spec.source,
+                    (*path, "on", failure),
+                    "unknown-desk",
+                    f"no desk is named `{handler.desk}`",
+                    did_you_mean(handler.desk, settings.desks, "desk"),
+                    meant,
+                    problems,
+                    node,
                 )
 
     def walk(steps: Mapping[str, StepSpec], path: tuple[str | int, ...]) -> None:
@@ -241,6 +263,12 @@ def _check_training(workspace: Workspace, problems: Problems) -> None:
         else:
             message, near = f"no dataset is named `{entry.train}`", nearest(entry.train, {*known, *short})
         _report(
-            source, path, "unknown-dataset", message, did_you_mean(entry.train, known, "dataset"), near, problems,
+            source,
+            path,
+            "unknown-dataset",
+            message,
+            did_you_mean(entry.train, known, "dataset"),
+            near,
+            problems,
             source.find(path)[0],
         )

@@ -142,7 +142,9 @@ class _Checker:
         self._at(code, node.start, node.end, message, hint, replacement)
         return _Typed(AnyType(), self._text[node.start : node.end])
 
-    def _at(self, code: str, start: int, end: int, message: str, hint: str = "", replacement: str | None = None) -> None:
+    def _at(
+        self, code: str, start: int, end: int, message: str, hint: str = "", replacement: str | None = None
+    ) -> None:
         self.findings.append(
             Finding(code=code, message=message, start=start, end=end, hint=hint, replacement=replacement)
         )
@@ -233,7 +235,10 @@ class _Checker:
         if type_ is None:
             near = nearest(node.name, self._scope)
             return self._find(
-                "unknown-name", node, f"nothing is named `{node.name}` here", did_you_mean(node.name, self._scope, "names"),
+                "unknown-name",
+                node,
+                f"nothing is named `{node.name}` here",
+                did_you_mean(node.name, self._scope, "names"),
                 near,
             )
         return _Typed(self._narrowed(node, type_, facts), node.name)
@@ -261,7 +266,11 @@ class _Checker:
         if isinstance(type_, DocumentType):
             type_ = ObjectType(_DOCUMENT, frozenset(_DOCUMENT))
         if not isinstance(type_, ObjectType):
-            hint = "read an item, e.g. `[0]`, or use a macro such as `.exists(x, …)`" if isinstance(type_, ListType) else "remove it"
+            hint = (
+                "read an item, e.g. `[0]`, or use a macro such as `.exists(x, …)`"
+                if isinstance(type_, ListType)
+                else "remove it"
+            )
             self._at("unknown-field", start, start + len(name), f"`{name}` is read of something that is {type_}", hint)
             return _Typed(AnyType(), text)
         found = type_.fields.get(name)
@@ -271,8 +280,12 @@ class _Checker:
             near = nearest(name, type_.fields)
             replacement = near if isinstance(node, Select) else None
             self._at(
-                "unknown-field", start, start + len(name), f"no field is named `{name}` here",
-                did_you_mean(name, type_.fields, "fields"), replacement,
+                "unknown-field",
+                start,
+                start + len(name),
+                f"no field is named `{name}` here",
+                did_you_mean(name, type_.fields, "fields"),
+                replacement,
             )
             return _Typed(AnyType(), text)
         path = path_of(node)
@@ -298,7 +311,9 @@ class _Checker:
             self.expect(node.index, index.type, TextType())
             return _Typed(AnyType(), text)
         if type_ is not None and not isinstance(type_, AnyType):
-            return self._find("cel-type", node.operand, f"a list or object expected, this is {type_}", "remove the index")
+            return self._find(
+                "cel-type", node.operand, f"a list or object expected, this is {type_}", "remove the index"
+            )
         return _Typed(AnyType(), text)
 
     def _map(self, node: MapLiteral, facts: frozenset[str]) -> _Typed:
@@ -308,8 +323,13 @@ class _Checker:
             value_typed = self.visit(value, facts)
             parts += [(key, _Typed(TextType(), self._source(key))), (value, value_typed)]
             if not isinstance(key, LiteralValue) or key.kind != "text":
-                self._find("cel-type", key, "a key is a text in quotes", f"write `'{self._source(key)}'`",
-                           f"'{self._source(key)}'" if isinstance(key, Ident) else None)
+                self._find(
+                    "cel-type",
+                    key,
+                    "a key is a text in quotes",
+                    f"write `'{self._source(key)}'`",
+                    f"'{self._source(key)}'" if isinstance(key, Ident) else None,
+                )
             elif str(key.value) in fields:
                 self._find("cel-type", key, f"`{key.value}` stands twice", "keep one of the two")
             else:
@@ -384,9 +404,7 @@ class _Checker:
                 wanted, side, given = target, part, other
             elif node.op == "+" and isinstance(target, TextType) and not isinstance(other, TextType):
                 wanted, side, given = TextType(), part, other
-            elif isinstance(target, MoneyType) and isinstance(other, IntType | DecimalType) and node.op != "*":
-                wanted, side, given = target, part, other
-            elif isinstance(target, IntType) and isinstance(other, TextType) and isinstance(part, LiteralValue):
+            elif (isinstance(target, MoneyType) and isinstance(other, IntType | DecimalType) and node.op != "*") or (isinstance(target, IntType) and isinstance(other, TextType) and _is_number(part)):
                 wanted, side, given = target, part, other
         if wanted is None:
             return self._find("cel-type", node, f"{one} and {two} {message}", "compare values of one type")
@@ -397,9 +415,8 @@ class _Checker:
         elif isinstance(wanted, MoneyType) and isinstance(given, IntType | DecimalType):
             replacement = f"money('{source} USD')" if isinstance(side, LiteralValue) else None
         elif isinstance(wanted, IntType) and isinstance(side, LiteralValue):
-            digits = str(side.value).strip()
-            replacement = digits if digits.lstrip("-").isdigit() else None
-        hint = f"write `{replacement}`" if replacement else "say the currency: `money('10.00 USD')`"
+            replacement = str(side.value).strip()
+        hint = f"write `{replacement}`" if replacement else "say the currency, e.g. `money('10.00 USD')`"
         self._at("cel-type", side.start, side.end, f"{one} and {two} {message}", hint, replacement)
         return _Typed(AnyType(), self._source(node))
 
@@ -419,8 +436,13 @@ class _Checker:
         value = given.values[0]
         if value not in known.values:
             near = nearest(value, known.values)
-            self._find("cel-type", part, f"'{value}' is never the value", did_you_mean(value, known.values, "values"),
-                       f"'{near}'" if near else None)
+            self._find(
+                "cel-type",
+                part,
+                f"'{value}' is never the value",
+                did_you_mean(value, known.values, "values"),
+                f"'{near}'" if near else None,
+            )
 
     def _membership(self, node: Binary, left: _Typed, right: _Typed) -> _Typed:
         type_ = self._usable(node.right, right, "where `in` looks")
@@ -428,7 +450,12 @@ class _Checker:
         if isinstance(type_, ListType):
             function = comparable("==", left.type, type_.of)
             if function is None:
-                self._find("cel-type", node.left, f"{left.type} is never in a {type_}", f"look for something that is {type_.of}")
+                self._find(
+                    "cel-type",
+                    node.left,
+                    f"{left.type} is never in a {type_}",
+                    f"look for something that is {type_.of}",
+                )
             elif function:
                 self._find("cel-type", node, f"`in` does not compare {left.type} exactly", "write `.exists(x, x == …)`")
             elif isinstance(node.right, ListLiteral | Paren):
@@ -438,8 +465,13 @@ class _Checker:
         elif isinstance(type_, ObjectType):
             self.expect(node.left, left.type, TextType())
         elif type_ is not None and not isinstance(type_, AnyType):
-            self._find("cel-type", node.right, f"a list expected, this is {type_}", f"write `[{self._source(node.right)}]`",
-                       f"[{self._source(node.right)}]")
+            self._find(
+                "cel-type",
+                node.right,
+                f"a list expected, this is {type_}",
+                f"write `[{self._source(node.right)}]`",
+                f"[{self._source(node.right)}]",
+            )
         return _Typed(BoolType(), text)
 
     def _call(self, node: Call, facts: frozenset[str]) -> _Typed:
@@ -472,8 +504,13 @@ class _Checker:
         signatures = FUNCTIONS.get(node.name)
         if signatures is None:
             if node.name in METHODS or node.name in MACROS:
-                self._at("unknown-function", node.name_start, node.name_start + len(node.name),
-                         f"`{node.name}` is called on a value", f"write `value.{node.name}(…)`")
+                self._at(
+                    "unknown-function",
+                    node.name_start,
+                    node.name_start + len(node.name),
+                    f"`{node.name}` is called on a value",
+                    f"write `value.{node.name}(…)`",
+                )
                 return _Typed(AnyType(), self._source(node))
             return self._unknown(node, sorted({*FUNCTIONS, "has"}), f"no function is named `{node.name}`")
         types: list[Type] = []
@@ -512,8 +549,13 @@ class _Checker:
         if meant is None:
             squeezed = text.strip().upper() if node.name == "money" else text.strip().replace(",", ".")
             fixed = _constant(node.name, squeezed)
-            return self._find("cel-literal", argument, f"'{text}' is not {type_}", f"write it like '{fixed or example}'",
-                              f"'{fixed}'" if fixed else None)
+            return self._find(
+                "cel-literal",
+                argument,
+                f"'{text}' is not {type_}",
+                f"write it like '{fixed or example}'",
+                f"'{fixed}'" if fixed else None,
+            )
         return _Typed(type_, f'"{meant}"')
 
     def _size(self, node: Call, part: Expr, typed: _Typed) -> _Typed:
@@ -530,8 +572,13 @@ class _Checker:
         if signature is None:
             if node.name in FUNCTIONS:
                 inner = ", ".join(self._source(each) for each in (target_node, *node.args))
-                return self._find("unknown-function", node, f"`{node.name}` is not called on a value",
-                                  f"write `{node.name}({inner})`", f"{node.name}({inner})")
+                return self._find(
+                    "unknown-function",
+                    node,
+                    f"`{node.name}` is not called on a value",
+                    f"write `{node.name}({inner})`",
+                    f"{node.name}({inner})",
+                )
             return self._unknown(node, sorted({*METHODS, *MACROS, "size"}), f"no function is named `{node.name}`")
         if len(args) != 1:
             return self._find("cel-type", node, f"`{node.name}` takes one text", f"write `.{node.name}('…')`")
@@ -558,7 +605,9 @@ class _Checker:
         assert target_node is not None, "a macro is called on a value"
         counts = (2, 3) if node.name == "map" else (2,)
         if len(node.args) not in counts or not isinstance(node.args[0], Ident):
-            return self._find("cel-type", node, f"`{node.name}` takes a name and an expression", f"write `.{node.name}(x, …)`")
+            return self._find(
+                "cel-type", node, f"`{node.name}` takes a name and an expression", f"write `.{node.name}(x, …)`"
+            )
         target = self.visit(target_node, facts)
         type_ = self._usable(target_node, target, f"where `{node.name}` goes over it")
         if type_ is not None and not isinstance(type_, ListType | AnyType):
@@ -566,12 +615,18 @@ class _Checker:
         self._nesting += 1
         if self._nesting > MAX_NESTING:
             self._nesting -= 1
-            return self._find("cel-too-deep", node, f"`{node.name}` within more than {MAX_NESTING - 1} other such calls",
-                              "do the inner part in a step of its own")
+            return self._find(
+                "cel-too-deep",
+                node,
+                f"`{node.name}` within more than {MAX_NESTING - 1} other such calls",
+                "do the inner part in a step of its own",
+            )
         item = node.args[0].name
         shadowed = self._scope.get(item)
         if shadowed is not None:
-            self._find("cel-type", node.args[0], f"`{item}` already names something", "choose another name for the item")
+            self._find(
+                "cel-type", node.args[0], f"`{item}` already names something", "choose another name for the item"
+            )
         self._scope[item] = type_.of if isinstance(type_, ListType) else AnyType()
         inner = frozenset(each for each in facts if each.removeprefix("has ").split(".")[0] != item)
         bodies: list[_Typed] = []
@@ -597,10 +652,14 @@ class _Checker:
 def _choose(signatures: Sequence[Signature], types: Sequence[Type]) -> Signature | None:
     for exact in (True, False):
         for each in signatures:
-            if len(each.takes) == len(types) and each.program and all(
-                (type(given) is type(wanted) if exact and not isinstance(wanted, ListType) else True)
-                and fits(given, wanted) is None
-                for given, wanted in zip(types, each.takes, strict=True)
+            if (
+                len(each.takes) == len(types)
+                and each.program
+                and all(
+                    (type(given) is type(wanted) if exact and not isinstance(wanted, ListType) else True)
+                    and fits(given, wanted) is None
+                    for given, wanted in zip(types, each.takes, strict=True)
+                )
             ):
                 return each
     return None
@@ -620,6 +679,10 @@ def _constant(name: str, text: str) -> str | None:
         return None
 
 
+def _is_number(node: Expr) -> bool:
+    return isinstance(node, LiteralValue) and str(node.value).strip().removeprefix("-").isdigit()
+
+
 def _is_date(text: str) -> bool:
     try:
         return len(text) == 10 and bool(date.fromisoformat(text))
@@ -629,5 +692,3 @@ def _is_date(text: str) -> bool:
 
 def _bare(type_: Type) -> Type:
     return type_.of if isinstance(type_, NullableType) else type_
-
-

@@ -19,7 +19,17 @@ from aie.config.types import (
 
 __all__ = ["comparable", "compute", "join", "order"]
 
-_NAMES: Final = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne", "+": "add", "-": "sub", "*": "mul"}
+_NAMES: Final = {
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "==": "eq",
+    "!=": "ne",
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+}
 
 
 def order(op: str, left: Type, right: Type) -> str | None:
@@ -108,7 +118,9 @@ def _joined(one: Type, two: Type) -> Type:
         return ListType(_joined(one.of, two.of))
     if isinstance(one, ObjectType) and isinstance(two, ObjectType):
         names = one.fields.keys() | two.fields.keys()
-        fields = {name: join([each.fields[name] for each in (one, two) if name in each.fields]) for name in sorted(names)}
+        fields = {
+            name: join([each.fields[name] for each in (one, two) if name in each.fields]) for name in sorted(names)
+        }
         return ObjectType(fields, one.required & two.required, one.open or two.open)
     if {type(one), type(two)} == {IntType, DecimalType}:
         return DecimalType()
@@ -117,5 +129,3 @@ def _joined(one: Type, two: Type) -> Type:
 
 def _bare(type_: Type) -> Type:
     return type_.of if isinstance(type_, NullableType) else type_
-
-

@@ -44,14 +44,24 @@ def parse(text: str, *, longest: int = MAX_TEXT) -> Expr:
     """
     if len(text) > longest:
         raise SyntaxProblem(
-            Finding(code="cel-too-long", message=f"longer than {longest} characters", start=0, end=len(text),
-                    hint="divide it over several steps")
+            Finding(
+                code="cel-too-long",
+                message=f"longer than {longest} characters",
+                start=0,
+                end=len(text),
+                hint="divide it over several steps",
+            )
         )
     words = tokens(text)
     if len(words) > MAX_TOKENS and longest == MAX_TEXT:
         raise SyntaxProblem(
-            Finding(code="cel-too-long", message=f"more than {MAX_TOKENS} words", start=0, end=len(text),
-                    hint="divide it over several steps")
+            Finding(
+                code="cel-too-long",
+                message=f"more than {MAX_TOKENS} words",
+                start=0,
+                end=len(text),
+                hint="divide it over several steps",
+            )
         )
     return _Parser(words).whole()
 
@@ -86,8 +96,12 @@ class _Parser:
         meant = _WORDS.get(token.text)
         return SyntaxProblem(
             Finding(
-                code="cel-syntax", message=f"{expected}, this is {given}", start=token.start, end=token.end,
-                hint=f"write `{meant}`" if meant else "look at what stands before", replacement=meant,
+                code="cel-syntax",
+                message=f"{expected}, this is {given}",
+                start=token.start,
+                end=token.end,
+                hint=f"write `{meant}`" if meant else "look at what stands before",
+                replacement=meant,
             )
         )
 
@@ -102,8 +116,13 @@ class _Parser:
         if self._depth > MAX_DEPTH:
             token = self._next
             raise SyntaxProblem(
-                Finding(code="cel-too-deep", message=f"nested deeper than {MAX_DEPTH} levels", start=token.start,
-                        end=token.end, hint="divide it over several steps")
+                Finding(
+                    code="cel-too-deep",
+                    message=f"nested deeper than {MAX_DEPTH} levels",
+                    start=token.start,
+                    end=token.end,
+                    hint="divide it over several steps",
+                )
             )
         node = self._or()
         if self._is("?"):
@@ -206,13 +225,23 @@ class _Parser:
     def _call(self, name: Token, target: Expr | None, args: tuple[Expr, ...], end: int) -> Call:
         if target is not None and len(args) in _MACROS.get(name.text, ()) and not isinstance(args[0], Ident):
             raise SyntaxProblem(
-                Finding(code="cel-syntax", message=f"the first argument of `{name.text}` is a name for the item",
-                        start=args[0].start, end=args[0].end, hint=f"write `.{name.text}(x, …)`")
+                Finding(
+                    code="cel-syntax",
+                    message=f"the first argument of `{name.text}` is a name for the item",
+                    start=args[0].start,
+                    end=args[0].end,
+                    hint=f"write `.{name.text}(x, …)`",
+                )
             )
         if name.text == "has" and target is None and len(args) == 1 and not isinstance(args[0], Select):
             raise SyntaxProblem(
-                Finding(code="cel-syntax", message="`has` asks for a field, e.g. `has(input.note)`",
-                        start=args[0].start, end=args[0].end, hint="compare with null instead: `… != null`")
+                Finding(
+                    code="cel-syntax",
+                    message="`has` asks for a field, e.g. `has(input.note)`",
+                    start=args[0].start,
+                    end=args[0].end,
+                    hint="compare with null instead: `… != null`",
+                )
             )
         start = name.start if target is None else target.start
         return Call(start=start, end=end, name=name.text, name_start=name.start, target=target, args=args)
@@ -237,8 +266,14 @@ class _Parser:
             return self._map()
         if self._is(".") and self._words[self._at + 1].kind == "word":
             raise SyntaxProblem(
-                Finding(code="cel-unsupported", message="a name does not begin with a dot", start=token.start,
-                        end=token.end, hint="remove the dot", replacement="")
+                Finding(
+                    code="cel-unsupported",
+                    message="a name does not begin with a dot",
+                    start=token.start,
+                    end=token.end,
+                    hint="remove the dot",
+                    replacement="",
+                )
             )
         raise self._unexpected("a value expected")
 
@@ -255,21 +290,37 @@ class _Parser:
         self._take()
         if token.text in RESERVED:
             raise SyntaxProblem(
-                Finding(code="cel-syntax", message=f"`{token.text}` is a reserved word", start=token.start,
-                        end=token.end, hint="a step with this name cannot be referred to; rename it")
+                Finding(
+                    code="cel-syntax",
+                    message=f"`{token.text}` is a reserved word",
+                    start=token.start,
+                    end=token.end,
+                    hint="a step with this name cannot be referred to; rename it",
+                )
             )
         if self._is("("):
             args, end = self._arguments()
             return self._call(token, None, args, end)
         if self._is("{"):
             raise SyntaxProblem(
-                Finding(code="cel-unsupported", message="there are no named structs", start=token.start, end=token.end,
-                        hint="write a map: `{'name': value}`", replacement="")
+                Finding(
+                    code="cel-unsupported",
+                    message="there are no named structs",
+                    start=token.start,
+                    end=token.end,
+                    hint="write a map: `{'name': value}`",
+                    replacement="",
+                )
             )
         if token.text in RESERVED:
             raise SyntaxProblem(
-                Finding(code="cel-syntax", message=f"`{token.text}` is a reserved word", start=token.start,
-                        end=token.end, hint="a step with this name cannot be referred to; rename it")
+                Finding(
+                    code="cel-syntax",
+                    message=f"`{token.text}` is a reserved word",
+                    start=token.start,
+                    end=token.end,
+                    hint="a step with this name cannot be referred to; rename it",
+                )
             )
         return Ident(start=token.start, end=token.end, name=token.text)
 
@@ -313,10 +364,14 @@ class _Parser:
 
 
 def _range(start: int, end: int) -> Finding:
-    return Finding(code="cel-unsupported", message="a number out of range", start=start, end=end, hint="write a smaller one")
+    return Finding(
+        code="cel-unsupported", message="a number out of range", start=start, end=end, hint="write a smaller one"
+    )
 
 
-_ESCAPED: Final = re.compile(r"\\(?:([0-3][0-7][0-7])|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_ESCAPED: Final = re.compile(
+    r"\\(?:([0-3][0-7][0-7])|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
+)
 _CHARS: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -335,7 +390,12 @@ def _unescape(match: re.Match[str], token: Token) -> str:
     code = int(octal, 8) if octal else int(byte or short or long, 16)
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         raise SyntaxProblem(
-            Finding(code="cel-syntax", message="an escape that stands for no character", start=token.start,
-                    end=token.end, hint="write the character itself")
+            Finding(
+                code="cel-syntax",
+                message="an escape that stands for no character",
+                start=token.start,
+                end=token.end,
+                hint="write the character itself",
+            )
         )
     return chr(code)

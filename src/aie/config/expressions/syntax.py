@@ -1,5 +1,6 @@
 """The words and the tree of CEL. The grammar is that of the Rust interpreter, so that both accept the same texts;
-what it accepts and we leave out (structs, bytes, unsigned integers, leading dots) is refused by name."""
+what it accepts and we leave out (structs, bytes, unsigned integers, leading dots) is refused by name.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +8,24 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 __all__ = [
-    "RESERVED", "Binary", "Call", "Expr", "Finding", "Ident", "Index", "ListLiteral", "LiteralValue", "MapLiteral", "Paren", "Select", "SyntaxProblem",
-    "Ternary", "Token", "Unary", "children", "tokens",
+    "RESERVED",
+    "Binary",
+    "Call",
+    "Expr",
+    "Finding",
+    "Ident",
+    "Index",
+    "ListLiteral",
+    "LiteralValue",
+    "MapLiteral",
+    "Paren",
+    "Select",
+    "SyntaxProblem",
+    "Ternary",
+    "Token",
+    "Unary",
+    "children",
+    "tokens",
 ]
 
 
@@ -175,7 +192,7 @@ def children(node: Expr) -> Iterator[Expr]:
 
 
 RESERVED: Final = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
+    ["as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
 )
 """Words that cannot be names, only fields."""
 
@@ -199,7 +216,7 @@ _TOKEN: Final = re.compile(
     rf"|(?P<op>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]{{}}])",
     re.DOTALL,
 )
-_MEANT: Final = {"=": "==", "&": "&&", "|": "||", "“": "'", "”": "'", "‘": "'", "’": "'"}  # noqa: RUF001
+_MEANT: Final = {"=": "==", "&": "&&", "|": "||", "“": "'", "”": "'", "‘": "'", "’": "'"}
 
 
 def tokens(text: str) -> list[Token]:
@@ -218,8 +235,13 @@ def tokens(text: str) -> list[Token]:
         if kind in {"bytes", "uint"}:
             what = "bytes" if kind == "bytes" else "an unsigned integer"
             raise SyntaxProblem(
-                Finding(code="cel-unsupported", message=f"{what} cannot be used here", start=at, end=match.end(),
-                        hint="use text and plain integers")
+                Finding(
+                    code="cel-unsupported",
+                    message=f"{what} cannot be used here",
+                    start=at,
+                    end=match.end(),
+                    hint="use text and plain integers",
+                )
             )
         if kind != "skip":
             name: Literal["int", "float", "string", "word", "op", "end"]
@@ -234,11 +256,18 @@ def _stray(text: str, at: int) -> Finding:
     char = text[at]
     if char in "'\"":
         return Finding(
-            code="cel-syntax", message="a text that does not end, or an unknown escape in it", start=at, end=len(text),
+            code="cel-syntax",
+            message="a text that does not end, or an unknown escape in it",
+            start=at,
+            end=len(text),
             hint="close the quote; write a backslash as `\\\\`",
         )
     meant = _MEANT.get(char)
     return Finding(
-        code="cel-syntax", message=f"`{char}` means nothing here", start=at, end=at + 1,
-        hint=f"write `{meant}`" if meant else "remove it", replacement=meant,
+        code="cel-syntax",
+        message=f"`{char}` means nothing here",
+        start=at,
+        end=at + 1,
+        hint=f"write `{meant}`" if meant else "remove it",
+        replacement=meant,
     )
