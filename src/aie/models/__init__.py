@@ -9,6 +9,7 @@ from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, 
 from aie.models.classifier import Classifier
 from aie.models.connect import connect
 from aie.models.decisions import Prediction, ten_thousandths
+from aie.models.declared import train_model, write_trained
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "read_artefact",
     "recipe_facts",
     "ten_thousandths",
+    "train_model",
     "train_text_classifier",
     "worst_case",
     "write_artefact",
+    "write_trained",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from openai import DefaultAioHttpClient
 from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import (
@@ -71,6 +72,7 @@ class OpenAICompatible:
         if loop is not None:
             asyncio.run_coroutine_threadsafe(self._close_clients(), loop).result(_GRACE)
             loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(_GRACE)
 
     async def _ask(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         settings: OpenAIChatModelSettings = {
@@ -123,13 +125,21 @@ class OpenAICompatible:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="aie-chat", daemon=True).start()
+                self._thread = threading.Thread(target=_turn, args=(self._loop,), name="aie-chat", daemon=True)
+                self._thread.start()
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(seconds + _GRACE)
         except TimeoutError:
             future.cancel()
             raise CallFailed(Failure.TIMEOUT, f"no answer within {seconds:g} s", billed=True) from None
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 def _reply(answer: ModelResponse, asked: str) -> ChatReply:
@@ -159,9 +169,9 @@ def _failed(error: Exception) -> CallFailed:
             )
         case ModelRequestTimeout():
             return CallFailed(Failure.TIMEOUT, "no answer in time", billed=True)
-        case ModelConnectionError(phase="pool" | "connect"):
+        case ModelConnectionError() if _caused_by(error, ClientConnectorError, ConnectionTimeoutError):
             return CallFailed(Failure.PROVIDER_DOWN, "the endpoint cannot be reached", billed=False)
-        case ModelTimeoutError():
+        case ModelTimeoutError() if _caused_by(error, TimeoutError):
             return CallFailed(Failure.TIMEOUT, "no answer in time", billed=True)
         case ModelConnectionError():
             return CallFailed(Failure.PROVIDER_DOWN, "the connection broke before the answer was whole", billed=True)
@@ -173,7 +183,7 @@ def _failed(error: Exception) -> CallFailed:
             return CallFailed(
                 Failure.PROVIDER_REFUSED, _status("the provider refused the request", status), billed=not refused
             )
-        case UnexpectedModelBehavior():
+        case UnexpectedModelBehavior() | ModelAPIError(__cause__=ValueError()):
             return CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
         case _ if refused:
             return CallFailed(
@@ -181,6 +191,18 @@ def _failed(error: Exception) -> CallFailed:
             )
         case _:
             return CallFailed(Failure.PROVIDER_DOWN, _status("the provider failed", status), billed=True)
+
+
+def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Tell whether an error of these kinds is at the bottom.
+
+    The transport's own error is asked: the layers above it call a server that hung up on a sent request a timeout of
+    the connect phase, and such a call may be billed.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kinds):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def _status(text: str, status: int | None) -> str:

@@ -1,0 +1,110 @@
+"""The adapter against a server that speaks the protocol over real HTTP."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aie.errors import Failure
+from aie.models import CallFailed, Chat, ChatRequest, Endpoint, connect
+from aie.testing.openai_server import Fault, OpenAIServer
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[Chat]:
+    """One adapter for the module: importing its libraries costs two seconds."""
+    adapter = connect("openai_compatible")
+    yield adapter
+    adapter.close()  # type: ignore[attr-defined]
+
+
+def request(**changes: object) -> ChatRequest:
+    """Return a question."""
+    return ChatRequest(**{"model": "small-1", "user": "How much?", "max_tokens": 50, **changes})  # type: ignore[arg-type]
+
+
+def test_an_answer_comes_back_with_its_tokens_and_the_wire_carries_the_request_and_nothing_else(chat: Chat) -> None:
+    """No retry, no framing, no tool: only what was asked."""
+    with OpenAIServer("forty-two") as server:
+        reply = chat.invoke(request(system="Be short.", seed=7), Endpoint(url=server.url))
+    assert (reply.text, reply.resolved, reply.finish) == ("forty-two", "small-1", "stop")
+    assert (reply.tokens_in, reply.tokens_out) == (server.bills[0].tokens_in, server.bills[0].tokens_out)
+    assert server.requests == [
+        {
+            "model": "small-1",
+            "messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "How much?"}],
+            "max_tokens": 50,
+            "seed": 7,
+            "temperature": 0.0,
+            "stream": False,
+        }
+    ]
+
+
+def test_a_schema_goes_out_as_the_format_of_the_answer(chat: Chat) -> None:
+    """Structured output is the provider's, its check is ours."""
+    with OpenAIServer('{"amount": 3}') as server:
+        chat.invoke(
+            request(schema='{"type":"object","properties":{"amount":{"type":"integer"}}}'), Endpoint(url=server.url)
+        )
+    sent = server.requests[0]["response_format"]
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"]["schema"]["properties"] == {"amount": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure", "billed"),
+    [
+        ("rate_limited", Failure.RATE_LIMITED, False),
+        ("unavailable", Failure.PROVIDER_DOWN, False),
+        ("refused", Failure.PROVIDER_REFUSED, False),
+        ("unknown_model", Failure.MODEL_RETIRED, False),
+        ("server_error", Failure.PROVIDER_DOWN, True),
+        ("hang_up", Failure.PROVIDER_DOWN, True),
+        ("cut_off", Failure.PROVIDER_DOWN, True),
+        ("garbage", Failure.INVALID_OUTPUT, True),
+        ("hang", Failure.TIMEOUT, True),
+    ],
+)
+def test_a_fault_has_its_class_and_is_unbilled_only_where_that_is_sure(
+    chat: Chat, fault: Fault, failure: Failure, billed: bool
+) -> None:
+    """What the server bills must never be taken for free; one call reaches it, whatever happens."""
+    with OpenAIServer(faults=[fault]) as server, pytest.raises(CallFailed) as caught:
+        chat.invoke(request(), Endpoint(url=server.url, timeout=150_000 if fault == "hang" else 60_000_000))
+    assert (caught.value.failure, caught.value.billed) == (failure, billed)
+    assert len(server.requests) == 1
+    assert caught.value.billed or server.bills[0].tokens_in == 0
+
+
+def test_a_server_that_is_not_there_was_surely_not_billed(chat: Chat) -> None:
+    """The request never left."""
+    with OpenAIServer() as server:
+        gone = server.url
+    with pytest.raises(CallFailed) as caught:
+        chat.invoke(request(), Endpoint(url=gone))
+    assert (caught.value.failure, caught.value.billed) == (Failure.PROVIDER_DOWN, False)
+
+
+def test_a_rate_limit_says_how_long_to_wait(chat: Chat) -> None:
+    """In microseconds."""
+    with OpenAIServer(faults=["rate_limited"], retry_after=7) as server, pytest.raises(CallFailed) as caught:
+        chat.invoke(request(), Endpoint(url=server.url))
+    assert caught.value.retry_after == 7_000_000
+
+
+def test_an_answer_without_usage_has_unknown_tokens(chat: Chat) -> None:
+    """Never zero: the call then costs its reservation."""
+    with OpenAIServer(faults=["no_usage"]) as server:
+        reply = chat.invoke(request(), Endpoint(url=server.url))
+    assert (reply.tokens_in, reply.tokens_out) == (None, None)
+
+
+def test_another_model_than_asked_is_told(chat: Chat) -> None:
+    """An alias that moved must be visible."""
+    with OpenAIServer(faults=["other_model"]) as server:
+        assert chat.invoke(request(), Endpoint(url=server.url)).resolved == "another-model"
+
+
+def test_the_key_is_not_in_the_endpoints_text() -> None:
+    """What is printed is logged sooner or later."""
+    assert "secret" not in repr(Endpoint(url="https://models.example/v1", key="secret"))
