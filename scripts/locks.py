@@ -37,14 +37,19 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def names_of(requirements: list[str]) -> frozenset[str]:
+    """Return the normal names of requirement lines."""
+    return frozenset(normal(found[0]) for text in requirements if (found := _NAME.match(text)))
+
+
 def wanted_by(pyproject: str) -> dict[str, frozenset[str]]:
     """Return the distributions each lock must hold, by the name of the lock."""
     data = tomllib.loads(pyproject)
     extras: dict[str, list[str]] = data["project"]["optional-dependencies"]
     groups: dict[str, list[str]] = data["dependency-groups"]
-    base = _names(data["project"]["dependencies"]) | _names(groups["build"])
-    everything = base.union(_names(groups["dev"]), *(_names(extra) for extra in extras.values()))
-    return {"base": base, "demo": base | _names(extras["train"]), "dev": everything}
+    base = names_of(data["project"]["dependencies"]) | names_of(groups["build"])
+    everything = base.union(names_of(groups["dev"]), *(names_of(extra) for extra in extras.values()))
+    return {"base": base, "demo": base | names_of(extras["train"]), "dev": everything}
 
 
 def main() -> int:
@@ -59,10 +64,6 @@ def main() -> int:
             print(f"locks: REFUSED requirements/{name}.txt: {problem}")
     print(f"locks: attempted {len(locks)}, accepted {len(locks) - refused}, refused {refused}, skipped 0")
     return 1 if refused else 0
-
-
-def _names(requirements: list[str]) -> frozenset[str]:
-    return frozenset(normal(found[0]) for text in requirements if (found := _NAME.match(text)))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,26 @@
 """The checks of this repository catch what they are there for: each is shown a violation and must refuse it."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from email.message import Message
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from scripts.licences import declared_licence, judge, judge_all
-from scripts.locks import judge_lock, wanted_by
+from scripts.locks import judge_lock, names_of, normal, wanted_by
 from scripts.size import main as measure
 from scripts.tracked import PATTERNS, judge_text
 
 TOP = Path(__file__).parents[2]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+PARTS = {"pydantic-core": "pydantic"}
+"""Distributions that are the documented half of another and follow its version."""
 PLANTED = [
     pytest.param("core/planted.py", "from aie.runs import heart\n", "Floors", id="upward"),
     pytest.param("planted/__init__.py", "", "Floors", id="package without a floor"),
@@ -218,3 +223,64 @@ def test_an_install_above_the_limit_is_refused(capsys: pytest.CaptureFixture[str
     assert measure(100_000) == 0
     assert measure(1) == 1
     assert "OVER the limit of 1 MB" in capsys.readouterr().out
+
+
+def imported(package: Path) -> dict[str, set[bool]]:
+    """Return the third-party modules a package imports: at once (True), or later (False).
+
+    Later is inside a function, or in a module of `models.providers`, which `models.connect` loads on the first call.
+    """
+    found: dict[str, set[bool]] = {}
+    for file in package.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        inside = {id(node) for body in ast.walk(tree) if isinstance(body, FUNCTIONS) for node in ast.walk(body)}
+        for node in ast.walk(tree):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"aie"}:
+                found.setdefault(name, set()).add(id(node) not in inside and "providers" not in file.parts)
+    return found
+
+
+def undeclared(modules: dict[str, set[bool]], base: frozenset[str], extras: frozenset[str]) -> list[str]:
+    """Return the imports that a base install could not serve: unknown ones, and extras imported at once."""
+    owners = packages_distributions()
+    problems = []
+    for module, places in sorted(modules.items()):
+        owned = {PARTS.get(normal(owner), normal(owner)) for owner in owners.get(module, ())}
+        if not owned & (base | extras):
+            problems.append(f"{module} is not declared")
+        elif not owned & base and True in places:
+            problems.append(f"{module} is an extra and imported at once")
+    return problems
+
+
+def declared() -> tuple[frozenset[str], frozenset[str]]:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    return names_of(project["dependencies"]), names_of(extras)
+
+
+def test_every_import_of_the_package_is_declared():
+    """A base install can import everything; an extra is imported inside the adapter that needs it."""
+    modules = imported(TOP / "src" / "aie")
+    assert {"pydantic", "sqlalchemy"} <= modules.keys()
+    assert undeclared(modules, *declared()) == []
+
+
+def test_every_dependency_of_the_base_is_imported():
+    """What nobody imports is not installed by everybody."""
+    owners = packages_distributions()
+    used = {normal(owner) for module in imported(TOP / "src" / "aie") for owner in owners.get(module, ())}
+    assert sorted(declared()[0] - used) == []
+
+
+def test_an_undeclared_import_and_an_eager_extra_are_found(tmp_path: Path):
+    """Negative control: one module that nothing declares, one extra at the top; the lazy extra is fine."""
+    (tmp_path / "planted.py").write_text(
+        "import pytest\nimport sklearn.svm\n\ndef later():\n    import aiohttp\n", encoding="utf-8"
+    )
+    assert undeclared(imported(tmp_path), *declared()) == [
+        "pytest is not declared",
+        "sklearn is an extra and imported at once",
+    ]

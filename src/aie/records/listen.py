@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable
 
-from psycopg import sql
-
 from aie.records.store import Store
 
 __all__ = ["listen"]
@@ -29,6 +27,8 @@ def listen(
         stopping: ends the call within `poll` seconds.
         poll: seconds between looks at `stopping`.
     """
+    from psycopg import sql  # noqa: PLC0415 - the driver costs time that a run on SQLite does not pay
+
     pooled = store.reading.raw_connection()
     try:
         connection = pooled.driver_connection
