@@ -1,0 +1,105 @@
+"""The context layer: passages within a budget, each of them verbatim from its source."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aie.core import Value
+from aie.errors import Failure, StepFailure
+from aie.layers import LAYERS
+from aie.layers.context.passages import SEPARATOR, pack, rank, split
+from aie.layers.context.tokens import estimate_tokens
+
+TEXTS = st.text(st.sampled_from("ab cd\n.é漢🙂\t-1 "), max_size=600)
+LETTER = "\n\n".join(
+    [
+        "The house stands at the river and the weather was mild.",
+        "Our policy number is NG-4711 and the loss date was the second of May.",
+        "The neighbours were kind; the dog was not hurt.",
+        "The repair costs an amount of 430.00 USD, as the bill says.",
+    ]
+)
+
+
+@given(text=TEXTS, size=st.integers(1, 200), budget=st.integers(1, 300), query=st.text(max_size=30))
+def test_passages_are_verbatim_and_never_pass_the_budget(text, size, budget, query):
+    """For any text, size, budget and query."""
+    passages = split(text, size)
+    assert all(text[each.start : each.end] == each.text for each in passages)
+    assert all(len(each.text) <= size for each in passages)
+    assert all(one.end <= other.start for one, other in zip(passages, passages[1:], strict=False))
+    packed = pack(rank(passages, query), budget)
+    assert packed.tokens <= budget
+    assert estimate_tokens(SEPARATOR.join(each.text for each in packed.kept)) <= budget
+    assert [each.start for each in packed.kept] == sorted(each.start for each in packed.kept)
+    assert sorted([*packed.kept, *packed.dropped], key=lambda each: each.start) == passages
+
+
+@given(text=TEXTS, query=st.text(max_size=30))
+def test_the_same_text_and_query_have_one_order(text, query):
+    """Ranking has no memory and no chance in it."""
+    passages = split(text, 50)
+    assert rank(passages, query) == rank(passages, query)
+
+
+def test_the_sum_of_estimates_is_not_below_the_estimate_of_the_whole():
+    """Or a packed text could pass its budget though its parts did not."""
+    parts = [each.text for each in split(LETTER, 60)]
+    whole = estimate_tokens(SEPARATOR.join(parts))
+    assert whole <= sum(estimate_tokens(each) + estimate_tokens(SEPARATOR) for each in parts)
+
+
+def test_what_the_query_asks_for_comes_first():
+    """And what has none of its words stays in the order of the source, after it."""
+    ranked = [each.id for each in rank(split(LETTER, 80), "policy number, loss date")]
+    assert ranked[0] == "p2"
+    assert ranked[1:] == ["p1", "p3", "p4"]
+
+
+@pytest.mark.parametrize("query", ["", '" OR 1', "NEAR(policy, 2)", "policy NOT number", "text: policy", "***"])
+def test_a_query_is_words_and_never_a_language(query):
+    """Whatever a workflow asks for, the search does not fail on it."""
+    assert len(rank(split(LETTER, 80), query)) == 4
+
+
+def run(world, task, source, query="policy number", fit=60, size=80):
+    config = {"recipe": "passages", "query": query, "fit": fit, "size": size}
+    return LAYERS["context"].run(task(config, **{"from": source}), world.tools())
+
+
+def test_each_passage_cites_its_place_and_its_page(world, task):
+    """A quote can be looked up where it was found."""
+    pages = [{"number": 1, "start": 0, "end": 55}, {"number": 2, "start": 57, "end": len(LETTER)}]
+    made = run(world, task, Value(data={"text": LETTER, "pages": pages}, ref="doc"), fit=32)
+    (cite,) = made.cites
+    assert (cite.source, cite.path, cite.page) == ("doc", "/passages/0", 2)
+    assert LETTER[cite.start : cite.end] == cite.quote == made.data["text"] == made.data["passages"][0]["text"]
+
+
+def test_the_report_says_what_was_dropped(world, task):
+    """What a model did not see is part of the explanation."""
+    made = run(world, task, LETTER, fit=32)
+    assert made.report["kept"] == ["p2"]
+    assert [each["id"] for each in made.report["dropped"]] == ["p1", "p3", "p4"]
+    assert made.report["tokens"] <= made.report["budget"] == 32
+
+
+def test_everything_is_kept_where_the_budget_allows(world, task):
+    """Nothing is dropped for its own sake."""
+    made = run(world, task, LETTER, fit=1_000, size=1_000)
+    assert made.data["text"] == LETTER
+    assert made.report["dropped"] == []
+
+
+def test_a_budget_too_small_for_anything_is_a_failure(world, task):
+    """An empty context would be answered with confidence."""
+    with pytest.raises(StepFailure) as caught:
+        run(world, task, LETTER, fit=2)
+    assert caught.value.failure is Failure.TOO_LARGE
+
+
+def test_a_source_without_text_is_refused(world, task):
+    """A value of another shape has no passages."""
+    with pytest.raises(StepFailure) as caught:
+        run(world, task, {"label": "x"})
+    assert caught.value.failure is Failure.INVALID_INPUT
