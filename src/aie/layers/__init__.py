@@ -1,5 +1,9 @@
 """The kinds of step: what each compiles to and how it runs. Layers are peers that share the port and nothing else."""
 
+from aie.layers.act import live_facts as receiver_facts
+from aie.layers.extract import media_type
+from aie.layers.act import receiver_facts
+from aie.layers.extract import media_type
 from aie.layers.port import (
     Attempt,
     Attempts,
@@ -20,6 +24,8 @@ from aie.layers.port import (
     Tools,
 )
 from aie.layers.registry import DELIVERERS, LAYERS, runtime
+from aie.layers.review import answered
+from aie.layers.review import answered
 
 __all__ = [
     "DELIVERERS",
@@ -41,5 +47,8 @@ __all__ = [
     "Semantics",
     "Task",
     "Tools",
+    "answered",
+    "media_type",
+    "receiver_facts",
     "runtime",
 ]

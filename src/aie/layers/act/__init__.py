@@ -1,5 +1,5 @@
 """Changing the world outside: one effect, one stable key, and a receiver that says what it does with repeats."""
 
-from aie.layers.act.layer import ActLayer, live_facts
+from aie.layers.act.layer import ActLayer, receiver_facts
 
-__all__ = ["ActLayer", "live_facts"]
+__all__ = ["ActLayer", "receiver_facts"]

@@ -12,14 +12,14 @@ from aie.layers.act.file import drop, find
 from aie.layers.act.http import Post, ask, post
 from aie.layers.port import Compiled, Component, Delivery, EffectRequest, LayerName, Semantics, Task, Tools
 
-__all__ = ["ActLayer", "live_facts"]
+__all__ = ["ActLayer", "receiver_facts"]
 
 _MOST_SECONDS: Final = 50
 """Below the lease of a delivery: another worker must not begin the next try while this one still waits."""
 _SECOND: Final = 1_000_000
 
 
-def live_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
+def receiver_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
     """Return what is not pinned of a receiver: where it is and how to reach it, as the settings say now."""
     match receiver:
         case FileReceiver():
@@ -59,7 +59,7 @@ class ActLayer:
             kind="receiver",
             name=step.act,
             content=canonical(pinned),
-            live=live_facts(receiver, site.workspace.root),
+            live=receiver_facts(receiver, site.workspace.root),
         )
         return Compiled(
             conduct="effect",
