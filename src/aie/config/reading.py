@@ -1,5 +1,6 @@
-"""From a YAML tree to a spec: every refusal of pydantic becomes a problem with its place, its hint and, where one
-mechanical change mends it, its edit.
+"""From a YAML tree to a spec.
+
+Every refusal of pydantic becomes a problem with its place, its hint and, where one change mends it, its edit.
 """
 
 import re
@@ -62,7 +63,7 @@ def _path(source: Source, loc: Sequence[str | int]) -> Place:
     for i, part in enumerate(parts):
         if part == "[key]":
             break
-        node, _, depth = source.find([*path, part])
+        depth = source.find([*path, part])[2]
         if depth == len(path) + 1 or (i == len(parts) - 1 and source.find(path)[0].kind == "map" and _is_key(part)):
             path.append(part)
     return tuple(path)

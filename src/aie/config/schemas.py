@@ -209,11 +209,12 @@ def schema_of(type_: Type) -> dict[str, JSON]:
             inner = schema_of(of)
             if isinstance(inner.get("enum"), list):
                 inner["enum"] = [*inner["enum"], None]  # type: ignore[misc]
-            return {**inner, "type": [inner["type"], "null"]} if "type" in inner else inner
+            types: list[JSON] = [inner["type"], "null"] if "type" in inner else []
+            return {**inner, "type": types} if types else inner
         case ObjectType(fields, required, open_):
             return {
                 "type": "object",
                 "properties": {name: schema_of(each) for name, each in fields.items()},
-                "required": sorted(required),
+                "required": [*sorted(required)],
                 "additionalProperties": open_,
             }

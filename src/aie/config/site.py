@@ -119,7 +119,7 @@ class Site:
         return checked.type
 
     def file(self, key: str, path: str, *, base: From = "workflow") -> bytes | None:
-        """Return the bytes of a file that the step uses; `path` is relative to the workflow's folder or the workspace."""
+        """Return the bytes of a file that the step uses; `path` is relative to the workflow's folder, or to `base`."""
         full = f"{self.workflow.folder}/{path}" if base == "workflow" else path
         found = self.workspace.read(full)
         if isinstance(found, str):

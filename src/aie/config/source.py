@@ -1,14 +1,15 @@
 """YAML as data with places: the part of YAML 1.2 that has no surprises, read by the C parser.
 
 Refused, because two readers of one file would see two things: anchors, aliases, tags, merge keys, duplicate keys,
-several documents. A plain scalar is text unless it is `null`, `true`, `false` or a decimal integer: `NO`, `12:30`, `1.10`
-and `2026-01-31` stay what was typed. Numbers that YAML 1.1 would have read another way (`010`, `0x1F`, `1_000`) are refused.
+several documents. A plain scalar is text unless it is `null`, `true`, `false` or a decimal integer: `NO`, `12:30`,
+`1.10` and `2026-01-31` stay what was typed. Numbers that YAML 1.1 would have read another way (`010`, `0x1F`, `1_000`)
+are refused.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import yaml
 
@@ -255,7 +256,7 @@ class _Builder:
             self._keys.pop()
             if self._keys:
                 self._keys[-1] = None
-            node.end_line, node.end_col = _end(event.end_mark if node.flow else event.start_mark)
+            node.end_line, node.end_col = _last(node) if not node.flow else _end(event.end_mark)
 
     def _marked(self, event: yaml.Event) -> None:
         """Refuse anchors and tags."""
@@ -280,7 +281,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         mark, (end_line, end_col) = _mark(event), _end(event.end_mark)
         plain = event.style in (None, "") and bool(event.implicit[0])
-        node = Node(
+        return Node(
             kind="scalar",
             line=mark.line,
             col=mark.col,
@@ -289,7 +290,6 @@ class _Builder:
             text=event.value,
             plain=plain,
         )
-        return node
 
     def _add(self, node: Node) -> None:
         self._count += 1
@@ -355,8 +355,22 @@ class _Builder:
 
 
 def _mark(event: yaml.Event) -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    return Mark(*_end(event.start_mark))
 
 
-def _end(mark: yaml.Mark) -> tuple[int, int]:
+class _Place(Protocol):
+    """A mark of either parser, counted from 0."""
+
+    line: int
+    column: int
+
+
+def _end(mark: _Place | None) -> tuple[int, int]:
+    assert mark is not None, "the parser marks every event"
     return mark.line + 1, mark.column + 1
+
+
+def _last(node: Node) -> tuple[int, int]:
+    """Return where the last value of a block ends: the parser says where the next thing begins."""
+    values = [*node.items.values(), *node.members]
+    return max(((each.end_line, each.end_col) for each in values), default=(node.line, node.col))

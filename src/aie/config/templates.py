@@ -25,7 +25,14 @@ _WORDS: Final = (
     ("filter", re.compile(r"(?<!\|)\|\s*([a-zA-Z_]\w*)"), "{{ ''|%s }}"),
     ("test", re.compile(r"\bis\s+(?:not\s+)?([a-zA-Z_]\w*)"), "{{ '' is %s }}"),
 )
-_FILTERS: Final = ["abs", "batch", "capitalize", "default", "dictsort", "escape", "first", "float", "groupby", "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "pprint", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "split", "string", "sum", "title", "tojson", "trim", "unique", "upper", "urlencode"]
+# fmt: off
+_FILTERS: Final = (
+    "abs", "batch", "capitalize", "default", "dictsort", "escape", "first", "float", "groupby", "indent", "int",
+    "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "pprint", "reject",
+    "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "split", "string",
+    "sum", "title", "tojson", "trim", "unique", "upper", "urlencode",
+)
+# fmt: on
 _REASONS: Final = {"UndefinedError": "a value is not there", "OutOfFuel": "it takes too long"}
 _GLOBALS: Final = frozenset({"range", "dict", "namespace", "loop"})
 

@@ -178,9 +178,7 @@ def fits(given: Type, wanted: Type, at: str = "") -> str | None:
     if isinstance(given, TextType) and isinstance(wanted, TextType):
         extra = set(given.values) - set(wanted.values) if wanted.values else set()
         if wanted.values and (not given.values or extra):
-            return f"one of {', '.join(wanted.values[:8])} expected{where}" + (
-                f", not {sorted(extra)[0]}" if extra else ""
-            )
+            return f"one of {', '.join(wanted.values[:8])} expected{where}" + (f", not {min(extra)}" if extra else "")
         return None
     if type(given) is type(wanted) or (isinstance(given, IntType) and isinstance(wanted, DecimalType)):
         return None

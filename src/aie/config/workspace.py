@@ -11,7 +11,7 @@ from aie.config.handlers import Handler
 from aie.config.problems import Problems, did_you_mean, nearest
 from aie.config.reading import read_spec
 from aie.config.settings import Settings
-from aie.config.source import Node, Source, parse_yaml
+from aie.config.source import Source, parse_yaml
 from aie.config.spec import Spec
 from aie.config.steps import MapStep, StepSpec
 from aie.config.workflow import WorkflowSpec
@@ -184,30 +184,16 @@ def _load_workflow(root: Path, folder: str, sources: dict[str, Source], problems
     spec._folder = folder
     expected = folder.rpartition("/")[2]
     if spec.workflow != expected:
-        node = source.root.items["workflow"]
-        _report(
-            source,
-            ("workflow",),
-            "workflow-name",
-            f"`{expected}` expected, as the folder is named, not `{spec.workflow}`",
-            f"write `{expected}`",
-            expected,
-            problems,
-            node,
-        )
+        message = f"`{expected}` expected, as the folder is named, not `{spec.workflow}`"
+        _report(problems, source, ("workflow",), "workflow-name", message, f"write `{expected}`", expected)
     return spec
 
 
 def _report(
-    source: Source,
-    path: Sequence[str | int],
-    code: str,
-    message: str,
-    hint: str,
-    meant: str | None,
-    problems: Problems,
-    node: Node,
+    problems: Problems, source: Source, path: Sequence[str | int], code: str, message: str, hint: str, meant: str | None
 ) -> None:
+    """Report the value at a path; `meant` is what should stand there."""
+    node = source.find(path)[0]
     edit = source.replace(node, meant) if meant is not None else None
     problems.add(
         Problem(
@@ -230,16 +216,9 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
                 node = spec.source.find((*path, "on", failure))[0]
                 near = nearest(handler.desk, settings.desks)
                 meant = node.text.replace(handler.desk, near) if near else None
-                _report(
-                    spec.source,
-                    (*path, "on", failure),
-                    "unknown-desk",
-                    f"no desk is named `{handler.desk}`",
-                    did_you_mean(handler.desk, settings.desks, "desk"),
-                    meant,
-                    problems,
-                    node,
-                )
+                hint = did_you_mean(handler.desk, settings.desks, "desk")
+                message = f"no desk is named `{handler.desk}`"
+                _report(problems, spec.source, (*path, "on", failure), "unknown-desk", message, hint, meant)
 
     def walk(steps: Mapping[str, StepSpec], path: tuple[str | int, ...]) -> None:
         for name, step in steps.items():
@@ -262,13 +241,4 @@ def _check_training(workspace: Workspace, problems: Problems) -> None:
             message, near = f"several workflows have a dataset `{entry.train}`", None
         else:
             message, near = f"no dataset is named `{entry.train}`", nearest(entry.train, {*known, *short})
-        _report(
-            source,
-            path,
-            "unknown-dataset",
-            message,
-            did_you_mean(entry.train, known, "dataset"),
-            near,
-            problems,
-            source.find(path)[0],
-        )
+        _report(problems, source, path, "unknown-dataset", message, did_you_mean(entry.train, known, "dataset"), near)

@@ -99,7 +99,7 @@ def check_expression(
     facts: frozenset[str] = frozenset()
     for each in given:
         try:
-            facts |= not_null(parse(each), True)
+            facts |= not_null(parse(each), truth=True)
         except SyntaxProblem:
             continue  # reported where it is written
     checker = _Checker(text, scope)
@@ -360,15 +360,15 @@ class _Checker:
     def _ternary(self, node: Ternary, facts: frozenset[str]) -> _Typed:
         condition = self.visit(node.condition, facts)
         self._condition(node.condition, condition)
-        yes = self.visit(node.yes, facts | not_null(node.condition, True))
-        no = self.visit(node.no, facts | not_null(node.condition, False))
+        yes = self.visit(node.yes, facts | not_null(node.condition, truth=True))
+        no = self.visit(node.no, facts | not_null(node.condition, truth=False))
         parts = [(node.condition, condition), (node.yes, yes), (node.no, no)]
         return _Typed(join([yes.type, no.type]), self._spliced(node, parts))
 
     def _binary(self, node: Binary, facts: frozenset[str]) -> _Typed:
         left = self.visit(node.left, facts)
         if node.op in {"&&", "||"}:
-            right = self.visit(node.right, facts | not_null(node.left, node.op == "&&"))
+            right = self.visit(node.right, facts | not_null(node.left, truth=node.op == "&&"))
             self._condition(node.left, left)
             self._condition(node.right, right)
             return _Typed(BoolType(), self._spliced(node, [(node.left, left), (node.right, right)]))
@@ -404,7 +404,9 @@ class _Checker:
                 wanted, side, given = target, part, other
             elif node.op == "+" and isinstance(target, TextType) and not isinstance(other, TextType):
                 wanted, side, given = TextType(), part, other
-            elif (isinstance(target, MoneyType) and isinstance(other, IntType | DecimalType) and node.op != "*") or (isinstance(target, IntType) and isinstance(other, TextType) and _is_number(part)):
+            elif (isinstance(target, MoneyType) and isinstance(other, IntType | DecimalType) and node.op != "*") or (
+                isinstance(target, IntType) and isinstance(other, TextType) and _is_number(part)
+            ):
                 wanted, side, given = target, part, other
         if wanted is None:
             return self._find("cel-type", node, f"{one} and {two} {message}", "compare values of one type")
@@ -490,8 +492,7 @@ class _Checker:
             return self._function(node, args)
         target = self.visit(node.target, facts)
         if node.name == "size" and not args:
-            call = self._size(node, node.target, target)
-            return call
+            return self._size(node, node.target, target)
         return self._method(node, node.target, target, args)
 
     def _unknown(self, node: Call, names: Sequence[str], message: str) -> _Typed:
@@ -597,7 +598,7 @@ class _Checker:
             return
         try:
             cel.evaluate(f"''.matches({self._source(node)})")
-        except Exception:
+        except Exception:  # noqa: BLE001 - the binding raises what it likes
             self._find("cel-literal", node, "not a regular expression", "look at its brackets and escapes")
 
     def _macro(self, node: Call, facts: frozenset[str]) -> _Typed:
@@ -631,7 +632,7 @@ class _Checker:
         inner = frozenset(each for each in facts if each.removeprefix("has ").split(".")[0] != item)
         bodies: list[_Typed] = []
         for i, part in enumerate(node.args[1:]):
-            body = self.visit(part, inner | (not_null(node.args[1], True) if i == 1 else frozenset()))
+            body = self.visit(part, inner | (not_null(node.args[1], truth=True) if i == 1 else frozenset()))
             bodies.append(body)
             if node.name != "map" or (len(node.args) == 3 and i == 0):
                 self._condition(part, body)

@@ -22,20 +22,20 @@ def path_of(node: Expr) -> str | None:
             return None
 
 
-def not_null(node: Expr, truth: bool) -> frozenset[str]:
+def not_null(node: Expr, *, truth: bool) -> frozenset[str]:
     """Return the paths that cannot be null where the condition has this truth."""
     match node:
         case Paren():
-            return not_null(node.inner, truth)
+            return not_null(node.inner, truth=truth)
         case Unary(op="!"):
-            return not_null(node.operand, not truth)
+            return not_null(node.operand, truth=not truth)
         case Binary(op="&&" | "||" as op):
-            left, right = not_null(node.left, truth), not_null(node.right, truth)
+            left, right = not_null(node.left, truth=truth), not_null(node.right, truth=truth)
             both = (op == "&&") is truth
             return left | right if both else left & right
         case Binary(op="==" | "!=" as op):
-            return _compared(node.left, node.right, (op == "==") is truth) | _compared(
-                node.right, node.left, (op == "==") is truth
+            return _compared(node.left, node.right, equal=(op == "==") is truth) | _compared(
+                node.right, node.left, equal=(op == "==") is truth
             )
         case Binary(op="<" | "<=" | ">" | ">="):
             return frozenset()
@@ -46,7 +46,7 @@ def not_null(node: Expr, truth: bool) -> frozenset[str]:
             return frozenset()
 
 
-def _compared(node: Expr, other: Expr, equal: bool) -> frozenset[str]:
+def _compared(node: Expr, other: Expr, *, equal: bool) -> frozenset[str]:
     path = path_of(node)
     if path is None or not isinstance(other, LiteralValue):
         return frozenset()

@@ -243,7 +243,8 @@ def _listed(values: JSON) -> list[Any]:
 def _int_sum(values: JSON) -> JSON:
     if any(isinstance(each, bool) or not isinstance(each, int) for each in _listed(values)):
         raise CallError("a list holds something that is not an integer")
-    return sum(_listed(values))
+    total: int = sum(_listed(values))
+    return total
 
 
 def _decimal_sum(values: JSON) -> JSON:
@@ -256,9 +257,9 @@ def _decimal_sum(values: JSON) -> JSON:
 def _money_sum(values: JSON) -> JSON:
     if not _listed(values):
         raise CallError("the sum of no amounts has no currency")
-    total, *rest = _listed(values)
+    first, *rest = _listed(values)
     add = _money_math(_EXACT.add)
-    total = str(_money(total))
+    total: JSON = str(_money(first))
     for each in rest:
         total = add(total, each)
     return total

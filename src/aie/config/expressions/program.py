@@ -17,7 +17,7 @@ from aie.errors import Failure, StepFailure
 __all__ = ["Expression", "expression"]
 
 MAX_ITEMS: Final = {0: 1_000_000, 1: 20_000, 2: 1_000}
-"""Items a list may have, by how deep macros are nested: the interpreter has no cost limit and holds the interpreter lock."""
+"""Items a list may have, by how deep macros are nested: evaluation has no cost limit and holds the interpreter lock."""
 MAX_INT: Final = 2**53 - 1
 MAX_DEPTH: Final = 60
 
@@ -57,7 +57,7 @@ class Expression:
         try:
             context = cel.Context(variables, calls.functions(self._functions))
             result: JSON = self._compiled.execute(context)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the binding raises what it likes
             raise self._failure(calls.error or _reason(error)) from None
         except BaseException as error:
             # A panic of the interpreter is no exception of Python's own tree.

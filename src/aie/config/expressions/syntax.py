@@ -1,4 +1,6 @@
-"""The words and the tree of CEL. The grammar is that of the Rust interpreter, so that both accept the same texts;
+"""The words and the tree of CEL.
+
+The grammar is that of the Rust interpreter, so that both accept the same texts;
 what it accepts and we leave out (structs, bytes, unsigned integers, leading dots) is refused by name.
 """
 
@@ -192,7 +194,25 @@ def children(node: Expr) -> Iterator[Expr]:
 
 
 RESERVED: Final = frozenset(
-    ["as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 """Words that cannot be names, only fields."""
 
