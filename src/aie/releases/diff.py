@@ -93,6 +93,9 @@ def _node(label: str, old: dict[str, Any], new: dict[str, Any], inside: str) -> 
         yield _values("plan", f"condition of {label}", old["if"], new["if"])
     yield from _named("plan", f"input of {label}", old["inputs"], new["inputs"])
     yield from _tree("plan", label, old["config"], new["config"])
+    if old["output"] != new["output"]:
+        message = f"the form of the value of {label} changed"
+        yield Change(part="plan", kind="changed", subject=f"value of {label}", message=message)
     yield from _named("plan", f"handler of {label}", _handlers(old), _handlers(new))
     one, other = old["map"] or {}, new["map"] or {}
     for key in ("over", "as", "key", "at_most"):

@@ -1,6 +1,7 @@
 """Who handles which failure: the step's own entry, else the workflow's, else the engine's for its own classes."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from aie.config import Handler as HandlerSpec
@@ -8,7 +9,7 @@ from aie.config import Source
 from aie.errors import Edit, Failure
 from aie.releases.plan import FAIL, Handler
 
-__all__ = ["ENGINE_FAILURES", "add_handlers", "resolve_handlers", "unhandled"]
+__all__ = ["ENGINE_FAILURES", "HandlerEntry", "add_handlers", "entry_of", "resolve_handlers", "unhandled"]
 
 ENGINE_FAILURES: Final = frozenset({Failure.INTERNAL, Failure.LIMIT_REACHED, Failure.EXPRESSION})
 """Classes that the engine itself raises, at any step. They end the run unless an entry says otherwise: asking for a
@@ -17,15 +18,37 @@ handler of each at every workflow would teach people to write `"*": fail`, which
 _ANY: Final = "*"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerEntry:
+    """The entry of an `on` that handles a class."""
+
+    spec: HandlerSpec
+    key: str
+    """The class, or `*`."""
+    own: bool
+    """True for the step's own entry, false for the workflow's."""
+
+
+def entry_of(
+    failure: Failure, step: Mapping[str, HandlerSpec], workflow: Mapping[str, HandlerSpec]
+) -> HandlerEntry | None:
+    """Return the entry that handles a class: the step's own before the workflow's, the class before `*`."""
+    for entries, own in ((step, True), (workflow, False)):
+        for key in (failure.value, _ANY):
+            if key in entries:
+                return HandlerEntry(spec=entries[key], key=key, own=own)
+    return None
+
+
 def resolve_handlers(
     failures: Iterable[Failure], step: Mapping[str, HandlerSpec], workflow: Mapping[str, HandlerSpec]
 ) -> dict[Failure, Handler]:
     """Return the handler of each class that has one, sorted by class; the engine's classes always have one."""
     found: dict[Failure, Handler] = {}
     for failure in sorted({*failures, *ENGINE_FAILURES}):
-        spec = _first(failure, step, workflow)
-        if spec is not None:
-            found[failure] = _planned(spec)
+        entry = entry_of(failure, step, workflow)
+        if entry is not None:
+            found[failure] = _planned(entry.spec)
         elif failure in ENGINE_FAILURES:
             found[failure] = FAIL
     return found
@@ -72,16 +95,6 @@ def _without_end(lines: list[str]) -> tuple[str, ...]:
 
 def _flow(entries: list[str]) -> str:
     return f"on: {{{', '.join(entries)}}}"
-
-
-def _first(
-    failure: Failure, step: Mapping[str, HandlerSpec], workflow: Mapping[str, HandlerSpec]
-) -> HandlerSpec | None:
-    for entries in (step, workflow):
-        for key in (failure.value, _ANY):
-            if key in entries:
-                return entries[key]
-    return None
 
 
 def _planned(spec: HandlerSpec) -> Handler:

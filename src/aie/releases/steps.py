@@ -24,13 +24,14 @@ from aie.config import (
     Type,
     WorkflowSpec,
     Workspace,
+    mismatches,
     nullable,
     references,
     schema_of,
 )
 from aie.errors import Failure
 from aie.layers import LAYERS, Compiled, LayerName
-from aie.releases.handling import add_handlers, resolve_handlers, unhandled
+from aie.releases.handling import add_handlers, entry_of, resolve_handlers, unhandled
 from aie.releases.order import order
 from aie.releases.plan import MAP, MapPlan, Node
 
@@ -38,6 +39,9 @@ __all__ = ["Parts", "StepCompiler"]
 
 _MAP_FAILURES: Final = frozenset({Failure.TOO_LARGE})
 """What a map itself can fail with: more items than it allows."""
+
+_KEY: Final = "key"
+"""Name of the item's key in a map's value, beside the values of its steps."""
 
 _OPTIONAL: Final = frozenset({"if", "unless"})
 """Keys of a step that can be taken out and leave a step."""
@@ -100,7 +104,7 @@ class StepCompiler:
         types: dict[str, Type] = {}
         nodes: list[Node] = []
         for name in self._in_order(edges):
-            unknown = {root: AnyType() for root in edges[name] if root in self.steps}
+            unknown = {root: AnyType() for root in edges[name] if self._is_own(root)}
             node, types[name] = self._step(self.steps[name], {**self.around, **unknown, **types}, edges[name])
             if node is not None:
                 nodes.append(node)
@@ -108,13 +112,17 @@ class StepCompiler:
 
     def _in_order(self, edges: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         """Return the steps sorted; of each cycle the doubtful reference is refused and then overlooked."""
-        needs = {name: [root for root in roots if root in self.steps] for name, roots in edges.items()}
+        needs = {name: [root for root in roots if self._is_own(root)] for name, roots in edges.items()}
         while (ordered := order(needs)).cycles:
             for cycle in ordered.cycles:
                 here, there = cycle[0], (*cycle, cycle[0])[1]
                 needs[here].remove(there)
                 self._refuse_cycle(cycle, edges[here][there])
         return ordered.names
+
+    def _is_own(self, name: str) -> bool:
+        """True for a step of this level; one that takes a name from around is refused, and does not hide it."""
+        return name in self.steps and name not in self.around
 
     def _step(self, step: StepSpec, scope: Mapping[str, Type], edges: Mapping[str, str]) -> tuple[Node | None, Type]:
         site = self.parts.site(step, scope, (*self.path, step.name))
@@ -137,7 +145,7 @@ class StepCompiler:
             name=step.name,
             layer=kind,
             conduct=compiled.conduct,
-            needs=tuple(sorted(root for root in edges if root in self.steps or root in self.outer)),
+            needs=tuple(sorted(root for root in edges if self._is_own(root) or root in self.outer)),
             condition=None if step.if_ is None else self.parts.program(step.if_),
             inputs={name: self.parts.program(text) for name, text in compiled.inputs.items()},
             config=compiled.config,
@@ -145,7 +153,8 @@ class StepCompiler:
             map=body,
             handlers=resolve_handlers(compiled.failures, step.on, self.parts.workflow.on),
         )
-        return node, compiled.output if step.if_ is None else nullable(compiled.output)
+        may_be_null = self._check_defaults(compiled, step, site) or step.if_ is not None
+        return node, nullable(compiled.output) if may_be_null else compiled.output
 
     def _map(self, step: MapStep, site: Site) -> tuple[Compiled | None, MapPlan | None]:
         if self.outer:
@@ -164,7 +173,7 @@ class StepCompiler:
             parts=self.parts, steps=spec.steps, around=around, path=(*site.path, "map", "steps"), outer=outer
         )
         nodes, types = body.compile()
-        types = {"key": TextType(), **types}
+        types = {_KEY: TextType(), **types}
         compiled = Compiled(
             conduct="pure",
             inputs={},
@@ -192,7 +201,7 @@ class StepCompiler:
 
     def _refuse_taken_names(self) -> None:
         for name, step in self.steps.items():
-            if name in self.around or name in self.outer:
+            if name in self.around or (self.outer and name == _KEY):
                 site = self.parts.site(step, {}, (*self.path, name))
                 site.problem("name-taken", "", f"`{name}` names something else already", "choose another name")
 
@@ -203,6 +212,21 @@ class StepCompiler:
         hint = f"take `{(*cycle, cycle[0])[1]}` out of this expression"
         edit = site.removal(key) if key in _OPTIONAL else None
         site.problem("cycle", key, what, f"{hint}, or remove `{key}`" if edit else hint, edit)
+
+    def _check_defaults(self, compiled: Compiled, step: StepSpec, site: Site) -> bool:
+        """Refuse a handler's `default` that is not what the step promises; true when null may stand for its value."""
+        null = False
+        for failure in sorted(compiled.failures):
+            found = entry_of(failure, step.on, self.parts.workflow.on)
+            if found is None or found.spec.action != "default":
+                continue
+            null |= found.spec.value is None
+            wrong = None if null else next(mismatches(schema_of(compiled.output), found.spec.value), None)
+            if wrong is not None:
+                where = site if found.own else self.parts.site(None, {})
+                hint = "write a value of that form, or `null`"
+                where.problem("bad-default", f"on.{found.key}", f"not what `{step.name}` yields: {wrong}", hint)
+        return null
 
     def _refuse_unhandled(self, failures: frozenset[Failure], step: StepSpec, site: Site) -> None:
         workflow = self.parts.workflow
