@@ -1,7 +1,5 @@
 """The kinds of step: what each compiles to and how it runs. Layers are peers that share the port and nothing else."""
 
-from aie.layers.act import live_facts as receiver_facts
-from aie.layers.extract import media_type
 from aie.layers.act import receiver_facts
 from aie.layers.extract import media_type
 from aie.layers.port import (
@@ -24,7 +22,6 @@ from aie.layers.port import (
     Tools,
 )
 from aie.layers.registry import DELIVERERS, LAYERS, runtime
-from aie.layers.review import answered
 from aie.layers.review import answered
 
 __all__ = [

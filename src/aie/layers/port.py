@@ -208,9 +208,15 @@ class Deliverer(Protocol):
 class Layer(Protocol):
     """One kind of step."""
 
-    name: LayerName
-    version: int
-    """Raised only when the same step on the same input may give another output."""
+    @property
+    def name(self) -> LayerName:
+        """The key of its steps."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Raised only when the same step on the same input may give another output."""
+        ...
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Turn a written step into what `run` needs; report every mistake to `site`, None when it cannot go on."""

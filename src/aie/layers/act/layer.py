@@ -33,7 +33,7 @@ def receiver_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
 class ActLayer:
     """Hands results to receivers.
 
-    A delivered effect's value is the receiver's receipt. `file` writes `<folder>/<key>.json`; `http` posts JSON with the
+    A delivered effect is worth its receipt. `file` writes `<folder>/<key>.json`; `http` posts JSON with the
     key as `Idempotency-Key`, signed when the receiver has a secret.
     """
 
