@@ -1,0 +1,14 @@
+"""Opening the workspace that a command works on."""
+
+from pathlib import Path
+
+from aie.app import App, open_app
+from aie.cli.options import acting, find_workspace
+
+__all__ = ["opened"]
+
+
+def opened(workspace: Path | None, *, actor: str = "", tenant: str = "") -> App:
+    """Open the workspace named, or the nearest one; use it as `with opened(…) as app`."""
+    root = find_workspace(workspace)
+    return open_app(root, actor=acting(actor), tenant=tenant) if tenant else open_app(root, actor=acting(actor))
