@@ -1,0 +1,228 @@
+"""The composition root: from a workspace's folder to a store, a journal and the ports that runs need."""
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Final
+
+from aie.config import ModelsSpec, Settings, load_models, load_settings
+from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
+from aie.errors import NotFound, StoreBusy, Unavailable
+from aie.layers import DELIVERERS, LAYERS, receiver_facts
+from aie.records import Journal, PlainKeys, Store, open_store, seal
+from aie.releases import load_release
+from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Worker, dbos_engine, listener_for
+
+__all__ = ["App", "Executor", "open_app"]
+
+_POOL: Final = 32
+"""Threads for steps that block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An open workspace. Close it: `with open_app(root) as app`."""
+
+    root: Path
+    settings: Settings
+    tenant: str
+    actor: str
+    """Who does what this process does; recorded with every decision."""
+    store: Store
+    journal: Journal
+    services: Services
+    _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
+
+    def __enter__(self) -> "App":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    @property
+    def store_folder(self) -> Path | None:
+        """Folder of a SQLite store; None on Postgres."""
+        return _sqlite_folder(self.root, _store_url(self.root, self.settings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """This process as the executor of the store (one of them, on Postgres)."""
+
+    app: App
+    """The app under the executor's identity."""
+    worker: Worker
+
+
+def open_app(
+    root: Path, *, tenant: str = "default", actor: str = "", clock: Clock | None = None, ids: Ids | None = None
+) -> App:
+    """Open a workspace. Only `aie.yaml` is read: what runs is in the store, so a half-edited workflow hinders nobody.
+
+    Raises:
+        ConfigError: `aie.yaml` has mistakes.
+        Unavailable: the store's address is in an environment variable that is not set.
+        StoreError: the store cannot be opened.
+    """
+    root = root.resolve()
+    settings = load_settings(root)
+    if tenant not in settings.tenants:
+        raise NotFound(f"there is no tenant {tenant!r}", hints=(f"aie.yaml names: {', '.join(settings.tenants)}",))
+    clock = clock or SystemClock()
+    ids = ids or RandomIds(clock)
+    url = _store_url(root, settings)
+    closing = contextlib.ExitStack()
+    with contextlib.ExitStack() as undo:
+        keys = (_sqlite_folder(root, url) or root / ".aie") / "keys.json"
+        store = open_store(url, clock=clock, keys=PlainKeys(keys))
+        undo.callback(store.close)
+        journal = Journal(store, ids.new("writer"))
+        journal.start()
+        undo.callback(journal.stop)
+        pool = ThreadPoolExecutor(max_workers=_POOL, thread_name_prefix="aie-step")
+        undo.callback(pool.shutdown, wait=False, cancel_futures=True)
+        closing = undo.pop_all()
+    services = Services(
+        store=store,
+        journal=journal,
+        releases=Releases(lambda of, name: load_release(store, name, tenant=of)),
+        layers=LAYERS,
+        clock=clock,
+        ids=ids,
+        executor="",
+        engine=settings.engine,
+        pool=pool,
+        live=LiveFacts(root),
+        secret=_secret,
+        deliverers=DELIVERERS,
+    )
+    return App(
+        root=root,
+        settings=settings,
+        tenant=tenant,
+        actor=actor or os.environ.get("AIE_ACTOR", "") or getpass.getuser(),
+        store=store,
+        journal=journal,
+        services=services,
+        _closing=closing,
+    )
+
+
+@contextlib.contextmanager
+def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None] | None = None) -> Iterator[Executor]:
+    """Be an executor of the store until the block ends: recover what is there, claim, execute, beat, seal.
+
+    Raises:
+        StoreBusy: another process is the executor of this SQLite store.
+    """
+    with contextlib.ExitStack() as stack:
+        if app.store_folder is not None:
+            stack.enter_context(_sole_executor(app.store_folder))
+        executor = app.services.ids.new("exec")
+        app = replace(app, services=replace(app.services, executor=executor))
+        worker = Worker(app.services, _engine(app, executor), pace=pace, on_lost=on_lost)
+        listener: Listener = listener_for(app.store, app.store_folder)
+        worker.start()
+        stack.callback(seal, app.store)
+        stack.callback(worker.stop)
+        listener.start(worker.wake)
+        stack.callback(listener.stop)
+        yield Executor(app=app, worker=worker)
+
+
+class LiveFacts:
+    """Facts that permit or cost, as the workspace's files say now; read again when a file changes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._models = ModelsSpec()
+        self._settings: Settings | None = None
+
+    def __call__(self, component: str) -> Mapping[str, JSON]:
+        """Return the live facts of `"<kind>:<name>"`; of a component that has none, nothing.
+
+        Raises:
+            NotFound: the files no longer name it.
+        """
+        kind, _, name = component.partition(":")
+        if kind == "receiver":
+            if self._settings is None or self._changed("aie.yaml"):
+                self._settings = load_settings(self._root)
+            if name not in self._settings.receivers:
+                raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
+            return receiver_facts(self._settings.receivers[name], self._root)
+        if self._changed("models.yaml"):
+            self._models = load_models(self._root)
+        entry = self._models.models.get(name)
+        return {} if entry is None else entry.live()
+
+    def _changed(self, file: str) -> bool:
+        try:
+            stat = (self._root / file).stat()
+        except OSError:
+            return False
+        now = (stat.st_mtime_ns, stat.st_size)
+        before = self._seen.get(file)
+        self._seen[file] = now
+        return before != now
+
+
+def _engine(app: App, executor: str) -> Engine:
+    if app.settings.engine == "local":
+        return LocalEngine()
+    folder = app.store_folder
+    url = _store_url(app.root, app.settings) if folder is None else f"sqlite:///{folder / 'dbos.db'}"
+    return dbos_engine(url, executor)
+
+
+@contextlib.contextmanager
+def _sole_executor(folder: Path) -> Iterator[IO[str]]:
+    """Hold the lock that makes this process the one executor of a SQLite store; the system drops it when we die."""
+    with (folder / "executor.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise StoreBusy(
+                f"another process executes the runs of this store (process {holder})",
+                hints=("`aie run` hands its work to that process; stop it to execute here",),
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(os.getpid()))
+        file.flush()
+        yield file
+
+
+def _store_url(root: Path, settings: Settings) -> str:
+    url = settings.store
+    if url.startswith("env:"):
+        name = url.removeprefix("env:")
+        url = os.environ.get(name, "")
+        if not url:
+            raise Unavailable(
+                f"aie.yaml takes the store's address from ${name}, which is not set", hints=(f"export {name}=…",)
+            )
+    if url.startswith("sqlite:///"):
+        return f"sqlite:///{(root / url.removeprefix('sqlite:///')).resolve()}"
+    return url
+
+
+def _sqlite_folder(root: Path, url: str) -> Path | None:
+    return (root / url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else None
+
+
+def _secret(reference: str) -> str:
+    kind, _, name = reference.partition(":")
+    value = os.environ.get(name) if kind == "env" else None
+    if value is None:
+        raise Unavailable(f"the secret {reference} is not set", hints=(f"export {name}=…",))
+    return value

@@ -1,0 +1,202 @@
+"""Run workflows: submit, wait until a run rests, work as a worker."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from aie.app.inputs import Given, prepare
+from aie.app.opening import App, Executor, executing
+from aie.errors import NotFound, StoreBusy
+from aie.records import Recorded, RunFilter, RunRow
+from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
+from aie.releases import find_release
+from aie.runs import PostgresListener, Relation, Submission, Submitted, cancel, migrate, retry, ring, socket_path, submit
+
+__all__ = ["RESTING", "Runner", "cancel_run", "choose_release", "migrate_run", "resting", "retry_runs", "runner"]
+
+RESTING: Final = frozenset({"waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
+"""States in which nothing happens until something outside does."""
+
+
+class Runner:
+    """Submits runs and waits for them, as the store's executor or beside it."""
+
+    def __init__(self, app: App, executor: Executor | None) -> None:
+        self.app = app if executor is None else executor.app
+        self.executor = executor
+        """None: another process executes, this one submits and waits."""
+        self._rested: set[str] = set()
+        self._changed = threading.Condition()
+        self.app.journal.on_commit(self._committed)
+
+    def submit(
+        self,
+        given: Given,
+        release: str,
+        *,
+        environment: str = "",
+        key: str = "",
+        queue: str = "interactive",
+        relation: Relation = "",
+    ) -> Submitted:
+        """Accept one input as a run of this release.
+
+        Raises:
+            InputError: the input is not what the workflow takes; nothing was stored of it.
+            Conflict: the case has another run.
+        """
+        loaded = self.app.services.releases.get(self.app.tenant, release)
+        wanted = Submission(
+            tenant=self.app.tenant,
+            release=release,
+            environment=environment,
+            input=prepare(self.app, loaded, given),
+            actor=self.app.actor,
+            key=key,
+            queue=queue,
+            relation=relation,
+        )
+        if self.executor is not None:
+            return self.executor.worker.submit(wanted)
+        submitted = submit(self.app.services, wanted)
+        self.wake(submitted.run)
+        return submitted
+
+    def wake(self, run: str) -> None:
+        """Tell whoever executes that there is news of a run; on Postgres the commit itself tells."""
+        if self.executor is not None:
+            self.executor.worker.wake(run)
+        elif self.app.store_folder is not None:
+            ring(socket_path(self.app.store_folder), run)
+
+    def wait(self, run: str, timeout: float | None = None) -> RunRow:
+        """Return the run once it rests, or as it is after `timeout` seconds."""
+        until = None if timeout is None else time.monotonic() + timeout
+        pause = 0.002
+        while True:
+            row = self.app.store.run(run, tenant=self.app.tenant)
+            if row is None:
+                raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
+            left = None if until is None else until - time.monotonic()
+            if row.state in RESTING or (left is not None and left <= 0):
+                return row
+            longest = 1.0 if self.executor is not None else pause
+            pause = min(pause * 1.5, 0.05)
+            with self._changed:
+                if run not in self._rested:
+                    self._changed.wait(longest if left is None else min(left, longest))
+                self._rested.discard(run)
+
+    def news(self, run: str) -> None:
+        """Take note that a run may rest: called by whoever hears of it."""
+        with self._changed:
+            self._rested.add(run)
+            self._changed.notify_all()
+
+    def _committed(self, recorded: list[Recorded]) -> None:
+        for each in recorded:
+            if isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime):
+                self.news(each.stream)
+
+
+class runner:  # noqa: N801 — used as `with runner(app) as r`
+    """Open a runner: this process executes, unless another one executes this SQLite store (then it is asked).
+
+    Args:
+        app: an open workspace.
+        execute: False never executes, even when nobody else does.
+    """
+
+    def __init__(self, app: App, *, execute: bool = True) -> None:
+        self._app = app
+        self._execute = execute
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Runner:
+        executor = None
+        if self._execute:
+            try:
+                executor = self._stack.enter_context(executing(self._app))
+            except StoreBusy:
+                executor = None
+        made = Runner(self._app, executor)
+        if executor is None and self._app.store_folder is None:
+            listener = PostgresListener(self._app.store)
+            listener.start(made.news)
+            self._stack.callback(listener.stop)
+        return made
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def choose_release(app: App, workflow: str, *, environment: str = "", release: str = "") -> tuple[str, str]:
+    """Return release id and environment for new runs: as named, else the stable release of the environment.
+
+    Without either, the last environment that `aie.yaml` names decides (production, as a rule), and before anything was
+    promoted, the latest release of the workflow.
+
+    Raises:
+        NotFound: the workflow has no release, or the environment points at none.
+    """
+    if release:
+        return find_release(app.store, release, tenant=app.tenant).id, ""
+    chosen = environment or app.settings.environments[-1]
+    if chosen not in app.settings.environments:
+        raise NotFound(f"there is no environment {chosen!r}", hints=(f"aie.yaml names: {', '.join(app.settings.environments)}",))
+    pointers = app.store.environment(app.tenant, workflow, chosen)
+    if "stable" in pointers:
+        return pointers["stable"], chosen
+    if environment:
+        raise NotFound(f"{environment} points at no release of {workflow}", hints=(f"aie promote {workflow} {environment}",))
+    rows = app.store.releases(app.tenant, workflow=workflow, limit=1)
+    if not rows:
+        raise NotFound(f"there is no release of {workflow}", hints=(f"aie release {workflow}",))
+    return rows[0].id, ""
+
+
+def resting(runner: Runner, runs: Iterable[str], timeout: float | None = None) -> Iterator[RunRow]:
+    """Yield each run once it rests, in the order given."""
+    for run in runs:
+        yield runner.wait(run, timeout)
+
+
+def cancel_run(runner: Runner, run: str, reason: str) -> None:
+    """Ask for a run to stop.
+
+    Raises:
+        NotFound, Conflict: there is no such run, or it has ended.
+    """
+    app = runner.app
+    cancel(app.services, app.tenant, run, actor=app.actor, reason=reason)
+    runner.wake(run)
+
+
+def retry_runs(runner: Runner, where: RunFilter, *, dry_run: bool, limit: int = 1000) -> list[RunRow]:
+    """Continue failed runs from their failed step; return them (with `dry_run`, those that would be)."""
+    app = runner.app
+    failed: list[RunRow] = []
+    after = ""
+    while len(failed) < limit:
+        page = app.store.runs(where, limit=200, after=after)
+        failed.extend(row for row in page.rows if row.state in ("failed", "dead"))
+        after = page.after
+        if not after:
+            break
+    for row in failed[:limit] if not dry_run else ():
+        retry(app.services, app.tenant, row.id, actor=app.actor)
+        runner.wake(row.id)
+    return failed[:limit]
+
+
+def migrate_run(runner: Runner, run: str, reason: str) -> None:
+    """Move a run that waits for a runtime to this process's layer versions, audited.
+
+    Raises:
+        NotFound, Conflict, InputError: there is no such run, it does not wait, or no reason is given.
+    """
+    app = runner.app
+    migrate(app.services, app.tenant, run, actor=app.actor, reason=reason)
+    runner.wake(run)

@@ -1,0 +1,23 @@
+"""Train the models that `models.yaml` declares; a release never trains."""
+
+import os
+from pathlib import Path
+
+from aie.config import load_workspace
+from aie.models import TrainingReport, train_model, write_trained
+
+__all__ = ["train"]
+
+
+def train(root: Path, model: str) -> tuple[Path, TrainingReport]:
+    """Train one model, write its artefact and return the file with the report.
+
+    Raises:
+        ConfigError: the workspace's files have mistakes.
+        NotFound: no such model, or not one that is trained.
+        InputError: its dataset cannot teach it.
+        Unavailable: the extra `train` is not installed.
+    """
+    workspace = load_workspace(root)
+    trained = train_model(workspace, model, environ=os.environ)
+    return write_trained(workspace, model, trained), trained.report
