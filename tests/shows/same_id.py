@@ -19,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
@@ -246,13 +248,10 @@ def _interpreter(minor: str) -> str | None:
 @contextmanager
 def _broken(control: bool) -> Iterator[None]:
     """In the control, digest contents without regard to case, so that some flips go unseen."""
-    sound: Callable[[bytes], str] = release.digest_bytes
-    digests: Mapping[bool, Callable[[bytes], str]] = {True: lambda content: sound(content.lower()), False: sound}
-    release.digest_bytes = digests[control]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        if control:
+            patch.setattr(release, "digest_bytes", lambda content: digest_bytes(content.lower()))
         yield
-    finally:
-        release.digest_bytes = sound
 
 
 if __name__ == "__main__":

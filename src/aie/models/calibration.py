@@ -47,7 +47,8 @@ def choose_threshold(
 ) -> Chosen:
     """Return the threshold that accepts most while at most `rate` of the accepted is wrong.
 
-    The rate is that of these very examples; texts whose mix differs realise another one.
+    It stands half-way to the next lower confidence, so that no decision sits on its edge. The rate is that of these very
+    examples; texts whose mix differs realise another one.
     """
     ranked = sorted(
         (
@@ -61,9 +62,9 @@ def choose_threshold(
     errors = 0
     for count, (confidence, wrong) in enumerate(ranked, 1):
         errors += wrong
-        last_of_its_confidence = count == len(ranked) or ranked[count][0] != confidence
-        if last_of_its_confidence and errors <= rate * count:
-            best = replace(best, threshold=confidence, accepted=count, errors=errors)
+        below = ranked[count][0] if count < len(ranked) else confidence - 1
+        if below < confidence and errors <= rate * count:
+            best = replace(best, threshold=(below + confidence + 1) // 2, accepted=count, errors=errors)
     return best
 
 

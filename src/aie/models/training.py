@@ -1,7 +1,7 @@
 """Fitting text classifiers: the same examples, recipe and seed give the same artefact.
 
 One linear support vector machine a label (liblinear's dual coordinate descent: seeded, single-threaded, no BLAS), over
-the features that inference computes. What is kept is eight-bit integers; they are compared with the machine's own
+the features that inference computes. What is kept is sixteen-bit integers; they are compared with the machine's own
 weights before anything is returned. Chances and the threshold come from validation examples that fitting never sees.
 """
 
@@ -35,7 +35,7 @@ ANALYSES: Final = {
     "words+chars": Analysis(words=2, chars=(2, 4)),
 }
 DRIFT: Final = 0.005
-"""Share of validation decisions that eight-bit weights may change before training is refused."""
+"""Share of validation decisions that rounded weights may change before training is refused."""
 _ENOUGH: Final = 2
 """Training examples a label needs."""
 
@@ -73,7 +73,7 @@ class TrainingReport:
     errors: int
     """Wrong ones among them."""
     changed: int
-    """Validation decisions that eight-bit weights changed."""
+    """Validation decisions that rounded weights changed."""
     cpu_ms: int
     peak_mb: int
     """Largest resident size of the process so far."""
@@ -112,7 +112,7 @@ def train_text_classifier(train: Sequence[Example], val: Sequence[Example], spec
     """Fit a classifier on `train` and calibrate it on `val`.
 
     Raises:
-        InputError: too few labelled examples, or eight-bit weights decide too differently.
+        InputError: too few labelled examples, or rounded weights decide too differently.
         Unavailable: scikit-learn is not installed.
     """
     started = time.process_time_ns()
@@ -138,7 +138,7 @@ def train_text_classifier(train: Sequence[Example], val: Sequence[Example], spec
     changed = sum(_differ(kept, judge.decide(row)) for kept, row in zip(decided, exact.tolist(), strict=True))
     if changed > DRIFT * len(judged):
         raise InputError(
-            f"eight-bit weights change {changed} of {len(judged)} validation decisions, more than {DRIFT:.1%}",
+            f"rounded weights change {changed} of {len(judged)} validation decisions, more than {DRIFT:.1%}",
             hints=("give more training examples, or a lower `strength`",),
         )
     evidence: JSON = {"cases": chosen.cases, "accepted": chosen.accepted, "errors": chosen.errors}
