@@ -90,17 +90,23 @@ def _check_coverage(
             whole = False
             continue
         rows = leaves.get(place, {})
-        for seq in range(each.first, each.last + 1):
-            count += 1
-            leaf = rows.get(seq)
-            if leaf is None:
-                whole = False
-                message = f"one of the sealed {each.kind} is missing"
-                findings.append(
-                    Finding(kind="missing", message=message, tenant=block.tenant, writer=each.writer, writer_seq=seq)
-                )
-            else:
-                found.append(leaf)
+        span = each.last - each.first + 1
+        count += span
+        # A range that claims more rows than there are must not keep the check counting.
+        missing = span - (
+            sum(seq in rows for seq in range(each.first, each.last + 1))
+            if span <= len(rows)
+            else sum(each.first <= seq <= each.last for seq in rows)
+        )
+        if missing:
+            whole = False
+            first = next(seq for seq in range(each.first, each.last + 1) if seq not in rows)
+            message = f"{missing} of the {each.kind} sealed by block {block.height} are missing, this the first"
+            findings.append(
+                Finding(kind="missing", message=message, tenant=block.tenant, writer=each.writer, writer_seq=first)
+            )
+        else:
+            found.extend(rows[seq] for seq in range(each.first, each.last + 1))
         chain.covered[place] = each.last
     if whole and merkle_root(found) != block.root:
         findings.append(_finding(block.tenant, f"the rows under block {block.height} are not those that were sealed"))

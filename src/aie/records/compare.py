@@ -26,7 +26,7 @@ def compare_projections(source: Source) -> list[Finding]:
         try:
             for desk, _ in desks(_listed(rows)):
                 _collect(expected, desk)
-        except (AieError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (AieError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             message = f"the stream cannot be projected: {type(error).__name__}"
             findings.append(Finding(kind="unreadable", message=message, stream=stream))
     for table in tables.PROJECTIONS:

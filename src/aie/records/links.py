@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Engine, Table
+from sqlalchemy import Engine, PoolProxiedConnection, Table
 
-__all__ = ["Link", "PostgresLink", "SqliteLink", "insert_text", "link_to"]
+__all__ = ["Link", "PostgresLink", "SqliteLink", "insert_text", "link_on", "link_to"]
 
 Rows = Sequence[Sequence[Any]]
 
@@ -74,8 +74,8 @@ def insert_text(table: Table) -> str:
 class SqliteLink:
     """SQLite: one writer at a time, so the transaction takes the write lock when it begins."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._pooled = engine.raw_connection()
+    def __init__(self, pooled: PoolProxiedConnection) -> None:
+        self._pooled = pooled
         self._cursor: Any = self._pooled.cursor()
 
     def begin(self) -> None:
@@ -128,8 +128,8 @@ class SqliteLink:
 class PostgresLink:
     """Postgres through psycopg."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._pooled = engine.raw_connection()
+    def __init__(self, pooled: PoolProxiedConnection) -> None:
+        self._pooled = pooled
         self._cursor: Any = self._pooled.cursor()
 
     def begin(self) -> None:
@@ -193,7 +193,12 @@ _LINKS: Final[dict[str, type[SqliteLink] | type[PostgresLink]]] = {"sqlite": Sql
 
 def link_to(engine: Engine) -> Link:
     """Check out one connection of the engine for writing."""
-    return _LINKS[engine.dialect.name](engine)
+    return link_on(engine.raw_connection(), engine.dialect.name)
+
+
+def link_on(pooled: PoolProxiedConnection, dialect: str) -> Link:
+    """Write on a connection that is checked out already."""
+    return _LINKS[dialect](pooled)
 
 
 @lru_cache(maxsize=256)

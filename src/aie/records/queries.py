@@ -60,6 +60,7 @@ class ReviewFilter:
     state: str | None = "open"
     desk: str | None = None
     run: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def list_runs(connection: Connection, where: RunFilter, *, limit: int, after: st
 def list_reviews(connection: Connection, where: ReviewFilter, *, limit: int, after: str) -> Page[ReviewRow]:
     """Return reviews, last opened first."""
     table = tables.reviews
-    query = _equal(table, tenant=where.tenant, state=where.state, desk=where.desk, run=where.run)
+    query = _equal(table, tenant=where.tenant, state=where.state, desk=where.desk, run=where.run, id=where.id)
     rows, token = _page(connection, query, table, "opened_at", limit=limit, after=after)
     return Page(rows=tuple(ReviewRow(**row) for row in rows), after=token)
 

@@ -13,7 +13,7 @@ from aie.records.projection import Desk, project
 from aie.records.rows import Recorded
 from aie.records.store import Store
 
-__all__ = ["STREAM_COLUMNS", "desks", "rebuild"]
+__all__ = ["STREAM_COLUMNS", "desks", "rebuild", "refill"]
 
 STREAM_COLUMNS: Final = ("stream", "n", "tenant", "writer", "writer_seq", "type", "at", "segment", "epoch", "body")
 """All that a projection may rest on: it never reads a private payload, so erased runs project as before."""
@@ -23,15 +23,20 @@ _CHUNK: Final = 5_000
 
 def rebuild(store: Store) -> int:
     """Drop and refill every projection in one transaction; return the number of events read. Writers wait."""
-    read = 0
     with store.transaction("rebuild") as link:
         if store.dialect == "postgresql":
             link.run("LOCK TABLE events IN SHARE MODE")
-        for table in tables.PROJECTIONS:
-            link.run(f"DELETE FROM {table.name}")
-        for desk, count in desks(_events(link)):
-            write_desk(link, desk)
-            read += count
+        return refill(link)
+
+
+def refill(link: Link) -> int:
+    """Drop and refill within the link's transaction."""
+    read = 0
+    for table in tables.PROJECTIONS:
+        link.run(f"DELETE FROM {table.name}")
+    for desk, count in desks(_events(link)):
+        write_desk(link, desk)
+        read += count
     return read
 
 

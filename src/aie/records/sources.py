@@ -2,19 +2,20 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from sqlalchemy import Connection, LargeBinary, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Table, Text, literal_column, select
+from sqlalchemy.exc import DBAPIError
 
-from aie.errors import InputError
+from aie.errors import InputError, IntegrityError
 from aie.records import tables
 from aie.records.keys import KeyProvider
 from aie.records.store import Store
 
-__all__ = ["ExportSource", "Row", "Source", "StoreSource", "export_records", "open_export", "read_store"]
+__all__ = ["ExportSource", "Row", "Source", "StoreSource", "TypedSource", "export_records", "open_export", "read_store"]
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -69,8 +70,49 @@ class StoreSource:
         return self._ordered(tables.events, ("stream", "n"))
 
     def _ordered(self, table: Table, names: tuple[str, ...]) -> Iterator[Row]:
-        query = select(table).order_by(*(table.c[name] for name in names))
-        yield from self._connection.execution_options(yield_per=1000).execute(query).mappings()  # type: ignore[misc]
+        # Columns without their types: a value that does not fit its type must reach the check, not fail the read.
+        columns: list[ColumnElement[Any]] = [literal_column(column.name).label(column.name) for column in table.columns]
+        query = select(*columns).select_from(table).order_by(*(literal_column(name) for name in names))
+        try:
+            found = self._connection.execution_options(yield_per=1000).execute(query)
+            yield from found.mappings()  # type: ignore[misc]
+        except DBAPIError as error:
+            raise IntegrityError(f"the table {table.name} cannot be read: {type(error.orig).__name__}") from error
+
+
+class TypedSource:
+    """Rows whose values fit their columns; the others are told to `refuse` and left out."""
+
+    def __init__(self, source: Source, refuse: Callable[[Table, Row, str], None]) -> None:
+        self._source = source
+        self._refuse = refuse
+        self.provider = source.provider
+        self.public_key = source.public_key
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """Yield the rows of a table that can be read."""
+        return self._fitting(table, self._source.rows(table))
+
+    def streams(self) -> Iterator[Row]:
+        """Yield the events that can be read, by stream."""
+        return self._fitting(tables.events, self._source.streams())
+
+    def _fitting(self, table: Table, rows: Iterator[Row]) -> Iterator[Row]:
+        expected = [(column.name, _python_type(column), bool(column.nullable)) for column in table.columns]
+        for row in rows:
+            for name, kind, nullable in expected:
+                value = row[name]
+                if not (isinstance(value, kind) or (nullable and value is None)):
+                    self._refuse(table, row, name)
+                    break
+            else:
+                yield row
+
+
+def _python_type(column: Column[Any]) -> type:
+    if isinstance(column.type, LargeBinary):
+        return bytes
+    return str if isinstance(column.type, Text) else int
 
 
 class ExportSource:

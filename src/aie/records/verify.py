@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Table
+
 from aie.core import digest_bytes
 from aie.errors import AieError
 from aie.records import tables
@@ -18,7 +20,7 @@ from aie.records.checks import Finding, check_blocks
 from aie.records.compare import compare_projections
 from aie.records.events import KeyDestroyed, ReleaseCreated
 from aie.records.leaf import blob_header, event_header, leaf_of, salt_of
-from aie.records.sources import Row, Source
+from aie.records.sources import Row, Source, TypedSource
 from aie.records.vault import key_context
 
 __all__ = ["Report", "verify"]
@@ -69,7 +71,7 @@ class Report:
 @dataclass(slots=True)
 class _Work:
     source: Source
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding]
     leaves: dict[WriterKey, dict[int, bytes]] = field(default_factory=dict)
     salt_keys: dict[str, bytes] = field(default_factory=dict)
     used_keys: dict[str, str] = field(default_factory=dict)
@@ -87,7 +89,15 @@ def verify(source: Source, head: Heads | None = None, *, public_key: bytes | Non
         head: a saved head; its key is trusted over the one of the source.
         public_key: key to trust when neither keys nor a saved head are at hand.
     """
-    work = _Work(source)
+    findings: list[Finding] = []
+
+    def refuse(table: Table, row: Row, name: str) -> None:
+        message = f"{name} of a row of {table.name} holds no value of its type"
+        at = {key: row[key] for key in ("tenant", "stream", "writer") if isinstance(row.get(key), str)}
+        findings.append(Finding(kind="unreadable", message=message, **at))
+
+    source = TypedSource(source, refuse)
+    work = _Work(source, findings)
     events = sum(1 for _ in _check_rows(work, "events", event_header))
     blobs = sum(1 for _ in _check_rows(work, "blobs", blob_header))
     _check_streams(work)
@@ -107,7 +117,7 @@ def verify(source: Source, head: Heads | None = None, *, public_key: bytes | Non
         anchored_up_to=anchored,
         unsealed=sum(1 for place, seqs in work.leaves.items() for seq in seqs if seq > chain.covered.get(place, 0)),
         keyed=source.provider is not None,
-        findings=tuple(work.findings),
+        findings=tuple(dict.fromkeys(work.findings)),
     )
 
 
@@ -220,7 +230,7 @@ def _bodies(source: Source, type_: str) -> Iterator[tuple[Row, dict[str, Any]]]:
         if row["type"] == type_:
             try:
                 body = json.loads(row["body"])
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(body, dict):
                 yield row, body
