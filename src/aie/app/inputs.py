@@ -58,7 +58,9 @@ def parse_input(content: bytes, name: str) -> dict[str, JSON]:
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8", hints=("save it as UTF-8",)) from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{name}:{error.lineno}:{error.colno}: {error.msg.lower()}", hints=("an input is one JSON object",)) from error
+        raise InputError(
+            f"{name}:{error.lineno}:{error.colno}: {error.msg.lower()}", hints=("an input is one JSON object",)
+        ) from error
     except RecursionError as error:
         raise InputError(f"{name} is nested too deeply") from error
     except ValueError as error:
@@ -86,8 +88,10 @@ def prepare(app: App, loaded: Loaded, given: Given) -> dict[str, JSON]:
     data = cast("dict[str, JSON]", _stored(app, subject, schema, dict(given.data), given))
     wrong = [str(each) for each in mismatches(schema, data)]
     if wrong:
-        shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")  # noqa: PLR2004
-        raise InputError(f"{given.name} is not what {plan.workflow} takes: {shown}", hints=("`aie schema` shows the input's schema",))
+        shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        raise InputError(
+            f"{given.name} is not what {plan.workflow} takes: {shown}", hints=("`aie schema` shows the input's schema",)
+        )
     return data
 
 
@@ -111,7 +115,10 @@ def _document(app: App, subject: str, path: str, given: Given) -> JSON:
         content = file.read_bytes()
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "not a path").lower()
-        raise InputError(f"{given.name}: the document {path!r} cannot be read: {reason}", hints=("paths start at the input's folder",)) from error
+        raise InputError(
+            f"{given.name}: the document {path!r} cannot be read: {reason}",
+            hints=("paths start at the input's folder",),
+        ) from error
     ref = app.store.put_blob(app.tenant, subject, content)
     return Document(ref=ref, name=file.name, media_type=media_type(content), size=len(content)).to_json()
 

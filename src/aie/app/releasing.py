@@ -69,7 +69,9 @@ def plan_workflow(app: App, workflow: str, *, environment: str = "") -> PlanRepo
         ConfigError: the files have mistakes.
     """
     before = _before(app, workflow, environment)
-    return plan_release(load_workspace(app.root), workflow, load_release(app.store, before, tenant=app.tenant) if before else None)
+    return plan_release(
+        load_workspace(app.root), workflow, load_release(app.store, before, tenant=app.tenant) if before else None
+    )
 
 
 def lock_release(app: App, workflow: str) -> Locked:

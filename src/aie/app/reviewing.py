@@ -74,7 +74,10 @@ def decide(
     review = show_review(app, name)
     allowed = app.settings.desks[review.row.desk].reviewers if review.row.desk in app.settings.desks else ()
     if allowed and app.actor not in allowed:
-        raise Denied(f"{app.actor} does not decide at {review.row.desk}", hints=(f"--actor {allowed[0]}", "aie.yaml names the reviewers"))
+        raise Denied(
+            f"{app.actor} does not decide at {review.row.desk}",
+            hints=(f"--actor {allowed[0]}", "aie.yaml names the reviewers"),
+        )
     if decision == "reject" and not reason:
         raise InputError("a rejection needs a reason", hints=("--reason '…'",))
     if decision == "correct" and not values:

@@ -27,7 +27,9 @@ def canonical(value: object) -> bytes:
     wide = _check(value, 0)
     if wide:
         value = _in_utf16_order(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=not wide, check_circular=False).encode()
+    return json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), sort_keys=not wide, check_circular=False
+    ).encode()
 
 
 def digest_json(value: object) -> str:

@@ -229,5 +229,3 @@ class Layer(Protocol):
             StepFailure: with a class among `Compiled.failures`.
         """
         ...
-
-

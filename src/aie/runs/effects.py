@@ -54,9 +54,7 @@ def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: b
     place = context.loaded.index.place(event.path)
     deliverer = context.services.deliverers[place.node.layer]
     tools = tools_for(context, _NoAttempts())  # type: ignore[arg-type]
-    delivery = Delivery(
-        key=event.key, body=event.request, receiver=event.receiver, config=place.node.config
-    )
+    delivery = Delivery(key=event.key, body=event.request, receiver=event.receiver, config=place.node.config)
     try:
         receipt: JSON | None = deliverer.reconcile(delivery, tools) if ask_first else None
         if receipt is None:
@@ -117,7 +115,9 @@ def repeat_of(context: RunContext, event: EffectQueued) -> Event | None:
         return None
     row = rows[0]
     if row.state != "delivered":
-        return failed(event.path, Failure.RECEIVER_REFUSED, f"run {row.run} of the same case owes this effect: {row.state}")
+        return failed(
+            event.path, Failure.RECEIVER_REFUSED, f"run {row.run} of the same case owes this effect: {row.state}"
+        )
     return value_event(context, event.path, {"delivered_by": row.run}, Labels(), report={"key": event.key})
 
 

@@ -230,14 +230,5 @@ class Finish:
 
 
 Command = (
-    RunStep
-    | ExpandMap
-    | GatherMap
-    | UseDefault
-    | OpenReview
-    | ResolveReview
-    | CompleteEffect
-    | Forfeit
-    | Wait
-    | Finish
+    RunStep | ExpandMap | GatherMap | UseDefault | OpenReview | ResolveReview | CompleteEffect | Forfeit | Wait | Finish
 )

@@ -15,7 +15,18 @@ from aie.runs.scope import Scope, scope_of
 from aie.runs.services import Loaded, Services
 from aie.runs.state import State, Status
 
-__all__ = ["RunContext", "default_value", "effect_value", "expand_map", "failed", "gather_map", "perform", "result_of", "tools_for", "value_event"]
+__all__ = [
+    "RunContext",
+    "default_value",
+    "effect_value",
+    "expand_map",
+    "failed",
+    "gather_map",
+    "perform",
+    "result_of",
+    "tools_for",
+    "value_event",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +72,9 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         skipped = _skipped_need(context, state, place)
         scope = scope_of(context.loaded, state, place)
         if skipped or (node.condition is not None and not scope.truth(node.condition)):
-            return StepSkipped(path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false")
+            return StepSkipped(
+                path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false"
+            )
         inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
         task = Task(path=path, config=node.config, inputs=inputs, workflow=context.workflow, time_left_ms=time_left_ms)
         outcome = context.services.layers[node.layer].run(task, tools_for(context, attempts))
@@ -95,14 +108,18 @@ def expand_map(context: RunContext, state: State, path: str) -> Event:
         skipped = _skipped_need(context, state, place)
         scope = scope_of(context.loaded, state, place)
         if skipped or (node.condition is not None and not scope.truth(node.condition)):
-            return StepSkipped(path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false")
+            return StepSkipped(
+                path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false"
+            )
         if body is None:
             raise StepFailure(Failure.INTERNAL, f"{path} is not a map")
         over = scope.evaluate(body.over)
         if not isinstance(over.data, list):
             raise StepFailure(Failure.INVALID_INPUT, f"{body.over} is not a list")
         if len(over.data) > body.at_most:
-            raise StepFailure(Failure.TOO_LARGE, f"{body.over} has {len(over.data)} items, at most {body.at_most} are allowed")
+            raise StepFailure(
+                Failure.TOO_LARGE, f"{body.over} has {len(over.data)} items, at most {body.at_most} are allowed"
+            )
         keys = [_key(context.loaded, body.key, body.as_, item, index) for index, item in enumerate(over.data)]
         if len(set(keys)) < len(keys):
             raise StepFailure(Failure.INVALID_INPUT, "two items of the map have the same key")

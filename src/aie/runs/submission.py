@@ -146,10 +146,14 @@ def decide_review(services: Services, tenant: str, run: str, decided: ReviewDeci
         row = present(locked)
         review = locked.reviews.get(decided.review)
         if review is None:
-            raise NotFound(f"run {run} has no review {decided.review}", hints=("`aie review list` shows the open ones",))
+            raise NotFound(
+                f"run {run} has no review {decided.review}", hints=("`aie review list` shows the open ones",)
+            )
         if review.state != "open":
             by = f" by {review.actor}" if review.actor else ""
-            raise Conflict(f"review {review.id} is {review.state}{by}", hints=("`aie review show` tells what was decided",))
+            raise Conflict(
+                f"review {review.id} is {review.state}{by}", hints=("`aie review show` tells what was decided",)
+            )
         if review.shown_hash != decided.shown_hash:
             raise Conflict("the page you decided on is not the one shown now", hints=("look at the review again",))
         return [decided, *_wake(locked, row.segment, "decided")]
@@ -183,7 +187,9 @@ def retry(services: Services, tenant: str, run: str, *, actor: str) -> list[Reco
     def decide(locked: Locked) -> Sequence[Event]:
         row = present(locked)
         if row.state not in ("failed", "dead"):
-            raise Conflict(f"run {run} has not failed: {row.state}", hints=("`aie runs --state failed` lists those that did",))
+            raise Conflict(
+                f"run {run} has not failed: {row.state}", hints=("`aie runs --state failed` lists those that did",)
+            )
         return [
             RunRetried(actor=actor, path=row.failed_path),
             SegmentQueued(segment=row.segment + 1, why="retried"),

@@ -87,7 +87,9 @@ def make_pdf(*pages: str) -> bytes:
     table = "".join(f"{place:010} 00000 n \n" for place in places)
     size = len(bodies) + 1
     start = len(content)
-    content += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
+    content += (
+        f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
+    )
     return content.encode("latin-1")
 
 

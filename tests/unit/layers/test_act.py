@@ -164,7 +164,8 @@ def test_a_receiver_that_listens_nowhere_is_down(world, http):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x/", "file:///etc/passwd", "http://", "http://user:pw@host/", "http://[::1", "http://169.254.169.254/"]
+    "url",
+    ["ftp://x/", "file:///etc/passwd", "http://", "http://user:pw@host/", "http://[::1", "http://169.254.169.254/"],
 )
 def test_addresses_that_no_receiver_has_are_refused(world, http, url):
     """Other schemes, credentials in the address, and where clouds hand out theirs."""

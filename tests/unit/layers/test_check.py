@@ -9,7 +9,10 @@ from aie.layers import LAYERS
 
 SCHEMA = {
     "type": "object",
-    "properties": {"amount": {"type": "string", "format": "money"}, "desk": {"type": "string", "enum": ["motor", "home"]}},
+    "properties": {
+        "amount": {"type": "string", "format": "money"},
+        "desk": {"type": "string", "enum": ["motor", "home"]},
+    },
     "required": ["amount", "desk"],
     "additionalProperties": False,
 }
@@ -29,7 +32,9 @@ def test_rules_that_all_hold_pass(world, task):
 def test_rules_that_do_not_hold_are_named(world, task):
     """Names only: the value may be personal."""
     with pytest.raises(StepFailure) as caught:
-        check(world, task, {"kind": "rules"}, of={"name": "Ann"}, rules__small=True, rules__known=False, rules__odd=False)
+        check(
+            world, task, {"kind": "rules"}, of={"name": "Ann"}, rules__small=True, rules__known=False, rules__odd=False
+        )
     assert caught.value.failure is Failure.CHECK_FAILED
     assert [each["rule"] for each in caught.value.fields["failed"]] == ["known", "odd"]
     assert "Ann" not in str(caught.value) + str(caught.value.fields)

@@ -72,8 +72,8 @@ def test_a_plain_text_value_is_taken_as_it_is(world, task):
         ("wide".encode("utf-32"), "wide"),
         ("50 € für Öl".encode("cp1252"), "50 € für Öl"),
         ("naïve café".encode("latin-1"), "naïve café"),
-        ("BMW claim".encode(), "BMW claim"),
-        ("MZ is no program here".encode(), "MZ is no program here"),
+        (b"BMW claim", "BMW claim"),
+        (b"MZ is no program here", "MZ is no program here"),
     ],
 )
 def test_encodings_are_told_apart_by_content(read, content, text):

@@ -14,7 +14,7 @@ import pytest
 from aie.errors import Failure, StepFailure, Unavailable
 from aie.layers.extract import Bounds, Sandbox
 
-READER = '''
+READER = """
 import ctypes, os, signal, socket, sys, time
 
 def read(content):
@@ -41,7 +41,7 @@ def connect(rest): socket.create_connection(("127.0.0.1", int(rest)), timeout=2)
 def environ(rest): return dict(os.environ)
 def pids(rest): return {"self": os.getpid(), "zygote": os.getppid(), "user": os.getuid()}
 def descriptors(rest): return {"open": sorted(os.listdir("/proc/self/fd"))}
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,9 @@ def test_a_damaged_file_is_refused_with_a_typed_error_or_is_another_artefact(dat
     whole = write_artefact(artefact())
     at = data.draw(st.integers(0, len(whole) - 1))
     damaged = data.draw(
-        st.sampled_from([whole[:at], whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]])
+        st.sampled_from(
+            [whole[:at], whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]]
+        )
     )
     try:
         digest = artefact_digest(damaged)

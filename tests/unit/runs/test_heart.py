@@ -1,8 +1,7 @@
 """The heart: what follows from what happened, without a clock, a store or a layer."""
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -308,7 +307,12 @@ def _random_plan(rng: random.Random) -> Index:
     for number in range(rng.randint(1, 7)):
         needs = [each.name for each in nodes if rng.random() < 0.4]
         handler = rng.choice(
-            [Handler(kind="fail"), Handler(kind="retry", times=2), Handler(kind="default"), Handler(kind="escalate", desk="d")]
+            [
+                Handler(kind="fail"),
+                Handler(kind="retry", times=2),
+                Handler(kind="default"),
+                Handler(kind="escalate", desk="d"),
+            ]
         )
         body = (node("x"), node("y", "x")) if rng.random() < 0.25 else ()
         conduct = "pure" if body else rng.choice(["pure", "external", "human", "effect"])
@@ -326,14 +330,22 @@ def _answer(rng: random.Random, index: Index, command: Command, reviews: dict[st
             return [StepSkipped(path=command.path, why="")]
         case RunStep() if index.place(command.path).node.conduct == "human":
             reviews[command.path] = f"r{rng.random()}"
-            return [ReviewOpened(review=reviews[command.path], path=command.path, desk="d", shown_hash="", why="", shown=None)]
+            return [
+                ReviewOpened(
+                    review=reviews[command.path], path=command.path, desk="d", shown_hash="", why="", shown=None
+                )
+            ]
         case RunStep() if index.place(command.path).node.conduct == "effect":
             key = f"k{command.path}"
             queued = EffectQueued(key=key, path=command.path, receiver="r", semantics="", body_hash="", request=None)
             return [queued, EffectDelivered(key=key, path=command.path, attempt=1)]
         case OpenReview():
             reviews[command.path] = f"r{rng.random()}"
-            return [ReviewOpened(review=reviews[command.path], path=command.path, desk="d", shown_hash="", why="", shown=None)]
+            return [
+                ReviewOpened(
+                    review=reviews[command.path], path=command.path, desk="d", shown_hash="", why="", shown=None
+                )
+            ]
         case ExpandMap():
             keys = [str(each) for each in range(rng.randint(0, 3))]
             return [MapExpanded(path=command.path, keys=keys, items=list(keys), labels=LABELS)]  # type: ignore[arg-type]

@@ -43,7 +43,14 @@ def list_(
         rows = open_reviews(app, desk=desk or None, limit=limit)
         now = app.services.clock.now()
     data: list[JSON] = [
-        {"review": row.id, "run": row.run, "step": row.path, "desk": row.desk, "opened_at": row.opened_at, "due": row.due}
+        {
+            "review": row.id,
+            "run": row.run,
+            "step": row.path,
+            "desk": row.desk,
+            "opened_at": row.opened_at,
+            "due": row.due,
+        }
         for row in rows
     ]
     shown = [(row.id, row.path, row.desk, ago(now, row.opened_at), row.run) for row in rows]
@@ -84,7 +91,8 @@ def decide_(
     ] = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; needed to reject.")] = "",
     shown: Annotated[
-        str, typer.Option("--shown", metavar="HASH", help="Hash of the page you saw; refuses when another is shown now.")
+        str,
+        typer.Option("--shown", metavar="HASH", help="Hash of the page you saw; refuses when another is shown now."),
     ] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Let the run go on here until it rests.")] = True,
     workspace: WorkspaceOption = None,
@@ -100,7 +108,9 @@ def decide_(
         decided = decide(here, name, verdict, values=values, reason=reason, shown_hash=shown)
         state = here.wait(row.run).state if wait else "queued"
     data: dict[str, JSON] = {"review": row.id, "run": row.run, "decision": decided.decision, "actor": decided.actor}
-    screen.show(data | {"values": decided.values, "state": state}, [f"{row.id}  {decided.decision}  {row.run}  {state}"])
+    screen.show(
+        data | {"values": decided.values, "state": state}, [f"{row.id}  {decided.decision}  {row.run}  {state}"]
+    )
     screen.next(f"aie explain {row.run}" if wait else "aie worker")
 
 

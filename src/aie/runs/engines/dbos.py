@@ -78,7 +78,9 @@ class DbosEngine:
             self._claims.update((claim.id, claim) for claim in chunk)
             with SetWorkflowID(chunk[0].id if len(chunk) == 1 else f"{chunk[0].id}+{len(chunk) - 1}"):
                 DBOS.start_workflow(
-                    _segments, self._executor, [[each.id, each.run, each.tenant, each.segment, each.epoch] for each in chunk]
+                    _segments,
+                    self._executor,
+                    [[each.id, each.run, each.tenant, each.segment, each.epoch] for each in chunk],
                 )
 
     def execute(self, claims: list[list[Any]]) -> int:
