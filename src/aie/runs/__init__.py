@@ -3,10 +3,8 @@
 from aie.runs.claims import Claim, claim, claim_of, context_of, requeue
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
-from aie.runs.explaining import explain, explain_run
+from aie.runs.explaining import explain
 from aie.runs.explanation import Evidence, Explanation, ReviewStory, Source, StepStory
-from aie.runs.explaining import explain, explain_run
-from aie.runs.explanation import Explanation
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.segment import Segment
@@ -20,7 +18,6 @@ __all__ = [
     "Engine",
     "Evidence",
     "Execute",
-    "Explanation",
     "Explanation",
     "Listener",
     "Loaded",
@@ -46,9 +43,6 @@ __all__ = [
     "dbos_engine",
     "decide_review",
     "explain",
-    "explain_run",
-    "explain",
-    "explain_run",
     "fold",
     "listener_for",
     "migrate",

@@ -40,11 +40,11 @@ class _Open:
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
-        self._record("released", Spend(calls=1), failure=failure, ms=ms)
+        self._record("released", Spend(calls=1), failure=failure.value, ms=ms)
 
     def forfeit(self, failure: Failure, *, ms: int) -> None:
         """Record that the call may have been billed."""
-        self._record("forfeited", Spend.from_json(self._event.worst), failure=failure, ms=ms)
+        self._record("forfeited", Spend.from_json(self._event.worst), failure=failure.value, ms=ms)
 
     def _record(
         self, outcome: str, spend: Spend, *, ms: int, failure: str = "", resolved: str = "", response: JSON = None

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aie.errors import Conflict
-from aie.records import Entry, Event, Locked, Recorded, RunRow, present
+from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
 from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentQueued, SegmentStarted
 from aie.runs.services import Services
 from aie.runs.steps import RunContext
 from aie.runs.submission import started
 
-__all__ = ["Claim", "claim", "claim_of", "requeue"]
+__all__ = ["Claim", "claim", "claim_of", "context_of", "give_back", "requeue"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,16 @@ def requeue(services: Services, row: RunRow) -> bool:
     except Conflict:
         return False
     return True
+
+
+def give_back(services: Services, claimed: Claim) -> Entry:
+    """Return the entry that queues a run again whose segment broke off here, unless somebody else has it by now."""
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        fenced(locked, epoch=claimed.epoch, executor=services.executor)
+        return [SegmentQueued(segment=claimed.segment, why="recovered")]
+
+    return Entry(tenant=claimed.tenant, stream=claimed.run, decide=decide)
 
 
 def context_of(services: Services, recorded: Sequence[Recorded]) -> RunContext:

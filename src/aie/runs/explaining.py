@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields
 from typing import cast
 
 from aie.core import JSON, Cite, Limits, Spend
-from aie.errors import NotFound
 from aie.records import Recorded
 from aie.records.events import (
     AttemptIntended,
@@ -45,11 +44,10 @@ from aie.runs.explanation import (
 )
 from aie.runs.heart import fold
 from aie.runs.paths import Index, index_plan
-from aie.runs.services import Services
 from aie.runs.state import State
 from aie.runs.timeline import tell
 
-__all__ = ["explain", "explain_run"]
+__all__ = ["explain"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,19 +74,6 @@ class _Story:
     started: dict[int, Recorded] = field(default_factory=dict)
     """Segments by epoch."""
     closed: dict[int, SegmentClosed] = field(default_factory=dict)
-
-
-def explain_run(services: Services, tenant: str, run: str) -> Explanation:
-    """Return why a run ended as it did, from what is stored.
-
-    Raises:
-        NotFound: the tenant has no such run.
-    """
-    records = services.store.read(run, tenant=tenant)
-    if not records or not isinstance(records[0].event, RunSubmitted):
-        raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
-    loaded = services.releases.get(tenant, records[0].event.release)
-    return explain(run, records, loaded.release)
 
 
 def explain(run: str, records: Sequence[Recorded], release: Release) -> Explanation:

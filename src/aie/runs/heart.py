@@ -174,7 +174,7 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
     forfeits = tuple(Forfeit(attempt=name) for name, each in sorted(state.attempts.items()) if each.settled is None)
     if idle >= IDLE_CLAIMS:
         message = f"claimed {idle} times in a row without recording anything"
-        state = replace(state, ending=Ending(state="dead", failure=Failure.INTERNAL, message=message))
+        state = replace(state, ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))
     state, commands = _resume(index, state)
     return _settle(index, state, forfeits + commands)
 
@@ -299,7 +299,7 @@ def _settle(index: Index, state: State, commands: tuple[Command, ...]) -> Step:
     elif reviews or effects:
         last = Wait(reviews=reviews, effects=effects)
     else:
-        last = Finish(state="failed", failure=Failure.INTERNAL, message="nothing is runnable and nothing is awaited")
+        last = Finish(state="failed", failure=Failure.INTERNAL.value, message="nothing is runnable and nothing is awaited")
     return state, (*commands, last)
 
 
@@ -323,11 +323,11 @@ def _handle(index: Index, state: State, event: StepFailed) -> Step:
         handler = handler.then
     if handler is None or handler.kind in ("fail", "dead_letter"):
         ended = "dead" if handler is not None and handler.kind == "dead_letter" else "failed"
-        ending = Ending(state=ended, failure=failure, path=path, message=event.message or "")
+        ending = Ending(state=ended, failure=event.failure, path=path, message=event.message or "")
         state = _put(state, path, replace(after, status=Status.FAILED))
         return _settle(index, replace(state, ending=ending), ())
-    mend = _mend(handler, path, failure)
-    return _issue(_put(state, path, replace(after, failure=failure)), mend), (mend,)
+    mend = _mend(handler, path, event.failure)
+    return _issue(_put(state, path, replace(after, failure=event.failure)), mend), (mend,)
 
 
 def _mend(handler: Handler, path: str, failure: str) -> Command:

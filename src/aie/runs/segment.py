@@ -283,7 +283,7 @@ class Segment:
             try:
                 output = result_of(self._context, self._state)
             except StepFailure as error:
-                finish = Finish(state="failed", failure=error.failure, path="result", message=error.message)
+                finish = Finish(state="failed", failure=error.failure.value, path="result", message=error.message)
         return RunFinished(
             state=finish.state,
             epoch=self._state.epoch,

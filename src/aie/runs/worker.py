@@ -23,7 +23,7 @@ from aie.records import (
     take_lease,
 )
 from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
-from aie.runs.claims import Claim, claim, claim_of, context_of, requeue
+from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, requeue
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
 from aie.runs.segment import Segment
@@ -128,6 +128,12 @@ class Worker:
         self._segments[claimed.run] = segment
         try:
             await segment.run()
+        except FenceLost:
+            raise
+        except Exception:
+            # We live, so nobody else would take the run over: give it back. One that always breaks off is set aside.
+            services.journal.write(give_back(services, claimed))
+            raise
         finally:
             if self._segments.get(claimed.run) is segment:
                 del self._segments[claimed.run]
