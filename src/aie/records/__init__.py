@@ -22,7 +22,7 @@ from aie.records.entries import (
 )
 from aie.records.erase import destroy_key
 from aie.records.events import Event
-from aie.records.journal import CHANNEL, Journal
+from aie.records.journal import CHANNEL, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
@@ -61,6 +61,7 @@ __all__ = [
     "Sealer",
     "Source",
     "Store",
+    "UnknownOutcome",
     "claimable",
     "claiming",
     "commit_sites",

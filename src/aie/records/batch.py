@@ -22,6 +22,7 @@ from aie.records.events import (
     KeyDestroyed,
     ReviewDecided,
     ReviewOpened,
+    RunSubmitted,
     SegmentStarted,
     encode,
 )
@@ -113,6 +114,8 @@ class Batch:
     keys: dict[tuple[str, str], DataKey] = field(default_factory=dict)
     made: dict[str, dict[str, DataKey]] = field(default_factory=dict)
     """Data keys first used here, by tenant and subject."""
+    by_key: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """Run by (tenant, workflow, idempotency key)."""
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     """Rows of the table `events`."""
 
@@ -129,6 +132,12 @@ class Batch:
                 if isinstance(recorded.event, KeyDestroyed):
                     link.run("UPDATE data_keys SET wrapped = NULL WHERE id = ?", recorded.event.key)
         return outcomes
+
+    @property
+    def first(self) -> tuple[str, int, bytes]:
+        """Tenant, writer's position and leaf of the first event: whether it is there tells whether the batch is."""
+        row = self.rows[0]
+        return row[2], row[4], row[13]
 
     def _load(self, link: Link, entries: Sequence[Entry]) -> None:
         streams = {entry.stream for entry in entries}
@@ -148,6 +157,7 @@ class Batch:
             for values in link.fetch(_SAME_KEY, link.array(sorted(keys))):
                 row = dict(zip(RUN_COLUMNS, values, strict=True))
                 self.desk.runs.setdefault(row["id"], row)
+                self.by_key[row["tenant"], row["workflow"], row["idempotency_key"]] = row["id"]
         others = sorted(stream for stream in streams if "/" in stream)
         if others:
             self.last_n.update(link.fetch(_LAST_N, link.array(others)))
@@ -242,10 +252,8 @@ class Batch:
         }
 
     def _same_key(self, tenant: str, workflow: str, key: str) -> RunRow | None:
-        for row in self.desk.runs.values():
-            if row["idempotency_key"] == key and row["tenant"] == tenant and row["workflow"] == workflow:
-                return run_row(row)
-        return None
+        run = self.by_key.get((tenant, workflow, key))
+        return None if run is None else run_row(self.desk.runs[run])
 
     def _append(
         self, entry: Entry, events: Sequence[Event], encoded: Sequence[tuple[str, bytes | None]]
@@ -257,6 +265,8 @@ class Batch:
         for event, (body, plain) in zip(events, encoded, strict=True):
             if isinstance(event, SegmentStarted):
                 segment, epoch = event.segment, event.epoch
+            elif isinstance(event, RunSubmitted):
+                self.by_key[entry.tenant, event.workflow, event.idempotency_key] = entry.stream
             n, seq = n + 1, seq + 1
             recorded = Recorded(
                 tenant=entry.tenant,

@@ -22,16 +22,25 @@ from aie.records.rows import Recorded
 from aie.records.sites import reached
 from aie.records.store import Store
 
-__all__ = ["CHANNEL", "Journal"]
+__all__ = ["CHANNEL", "Journal", "UnknownOutcome"]
 
 CHANNEL: Final = "aie_runs"
 """Postgres channel: the id of each run that became runnable, waits or ended."""
 
 _NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 _TRIES: Final = 3
+_PAUSES: Final = (0.1, 0.5, 2.0)
+"""Seconds between the tries to find out what became of a commit."""
 _BATCH: Final = 64
 
 _log = logging.getLogger("aie.records")
+
+
+class UnknownOutcome(StoreError):
+    """The connection broke during a commit and the store could not be asked since: the entry is there, or it is not."""
+
+    code = "unknown-outcome"
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,8 @@ class Journal:
     def _settle(self, orders: Sequence[_Order]) -> None:
         try:
             outcomes = self._commit([order.entry for order in orders])
+        except UnknownOutcome as error:
+            self._resolve(orders, [error] * len(orders))
         except Exception as error:  # noqa: BLE001 - the database failed the batch; each entry gets its own try
             if len(orders) > 1:
                 _log.warning(
@@ -147,6 +158,8 @@ class Journal:
         for _ in range(_TRIES):
             try:
                 return self._commit([entry])[0]
+            except UnknownOutcome as unknown:
+                return unknown
             except Exception as raised:  # noqa: BLE001 - told to the entry's future below
                 error = raised
         assert error is not None
@@ -182,7 +195,7 @@ class Journal:
             if news:
                 link.notify(CHANNEL, news)
             reached("journal.before_commit")
-            link.commit()
+            self._make_durable(link, batch)
             reached("journal.after_commit")
         except BaseException:
             self._recover(link)
@@ -191,6 +204,35 @@ class Journal:
         for tenant, made in batch.made.items():
             self._store.vault.remember(tenant, made)
         return outcomes
+
+    def _make_durable(self, link: Link, batch: Batch) -> None:
+        """Commit; when the answer is lost, find out whether it was done, so that nothing is appended twice."""
+        try:
+            link.commit()
+        except Exception as error:
+            for pause in _PAUSES:
+                try:
+                    landed = self._landed(batch)
+                except Exception:  # noqa: BLE001 - the database may be restarting
+                    time.sleep(pause)
+                    continue
+                if not landed:
+                    raise
+                self._recover(link)
+                return
+            raise UnknownOutcome(f"the store did not say whether it committed: {type(error).__name__}") from error
+
+    def _landed(self, batch: Batch) -> bool:
+        tenant, writer_seq, leaf = batch.first
+        link = link_to(self._store.writing)
+        try:
+            link.begin()
+            sql = "SELECT leaf FROM events WHERE tenant = ? AND writer = ? AND writer_seq = ?"
+            rows = link.fetch(sql, tenant, self._writer, writer_seq)
+            return bool(rows) and bytes(rows[0][0]) == leaf
+        finally:
+            link.rollback()
+            link.close()
 
     def _last(self, link: Link, entries: Sequence[Entry]) -> dict[str, int]:
         """Return a copy of this writer's last positions; register it with tenants that it writes for first."""

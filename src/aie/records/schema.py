@@ -33,7 +33,15 @@ def ensure_schema(reading: Engine, writing: Engine, *, create: bool) -> None:
         if current is None:
             _create(connection)
         elif current != HEAD:
-            raise StoreError(f"the store has schema {current}, this version knows {HEAD}", hints=("upgrade aie",))
+            _migrate(connection, current)
+
+
+def _migrate(connection: Connection, current: str) -> None:
+    if current > HEAD:
+        raise StoreError(f"the store has schema {current}, this version knows {HEAD}", hints=("upgrade aie",))
+    from aie.records.migrate import upgrade  # noqa: PLC0415 - alembic costs 0.7 CPU-s that a current store never needs
+
+    upgrade(connection)
 
 
 def _version(engine: Engine) -> str | None:

@@ -206,8 +206,9 @@ data_keys = Table(
     _text("subject"),
     Column("wrapped", LargeBinary),
     _big("created_at"),
+    Column("mark", LargeBinary, nullable=False),
 )
-"""One live data key for each (tenant, subject); `wrapped` is null once destroyed."""
+"""One live data key for each (tenant, subject); `wrapped` is null once destroyed, `mark` proves the rest of the row."""
 Index(
     "data_keys_live",
     data_keys.c.tenant,

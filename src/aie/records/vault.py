@@ -20,7 +20,7 @@ from aie.records.keys import KeyProvider
 from aie.records.links import Link
 from aie.records.tables import data_keys
 
-__all__ = ["DataKey", "KeyRow", "Vault", "key_context"]
+__all__ = ["DataKey", "KeyRow", "Vault", "key_context", "key_mark"]
 
 _NONCE: Final = 12
 _CACHED: Final = 4096
@@ -94,8 +94,9 @@ class Vault:
         for subject in sorted(wanted - found.keys()):
             key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
             found[subject] = DataKey(id_, key)
-            wrapped = self.provider.wrap(tenant, key, key_context(id_, tenant, subject, now))
-            made.append((id_, tenant, subject, wrapped, now))
+            context = key_context(id_, tenant, subject, now)
+            mark = key_mark(self.mac_key(tenant, "key"), context)
+            made.append((id_, tenant, subject, self.provider.wrap(tenant, key, context), now, mark))
         if made:
             link.insert(data_keys, made)
         return found
@@ -145,3 +146,8 @@ class KeyRow(NamedTuple):
 def key_context(id_: str, tenant: str, subject: str, created_at: int) -> bytes:
     """Tie a wrapped key to all the columns of its row, so that none can be changed."""
     return canonical([id_, tenant, subject, created_at])
+
+
+def key_mark(key: bytes, context: bytes) -> bytes:
+    """Return what proves that a holder of the tenant's key made the row; it outlives the data key."""
+    return hmac.digest(key, context, "sha256")

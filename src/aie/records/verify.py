@@ -19,9 +19,10 @@ from aie.records.chain import Heads, signed_by
 from aie.records.checks import Finding, check_blocks
 from aie.records.compare import compare_projections
 from aie.records.events import KeyDestroyed, ReleaseCreated
+from aie.records.keys import KeyProvider
 from aie.records.leaf import blob_header, event_header, leaf_of, salt_of
 from aie.records.sources import Row, Source, TypedSource
-from aie.records.vault import key_context
+from aie.records.vault import key_context, key_mark
 
 __all__ = ["Report", "verify"]
 
@@ -200,14 +201,22 @@ def _check_data_keys(work: _Work) -> None:
             work.found("key", "the data key is gone though no event says that it was destroyed", **at)
         elif row["wrapped"] is not None and row["id"] in destroyed:
             work.found("key", "the data key is back though an event says that it was destroyed", **at)
-        elif row["wrapped"] is not None and work.source.provider is not None:
-            context = key_context(row["id"], row["tenant"], row["subject"], row["created_at"])
-            try:
-                work.source.provider.unwrap(row["tenant"], bytes(row["wrapped"]), context)
-            except AieError:
-                work.found("key", "the data key is not what was wrapped", **at)
+        if work.source.provider is not None and not _genuine(work.source.provider, row):
+            work.found("key", "the data key is not what was wrapped", **at)
     for id_ in sorted(work.used_keys.keys() - there):
         work.found("key", "the data key is missing", tenant=work.used_keys[id_], stream=f"data key {id_}")
+
+
+def _genuine(provider: KeyProvider, row: Row) -> bool:
+    context = key_context(row["id"], row["tenant"], row["subject"], row["created_at"])
+    if key_mark(provider.mac_key(row["tenant"], "key"), context) != row["mark"]:
+        return False
+    if row["wrapped"] is not None:
+        try:
+            provider.unwrap(row["tenant"], row["wrapped"], context)
+        except AieError:
+            return False
+    return True
 
 
 def _check_bundles(work: _Work) -> None:

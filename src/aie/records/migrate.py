@@ -1,0 +1,17 @@
+"""Bringing an older schema up to date. This module imports alembic (0.7 CPU-s), so it is loaded only when needed."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+__all__ = ["upgrade"]
+
+
+def upgrade(connection: Connection) -> None:
+    """Run every migration that the database lacks, within the connection's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
