@@ -4,6 +4,9 @@
 """
 
 from aie.app.auditing import explain_run, rebuild_projections
+from aie.app.examining import Examined, Overview, examine, look_over
+from aie.app.explain_html import explain_html
+from aie.app.explain_text import explain_text
 from aie.app.inputs import Given, parse_input, read_input
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
@@ -26,18 +29,24 @@ from aie.app.running import (
     choose_release,
     migrate_run,
     resting,
+    retry_run,
     retry_runs,
     runner,
 )
-from aie.app.training import train
+from aie.app.templates import list_templates, start_workspace
+from aie.app.training import train, trainable
+from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
+from aie.app.wording import plain
 
 __all__ = [
     "RESTING",
     "App",
     "Decision",
+    "Examined",
     "Executor",
     "Given",
     "Locked",
+    "Overview",
     "Runner",
     "ShownReview",
     "cancel_run",
@@ -45,24 +54,37 @@ __all__ = [
     "choose_release",
     "decide",
     "diff_releases",
+    "examine",
     "executing",
+    "explain_html",
     "explain_run",
+    "explain_text",
+    "export_for_audit",
     "export_release",
     "import_release",
+    "list_templates",
     "lock_release",
+    "look_over",
     "migrate_run",
     "open_app",
     "open_reviews",
     "parse_input",
+    "plain",
     "plan_workflow",
     "promote_release",
     "read_input",
     "rebuild_projections",
     "resting",
+    "retry_run",
     "retry_runs",
     "roll_back",
     "runner",
+    "save_heads",
     "show_review",
+    "start_workspace",
     "train",
+    "trainable",
+    "verify_export",
+    "verify_records",
     "workflows",
 ]

@@ -14,7 +14,7 @@ from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
 from aie.releases import find_release
 from aie.runs import PostgresListener, Relation, Submission, Submitted, cancel, migrate, retry, ring, socket_path, submit
 
-__all__ = ["RESTING", "Runner", "cancel_run", "choose_release", "migrate_run", "resting", "retry_runs", "runner"]
+__all__ = ["RESTING", "Runner", "cancel_run", "choose_release", "migrate_run", "resting", "retry_run", "retry_runs", "runner"]
 
 RESTING: Final = frozenset({"waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 """States in which nothing happens until something outside does."""
@@ -174,6 +174,17 @@ def cancel_run(runner: Runner, run: str, reason: str) -> None:
     runner.wake(run)
 
 
+def retry_run(runner: Runner, run: str) -> None:
+    """Continue a failed run from its failed step.
+
+    Raises:
+        NotFound, Conflict: there is no such run, or it has not failed.
+    """
+    app = runner.app
+    retry(app.services, app.tenant, run, actor=app.actor)
+    runner.wake(run)
+
+
 def retry_runs(runner: Runner, where: RunFilter, *, dry_run: bool, limit: int = 1000) -> list[RunRow]:
     """Continue failed runs from their failed step; return them (with `dry_run`, those that would be)."""
     app = runner.app
@@ -186,8 +197,7 @@ def retry_runs(runner: Runner, where: RunFilter, *, dry_run: bool, limit: int = 
         if not after:
             break
     for row in failed[:limit] if not dry_run else ():
-        retry(app.services, app.tenant, row.id, actor=app.actor)
-        runner.wake(row.id)
+        retry_run(runner, row.id)
     return failed[:limit]
 
 

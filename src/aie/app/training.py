@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from aie.config import load_workspace
+from aie.config import TextClassifier, load_workspace
 from aie.models import TrainingReport, train_model, write_trained
 
-__all__ = ["train"]
+__all__ = ["train", "trainable"]
 
 
 def train(root: Path, model: str) -> tuple[Path, TrainingReport]:
@@ -21,3 +21,13 @@ def train(root: Path, model: str) -> tuple[Path, TrainingReport]:
     workspace = load_workspace(root)
     trained = train_model(workspace, model, environ=os.environ)
     return write_trained(workspace, model, trained), trained.report
+
+
+def trainable(root: Path) -> tuple[str, ...]:
+    """Return the names of the models that can be trained.
+
+    Raises:
+        ConfigError: the workspace's files have mistakes.
+    """
+    models = load_workspace(root).models.models
+    return tuple(sorted(name for name, entry in models.items() if isinstance(entry, TextClassifier)))

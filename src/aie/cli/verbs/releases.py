@@ -11,7 +11,7 @@ from aie.app import (
     export_release,
     import_release,
     lock_release,
-    plan_release,
+    plan_workflow,
     promote_release,
     roll_back,
 )
@@ -39,17 +39,9 @@ def plan(
     """Show what locking the files now would change, and why. Nothing is stored."""
     screen = Screen(form)
     with opened(workspace, tenant=tenant) as app:
-        planned = plan_release(app, workflow, environment=against)
-    made = planned.release
-    data: dict[str, JSON] = {"release": made.id, "against": planned.against, "changes": _as_json(planned.changes)}
-    if not planned.against:
-        lines = [f"{made.short} would be the first release"]
-    elif planned.against == made.id:
-        lines = [f"nothing changed: the files make {made.short}"]
-    else:
-        before = short(planned.against, workflow)
-        lines = [f"{before} → {made.short}", *_change_lines(planned.changes)]
-    screen.show(data, lines)
+        report = plan_workflow(app, workflow, environment=against)
+    data: dict[str, JSON] = {"release": report.release.id, "against": report.current, "new": report.is_new}
+    screen.show(data | {"changes": _as_json(report.changes)}, [report.summary, *_change_lines(report.changes)])
     screen.next(f"aie release {workflow}")
 
 

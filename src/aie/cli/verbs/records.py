@@ -1,0 +1,79 @@
+"""verify, rebuild."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aie.app import export_for_audit, rebuild_projections, save_heads, verify_export, verify_records
+from aie.cli.opened import opened
+from aie.cli.options import FormatOption, WorkspaceOption
+from aie.cli.screen import Screen
+from aie.core import JSON
+from aie.errors import IntegrityError
+from aie.records import Report
+
+__all__ = ["rebuild", "verify"]
+
+
+def verify(
+    export: Annotated[
+        Path | None, typer.Argument(metavar="[EXPORT]", help="A file of --export instead of the store; needs no workspace.")
+    ] = None,
+    head: Annotated[
+        Path | None, typer.Option("--head", metavar="FILE", help="A saved head: finds what was cut off before it.")
+    ] = None,
+    save_head: Annotated[
+        Path | None, typer.Option("--save-head", metavar="FILE", help="Save the head now; keep it elsewhere.")
+    ] = None,
+    export_to: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="Write all an auditor needs to verify offline.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    form: FormatOption = "text",
+) -> None:
+    """Prove that the records are what was written, or say what is not. Fails with status 7 when something was altered."""
+    screen = Screen(form)
+    if export is not None:
+        report = verify_export(export, head=head)
+    else:
+        with opened(workspace) as app:
+            report = verify_records(app, head=head)
+            if export_to is not None:
+                rows = export_for_audit(app, export_to)
+                screen.say(f"exported {rows} rows to {export_to}")
+            if save_head is not None and not report.findings:
+                save_heads(app, save_head)
+                screen.say(f"saved the head to {save_head}")
+    screen.show(report.to_json(), _lines(report))
+    if report.findings:
+        count = len(report.findings)
+        raise IntegrityError(
+            f"{count} thing{'' if count == 1 else 's'} in the records not as written",
+            hints=("keep the store as it is and compare it with a backup",),
+        )
+    if head is None:
+        screen.next("aie verify --save-head HEAD.json", "aie verify --head HEAD.json")
+
+
+def _lines(report: Report) -> list[str]:
+    lines = [f"{each.kind}: {each.message}" for each in report.findings]
+    if not lines:
+        lines.append(f"the records are what was written: {report.events} events, {report.blobs} blobs, {report.blocks} blocks")
+    for tenant, height in sorted(report.sealed_up_to.items()):
+        anchored = report.anchored_up_to.get(tenant)
+        told = f"anchored up to block {anchored}" if anchored is not None else "not held against a saved head"
+        lines.append(f"{tenant}: sealed up to block {height}, {told}")
+    if report.unsealed:
+        lines.append(f"{report.unsealed} rows are not sealed yet")
+    return lines
+
+
+def rebuild(workspace: WorkspaceOption = None, form: FormatOption = "text") -> None:
+    """Drop every projection and make it anew from the events alone."""
+    screen = Screen(form)
+    with opened(workspace) as app:
+        rows = rebuild_projections(app)
+    data: dict[str, JSON] = dict(rows)
+    screen.show(data, screen.table(("PROJECTION", "ROWS"), [(name, str(count)) for name, count in sorted(rows.items())]))
+    screen.next("aie verify")

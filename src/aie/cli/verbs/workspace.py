@@ -1,0 +1,104 @@
+"""init, check, status, doctor, schema."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, workflows
+from aie.cli.failing import problem_json, problem_lines
+from aie.cli.moments import ago
+from aie.cli.opened import opened
+from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
+from aie.cli.screen import Screen
+from aie.config import ModelsSpec, Settings, WorkflowSpec
+from aie.core import JSON
+from aie.errors import NotFound
+
+__all__ = ["check", "doctor", "init", "schema", "status"]
+
+_FILES = {"workspace": Settings, "models": ModelsSpec, "workflow": WorkflowSpec}
+_NAMES = {"workspace": "aie.yaml", "models": "models.yaml", "workflow": "workflow.yaml"}
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; it must not exist, or be empty.")],
+    template: Annotated[str, typer.Option("--template", "-t", metavar="NAME", help="claims or triage.")] = "claims",
+    form: FormatOption = "text",
+) -> None:
+    """Start a workspace from a template: files only, no code."""
+    screen = Screen(form)
+    made = start_workspace(folder, template)
+    screen.show({"folder": str(folder), "template": template, "files": list(made)}, [str(folder)])
+    screen.say(f"{len(made)} files; README.md says what is what (other templates: {', '.join(list_templates())})")
+    screen.next(f"cd {folder}", "aie train", "aie check")
+
+
+def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> None:
+    """Report every mistake in the workspace's files at once, each with its place and its mending."""
+    screen = Screen(form)
+    root = find_workspace(workspace)
+    problems = check_workspace(root)
+    data: JSON = {"problems": [problem_json(each) for each in problems]}
+    screen.show(data, [line for each in problems for line in problem_lines(each)])
+    if problems:
+        count = len(problems)
+        screen.say(f"error: {count} problem{'' if count == 1 else 's'} in the workspace")
+        screen.next("mend them, then aie check")
+        raise typer.Exit(2)
+    names = workflows(root)
+    screen.say(f"no mistakes in {', '.join(names) or 'a workspace without workflows'}")
+    screen.next(*(f"aie release {name}" for name in names))
+
+
+def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: FormatOption = "text") -> None:
+    """Show which environment uses which release, how the latest runs stand, and what waits for people."""
+    screen = Screen(form)
+    with opened(workspace, tenant=tenant) as app:
+        seen = look_over(app)
+        now = app.services.clock.now()
+    data: dict[str, JSON] = {
+        "environments": [{"workflow": w, "environment": e, "release": r} for w, e, r in seen.environments],
+        "runs": dict(seen.states),
+        "counted": seen.counted,
+        "waiting": seen.waiting,
+    }
+    lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
+    states = ", ".join(f"{count} {state}" for state, count in seen.states.items()) or "none"
+    lines += [*([""] if lines else []), f"latest {seen.counted} runs: {states}"]
+    longest = f", the longest for {ago(now, seen.oldest)}" if seen.oldest is not None else ""
+    lines.append(f"waiting for people: {seen.waiting}{longest}")
+    screen.show(data, lines)
+    if seen.waiting:
+        screen.next("aie review list")
+    screen.next("aie runs")
+
+
+def doctor(workspace: WorkspaceOption = None, form: FormatOption = "text") -> None:
+    """Examine this machine, the installation and the store. Fails when something would not work."""
+    screen = Screen(form)
+    try:
+        root = find_workspace(workspace)
+    except NotFound:
+        if workspace is not None:
+            raise
+        root = None
+    found = list(examine(root))
+    data: JSON = [{"what": e.what, "verdict": e.verdict, "found": e.found, "mend": e.mend} for e in found]
+    rows = [(e.verdict, e.what, f"{e.found}{f' ({e.mend})' if e.mend else ''}") for e in found]
+    screen.show(data, screen.table(("VERDICT", "WHAT", "FOUND"), rows))
+    if any(each.verdict == "bad" for each in found):
+        raise typer.Exit(1)
+    screen.next("aie check" if root is not None else "aie init FOLDER")
+
+
+def schema(
+    file: Annotated[Literal["workspace", "models", "workflow"], typer.Argument(help="aie.yaml, models.yaml, workflow.yaml.")],
+    form: FormatOption = "json",
+) -> None:
+    """Print the JSON Schema of a file that people write, for editors."""
+    screen = Screen("json")
+    made = _FILES[file].model_json_schema()
+    screen.show({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, ())
+    if form == "text":
+        typer.echo(f"next: tell your editor to use it for {_NAMES[file]}", err=True)
