@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aie.core import JSON, Labels, Value
+from aie.core import JSON, Value
 from aie.layers import Task, Tools
 
 
@@ -76,7 +76,8 @@ def make_pdf(*pages: str) -> bytes:
     for at, text in enumerate(pages):
         stream = f"BT /F 9 Tf 9 99 Td ({text}) Tj ET"
         bodies.append(
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 999 999]/Contents {5 + 2 * at} 0 R/Resources<</Font<</F 3 0 R>>>>>>"
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 999 999]/Contents {5 + 2 * at} 0 R"
+            "/Resources<</Font<</F 3 0 R>>>>>>"
         )
         bodies.append(f"<</Length {len(stream)}>>\nstream\n{stream}\nendstream")
     content = "%PDF-1.4\n"
@@ -91,6 +92,3 @@ def make_pdf(*pages: str) -> bytes:
         f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
     )
     return content.encode("latin-1")
-
-
-UNTRUSTED = Labels(integrity="untrusted")

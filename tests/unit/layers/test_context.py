@@ -1,5 +1,7 @@
 """The context layer: passages within a budget, each of them verbatim from its source."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +13,14 @@ from aie.layers.context.passages import SEPARATOR, pack, rank, split
 from aie.layers.context.tokens import estimate_tokens
 
 TEXTS = st.text(st.sampled_from("ab cd\n.é漢🙂\t-1 "), max_size=600)
-LETTER = "\n\n".join(
-    [
-        "The house stands at the river and the weather was mild.",
-        "Our policy number is NG-4711 and the loss date was the second of May.",
-        "The neighbours were kind; the dog was not hurt.",
-        "The repair costs an amount of 430.00 USD, as the bill says.",
-    ]
-)
+LETTER = """\
+The house stands at the river and the weather was mild.
+
+Our policy number is NG-4711 and the loss date was the second of May.
+
+The neighbours were kind; the dog was not hurt.
+
+The repair costs an amount of 430.00 USD, as the bill says."""
 
 
 @given(text=TEXTS, size=st.integers(1, 200), budget=st.integers(1, 300), query=st.text(max_size=30))
@@ -27,7 +29,7 @@ def test_passages_are_verbatim_and_never_pass_the_budget(text, size, budget, que
     passages = split(text, size)
     assert all(text[each.start : each.end] == each.text for each in passages)
     assert all(len(each.text) <= size for each in passages)
-    assert all(one.end <= other.start for one, other in zip(passages, passages[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(passages))
     packed = pack(rank(passages, query), budget)
     assert packed.tokens <= budget
     assert estimate_tokens(SEPARATOR.join(each.text for each in packed.kept)) <= budget

@@ -142,7 +142,7 @@ def test_damaged_pdfs_end_in_text_or_in_a_class(read, pdf):
         Failure.BLANK, Failure.ENCRYPTED, Failure.HOSTILE, Failure.INVALID_INPUT, Failure.TIMEOUT, Failure.TOO_LARGE,
         Failure.TRUNCATED, Failure.UNSUPPORTED, Failure.WRONG_TYPE, Failure.BOMB,
     }  # fmt: skip
-    seen = {"read": 0, "refused": 0}
+    seen: list[Failure | None] = []
     for _ in range(300):
         content = bytearray(whole)
         for _ in range(rng.randint(1, 20)):
@@ -152,8 +152,8 @@ def test_damaged_pdfs_end_in_text_or_in_a_class(read, pdf):
             content[at : at + rng.randrange(60)] = b""
         try:
             read(bytes(content))
-            seen["read"] += 1
+            seen.append(None)
         except StepFailure as error:
-            assert error.failure in declared
-            seen["refused"] += 1
-    assert min(seen.values()) > 10
+            seen.append(error.failure)
+    assert set(seen) <= declared | {None}
+    assert 10 < seen.count(None) < 290

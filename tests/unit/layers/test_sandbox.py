@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -127,13 +128,9 @@ def test_a_reader_cannot_write_fork_or_connect(sandbox, tmp_path):
     assert failure_of(sandbox, b"fork") == Failure.HOSTILE
     if sandbox.isolation()["network"] == "open":
         pytest.skip("this machine permits no network namespace: the connection was not attempted")
-    with subprocess.Popen(
-        [sys.executable, "-c", "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], "
-         "flush=True); s.accept()"], stdout=subprocess.PIPE,
-    ) as server:  # fmt: skip
-        port = server.stdout.readline().strip()
-        assert failure_of(sandbox, b"connect " + port) == Failure.HOSTILE
-        server.kill()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert failure_of(sandbox, f"connect {port}".encode()) == Failure.HOSTILE
 
 
 def test_a_reader_holds_no_descriptor_of_another_document(sandbox):

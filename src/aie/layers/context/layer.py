@@ -58,7 +58,7 @@ class ContextLayer:
             return None
         why = _unreadable(given)
         if why is not None:
-            site.problem("wrong-type", "from", why, "name an extract step, or a text")
+            site.problem("bad-type", "from", why, "name an extract step, or a text")
             return None
         return Compiled(
             conduct="pure",

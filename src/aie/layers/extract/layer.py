@@ -75,7 +75,7 @@ class ExtractLayer:
         takes_text = step.extract == "text" and isinstance(given, TextType | AnyType)
         why = None if takes_text else fits(given, wanted)
         if why is not None:
-            site.problem("wrong-type", "from", why, "name a file of the input, declared with `format: document`")
+            site.problem("bad-type", "from", why, "name a file of the input, declared with `format: document`")
             return None
         return Compiled(
             conduct="slow",  # a recomputation, but one that costs up to seconds and must not change under a run's feet

@@ -12,8 +12,8 @@ from aie.layers.review.answers import answered
 
 __all__ = ["ReviewLayer"]
 
-_FACTS: Final = ("confidence", "accepted", "alternatives")
-"""Fields of a model step that say how sure its other fields are."""
+_FACTS: Final = ("confidence", "accepted", "alternatives", "scores")
+"""Fields of a model step that say how sure its other fields are: shown, never decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class ReviewLayer:
     """Asks people.
 
     Output: the fields of `of`. An object gives all its fields; a path such as `desk.label` or `input.amount` gives one
-    named by its last part. Shown: `{fields: {name: {value, step, confidence, why, …, cites}}, show: {text: value},
-    answer: JSON Schema}`; a decision binds to the digest of exactly that.
+    named by its last part. Shown: `{fields: {name: {value, step, confidence, why, alternatives, cites}}, show:
+    {text: value}, answer: JSON Schema}`; a decision binds to the digest of exactly that.
     """
 
     name: LayerName = "review"
@@ -45,13 +45,12 @@ class ReviewLayer:
         desk = site.desk("review", step.review)
         fields = _fields(step, site)
         inputs = {f"of.{position}": text for position, text in enumerate(step.of)}
-        for position, text in enumerate(step.show):
-            site.expression(f"show.{position}", text)
-            inputs[f"show.{position}"] = text
+        inputs |= {f"show.{position}": text for position, text in enumerate(step.show)}
+        known = [site.expression(f"show.{position}", text) for position, text in enumerate(step.show)]
         if step.unless is not None:
-            site.expression("unless", step.unless, BoolType())
+            known.append(site.expression("unless", step.unless, BoolType()))
             inputs["unless"] = step.unless
-        if desk is None or fields is None:
+        if desk is None or fields is None or None in known:
             return None
         for position, text in enumerate(step.of):
             inputs |= {f"{fact}.{position}": path for fact, path in _facts(position, text, site)}
@@ -131,8 +130,10 @@ def _fields(step: ReviewStep, site: Site) -> list[_Field] | None:
 
 def _fields_of(text: str, given: Type | None) -> Iterator[_Field]:
     if isinstance(given, ObjectType) and given.fields:
+        facts = _FACTS if "confidence" in given.fields else ()
         for name, type_ in given.fields.items():
-            yield _Field(name=name, type=type_, text=text, part=name)
+            if name not in facts:
+                yield _Field(name=name, type=type_, text=text, part=name)
     elif given is not None:
         name = text.strip().rpartition(".")[2]
         if name.isidentifier():
@@ -168,6 +169,6 @@ def _shown(field: dict[str, JSON], value: JSON, task: Task) -> JSON:
         "step": cast("str", field["text"]).strip().partition(".")[0],
         "confidence": facts.get("confidence"),
         "why": "the model is not sure enough" if facts.get("accepted") is False else "",
-        "alternatives": facts.get("alternatives") or [],
+        "alternatives": facts.get("alternatives") or facts.get("scores") or [],
         "cites": [cite.to_json() for cite in source.cites if cite.path.startswith(place)],
     }
