@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from aie.config import ModelsSpec, Settings, load_models, load_settings
 from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
@@ -39,7 +39,7 @@ class App:
     services: Services
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
-    def __enter__(self) -> "App":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,1 @@
+"""Judging releases on labelled cases: nothing is here yet, the floor keeps its place in the import contract."""

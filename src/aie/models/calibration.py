@@ -47,7 +47,7 @@ def choose_threshold(
 ) -> Chosen:
     """Return the threshold that accepts most while at most `rate` of the accepted is wrong.
 
-    It stands half-way to the next lower confidence, so that no decision sits on its edge. The rate is that of these very
+    It stands half-way to the next lower confidence, so that no decision sits on its edge. The rate is that of these
     examples; texts whose mix differs realise another one.
     """
     ranked = sorted(

@@ -29,7 +29,7 @@ class Engine(Protocol):
         ...
 
     def start(self, claims: Sequence[Claim]) -> None:
-        """Start segments; returns at once. Several given together may share one unit of the engine's own bookkeeping."""
+        """Start segments; returns at once. Several given together may share one unit of the engine's bookkeeping."""
         ...
 
     def in_flight(self) -> int:

@@ -78,7 +78,7 @@ class PostgresListener:
 
 
 def socket_path(folder: Path) -> Path:
-    """Return where the worker of a SQLite store listens: beside the store, or in the temporary folder for long paths."""
+    """Return where the worker of a SQLite store listens: beside the store, in the temporary folder if that is long."""
     beside = folder.resolve() / "worker.sock"
     if len(os.fsencode(beside)) <= _LONGEST_PATH:
         return beside
