@@ -14,7 +14,7 @@ from aie.errors import Failure
 __all__ = ["FailureName", "Handler", "Handlers"]
 
 _FORM: Final = re.compile(
-    r"(?:retry (?P<retries>[1-9]\d?))?(?(retries)(?: then )?)"
+    r"(?:retry (?P<retries>[1-9]\d?))?(?(retries)(?: then |$))"
     r"(?:(?P<end>fail|dead_letter)|escalate (?P<desk>[a-z][a-z0-9_-]*))?"
 )
 
