@@ -180,7 +180,7 @@ def _finished(
     return StepFinished(
         path=path,
         ref=context.ref(result.data),
-        labels=(scope.labels(texts) if result.labels is None else result.labels).to_json(),
+        labels=join((scope.labels(texts), result.labels or Labels())).to_json(),  # a layer may only add
         reads=scope.reads(texts),
         ms=(time.monotonic_ns() - began) // 1_000_000,
         cpu_us=(time.thread_time_ns() - cpu) // 1000,

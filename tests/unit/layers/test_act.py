@@ -101,6 +101,11 @@ def test_a_file_drop_that_dies_before_its_end_leaves_no_file(world, folder, monk
     ACT.deliver(delivery(), world.tools())
 
 
+def test_a_file_can_be_found_by_the_key_that_explain_prints(world, folder):
+    """Where a colon is no part of a name, a dash stands for it."""
+    assert ACT.deliver(delivery(key="hmac:" + "0a" * 32), world.tools())["file"] == f"hmac-{'0a' * 32}.json"
+
+
 @pytest.mark.parametrize("key", ["../evil", "a/b", "", ".hidden", "k" * 500, "sha256:ab"])
 def test_a_key_never_leaves_the_folder(world, folder, key):
     """Whatever it holds."""

@@ -9,10 +9,13 @@ from typing import Final
 
 from aie.core import JSON, canonical, digest_bytes
 from aie.errors import Failure, StepFailure
+from aie.layers.sites import reached
 
 __all__ = ["drop", "find"]
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,120}")
+_DIGEST: Final = re.compile(r"[a-z0-9]{1,20}:[0-9a-f]{64}")
+"""The engine's own keys; a colon is no part of a file name everywhere."""
 
 
 def drop(folder: Path, key: str, body: JSON) -> JSON:
@@ -50,8 +53,10 @@ def find(folder: Path, key: str, body: JSON) -> JSON:
 
 
 def _name(key: str) -> str:
-    safe = key if _SAFE.fullmatch(key) else digest_bytes(key.encode()).replace(":", "-")
-    return f"{safe}.json"
+    if _SAFE.fullmatch(key):
+        return f"{key}.json"
+    named = key if _DIGEST.fullmatch(key) else digest_bytes(key.encode())
+    return f"{named.replace(':', '-')}.json"
 
 
 def _publish(content: bytes, target: Path) -> None:
@@ -63,7 +68,9 @@ def _publish(content: bytes, target: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
+            reached("drop.before")
             os.link(draft, target)
+            reached("drop.after")
     finally:
         draft.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from aie.core import JSON, canonical, digest_bytes
 from aie.errors import Failure, InputError, StepFailure
+from aie.layers.sites import reached
 
 __all__ = ["Post", "ask", "post"]
 
@@ -92,11 +93,15 @@ def _exchange(to: Post, method: str, body: bytes) -> tuple[int, bytes]:
         if method == "GET":
             query += ("&" if query else "") + f"key={quote(to.key, safe='')}"
         try:
+            reached("post.before")
             connection.request(
                 method, f"{path}?{query}" if query else path, body=body or None, headers=_headers(to, body)
             )
+            reached("post.sent")
             response = connection.getresponse()
-            return response.status, response.read(_ANSWER_AT_MOST)
+            answer = response.read(_ANSWER_AT_MOST)
+            reached("post.after")
+            return response.status, answer
         except (OSError, http.client.HTTPException) as error:
             raise StepFailure(
                 Failure.DELIVERY_UNKNOWN, f"the connection broke before an answer came ({type(error).__name__})"
