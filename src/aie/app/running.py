@@ -9,7 +9,7 @@ from typing import Final
 from aie.app.inputs import Given, prepare
 from aie.app.opening import App, Executor, executing
 from aie.errors import NotFound, StoreBusy
-from aie.records import Recorded, RunFilter, RunRow
+from aie.records import EffectFilter, Recorded, ReviewFilter, RunFilter, RunRow
 from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
 from aie.releases import find_release
 from aie.runs import PostgresListener, Relation, Submission, Submitted, cancel, migrate, retry, ring, socket_path, submit
@@ -80,7 +80,7 @@ class Runner:
             if row is None:
                 raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
             left = None if until is None else until - time.monotonic()
-            if row.state in RESTING or (left is not None and left <= 0):
+            if self._rests(row) or (left is not None and left <= 0):
                 return row
             longest = 1.0 if self.executor is not None else pause
             pause = min(pause * 1.5, 0.05)
@@ -88,6 +88,15 @@ class Runner:
                 if run not in self._rested:
                     self._changed.wait(longest if left is None else min(left, longest))
                 self._rested.discard(run)
+
+    def _rests(self, row: RunRow) -> bool:
+        """Whether nothing happens by itself: a run that only waits for its effect's first delivery goes on at once."""
+        if row.state != "waiting" or not row.effects:
+            return row.state in RESTING
+        effects = self.app.store.effects(EffectFilter(tenant=row.tenant, run=row.id))
+        under_way = any(each.state == "attempting" or (each.state == "queued" and not each.attempts) for each in effects)
+        asked = self.app.store.reviews(ReviewFilter(tenant=row.tenant, run=row.id, state="open"), limit=1)
+        return bool(asked.rows) or not under_way
 
     def news(self, run: str) -> None:
         """Take note that a run may rest: called by whoever hears of it."""
