@@ -76,7 +76,7 @@ _INTS: Final = frozenset(
     "tokens steps model_calls retries seed context_window max_output at_most max_tokens min_count max_features".split()
 )
 _REQUIRED: Final = frozenset(
-    "workflow owner case input output result over url folder semantics provider endpoint model context_window train artefact "
+    "workflow case input output result over url folder semantics provider endpoint model context_window train artefact "
     "format query fit from of at_most".split()
 )
 _ENUMS: Final = frozenset("risk engine kind extract check format semantics provider features empty context".split())

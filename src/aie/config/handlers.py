@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
+from aie.config.problems import nearest
 from aie.core import JSON
 from aie.errors import Failure
 
@@ -88,6 +89,22 @@ def _read(value: object) -> Handler:
                 "example": "retry 3",
             },
         ) from error
+
+
+def corrected(written: str) -> str | None:
+    """Return the handler that was probably meant, or None when no correction of its words is one."""
+    known = ("retry", "then", "escalate", "fail", "dead_letter")
+    words = written.split(" ")
+    meant: list[str] = []
+    for each in words:
+        is_name = bool(meant) and meant[-1] == "escalate"
+        meant.append(each if is_name or each.isdigit() else nearest(each, known) or each)
+    text = " ".join(meant)
+    try:
+        Handler.parse(text)
+    except ValueError:
+        return None
+    return text
 
 
 def _failure(value: object) -> str:

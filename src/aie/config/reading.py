@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from aie.config.handlers import corrected
 from aie.config.problems import Problems, did_you_mean, nearest
 from aie.config.source import Node, Source
 from aie.config.spec import Spec
@@ -31,7 +32,8 @@ _EXPECTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
-_MAPS: Final = frozenset({"dict_type", "model_type", "model_attributes_type", "tuple_type", "list_type"})
+_SINGLE: Final = frozenset({"string_type", "int_type", "bool_type", "literal_error", "form", "string_pattern_mismatch"})
+"""Refusals of a list where one value belongs."""
 
 
 def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | None:
@@ -50,6 +52,17 @@ def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | 
 def _translate(kind: type[Spec], source: Source, error: ErrorDetails) -> Problem:
     path = _path(source, error["loc"])
     code = error["type"]
+    node = source.find(path)[0]
+    if node.kind == "list" and len(node.members) == 1 and code in _SINGLE and node.members[0].kind == "scalar":
+        one = _written(source, node.members[0])
+        return _problem(
+            source,
+            path,
+            "wrong-type",
+            "one value expected, this is a list",
+            hint=f"write `{one}`",
+            edit=source.replace(node, one) if node.flow else None,
+        )
     for prefix, translate in _TRANSLATORS.items():
         if code.startswith(prefix):
             return translate(kind, source, path, error)
@@ -153,9 +166,6 @@ def _wrong_type(kind: type[Spec], source: Source, path: Place, error: ErrorDetai
         given = f"`{shown}`" if shown else "nothing"
     else:
         given = "a list" if node.kind == "list" else "a map"
-        if node.kind == "list" and len(node.members) == 1 and node.flow and error["type"] not in _MAPS:
-            inner = node.members[0]
-            hint, edit = f"write `{inner.text}`", source.replace(node, _written(source, inner))
     return _problem(source, path, "wrong-type", f"{expected} expected, this is {given}", hint=hint, edit=edit)
 
 
@@ -175,6 +185,9 @@ def _form(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) ->
         return _problem(source, path, "bad-value", error["msg"], key=True, hint=f"e.g. `{example}`")
     if node.kind == "scalar" and node.plain and example.startswith(node.text) and node.text:
         edit = source.replace(node, example)
+    elif node.kind == "scalar" and "on" in path:
+        example = corrected(node.text) or example
+        edit = source.replace(node, example) if example != context.get("example") else None
     return _problem(
         source,
         path,
@@ -213,6 +226,17 @@ def _tag_missing(kind: type[Spec], source: Source, path: Place, error: ErrorDeta
     node = source.find(path)[0]
     if node.kind != "map":
         return _problem(source, path, "wrong-type", "a map expected", hint="write `kind: …` and what belongs to it")
+    for given, key in node.keys.items():
+        if nearest(given, ["kind"]):
+            return _problem(
+                source,
+                (*path, given),
+                "unknown-key",
+                f"no key is named `{given}` here",
+                key=True,
+                hint="did you mean `kind`?",
+                edit=source.replace(key, "kind"),
+            )
     return _problem(source, (*path, "kind"), "missing-key", "`kind` is missing", hint="add `kind:`")
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from aie.config.problems import nearest
 from aie.config.types import (
     AnyType,
     BoolType,
@@ -22,7 +23,7 @@ from aie.config.types import (
 )
 from aie.core import JSON
 
-__all__ = ["SchemaError", "read_schema", "schema_of", "type_of"]
+__all__ = ["JSONSyntaxError", "SchemaError", "read_schema", "schema_of", "type_of"]
 
 MAX_BYTES: Final = 200_000
 MAX_DEPTH: Final = 20
@@ -48,15 +49,26 @@ _KEYWORDS: Final[Mapping[str, frozenset[str]]] = {
 class SchemaError(ValueError):
     """A schema that this product does not read."""
 
-    def __init__(self, message: str, pointer: Sequence[str], hint: str = "", line: int = 0, col: int = 1) -> None:
+    def __init__(self, message: str, pointer: Sequence[str], hint: str = "", *, meant: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.pointer = tuple(pointer)
         """Keys from the root to what is wrong."""
         self.hint = hint
-        self.line = line
-        """1-based; 0 where the pointer says the place."""
-        self.col = col
+        self.meant = meant
+        """JSON text that should stand where the pointer points; None when a person must choose."""
+
+
+class JSONSyntaxError(SchemaError):
+    """A schema file that is not JSON; its place is a character, not a pointer."""
+
+    def __init__(self, error: json.JSONDecodeError) -> None:
+        super().__init__(f"not JSON: {error.msg}", (), "look at what stands before")
+        comma = error.msg == "Expecting ',' delimiter"
+        self.at = len(error.doc[: error.pos].rstrip()) if comma else error.pos
+        """Offset in the text. A comma is missing behind what stands before, often a line above."""
+        self.insert = "," if comma else ""
+        """Text that may mend it there."""
 
 
 def read_schema(content: bytes) -> dict[str, JSON]:
@@ -75,7 +87,7 @@ def read_schema(content: bytes) -> dict[str, JSON]:
         if isinstance(error, SchemaError):
             raise
         if isinstance(error, json.JSONDecodeError):
-            raise SchemaError(f"not JSON: {error.msg}", (), line=error.lineno, col=error.colno) from error
+            raise JSONSyntaxError(error) from error
         raise SchemaError("not JSON: not UTF-8", ()) from error
     if not isinstance(schema, dict):
         raise SchemaError("a JSON Schema is an object", ())
@@ -119,7 +131,10 @@ def type_of(schema: JSON, pointer: tuple[str, ...] = ()) -> Type:
         known = ", ".join(each for each in _KEYWORDS)
         if kind is None:
             raise SchemaError("`type` is missing", pointer, f'add "type": one of {known}')
-        raise SchemaError(f"no type is named {json.dumps(kind)}", (*pointer, "type"), f"one of {known}")
+        near = nearest(kind, _KEYWORDS) if isinstance(kind, str) else None
+        hint = f"one of {known}" if near is None else f"did you mean `{near}`?"
+        meant = json.dumps(near) if near is not None and schema.get("type") == kind else None
+        raise SchemaError(f"no type is named {json.dumps(kind)}", (*pointer, "type"), hint, meant=meant)
     for keyword in schema:
         if keyword not in _NOTES and keyword != "type" and keyword not in _KEYWORDS[kind]:
             raise SchemaError(f"`{keyword}` means nothing here", (*pointer, keyword), "remove it, or say it as a check")

@@ -7,7 +7,7 @@ from typing import Literal
 from aie.config.catalog import ModelEntry
 from aie.config.expressions import Finding, check_expression
 from aie.config.problems import Mark, Problems, did_you_mean, nearest
-from aie.config.schemas import SchemaError, read_schema, type_of
+from aie.config.schemas import JSONSyntaxError, SchemaError, read_schema, type_of
 from aie.config.settings import Desk, Receiver
 from aie.config.source import parse_yaml
 from aie.config.steps import StepSpec
@@ -148,8 +148,8 @@ class Site:
             return content, type_of(read_schema(content))
         except SchemaError as error:
             file = self._name(path)
-            mark = _schema_mark(content, file, error)
-            self._report(file, mark, "bad-schema", error.pointer, error.message, error.hint, None)
+            mark, edit = _schema_place(content, file, error)
+            self._report(file, mark, "bad-schema", error.pointer, error.message, error.hint, edit)
             return None
 
     def template(self, key: str, path: str, slots: Mapping[str, Type]) -> bytes | None:
@@ -200,11 +200,21 @@ class Site:
         )
 
 
-def _schema_mark(content: bytes, file: str, error: SchemaError) -> Mark:
-    if error.line:
-        return Mark(error.line, error.col)
+def _schema_place(content: bytes, file: str, error: SchemaError) -> tuple[Mark, Edit | None]:
+    text = content.decode("utf-8", "replace")
+    if isinstance(error, JSONSyntaxError):
+        line = text.count("\n", 0, error.at)
+        start = text.rfind("\n", 0, error.at) + 1
+        mark = Mark(line + 1, error.at - start + 1)
+        if not error.insert:
+            return mark, None
+        whole = text.split("\n")[line]
+        changed = whole[: mark.col - 1] + error.insert + whole[mark.col - 1 :]
+        return mark, Edit(file=file, line=mark.line, end_line=mark.line, lines=(changed,))
     try:
         # JSON is read again as YAML, only for the places.
-        return parse_yaml(content, file).mark(error.pointer)
+        source = parse_yaml(content, file)
     except ConfigError as place:
-        return Mark(place.problems[0].line, place.problems[0].col)
+        return Mark(place.problems[0].line, place.problems[0].col), None
+    node = source.find(error.pointer)[0]
+    return source.mark(error.pointer), source.replace(node, error.meant) if error.meant is not None else None

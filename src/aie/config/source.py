@@ -14,6 +14,7 @@ from typing import Final, Literal, Protocol
 import yaml
 
 from aie.config.problems import Mark
+from aie.config.yaml_syntax import diagnose
 from aie.core import JSON
 from aie.errors import ConfigError, Edit, Problem
 
@@ -213,18 +214,12 @@ class _Builder:
         )
 
     def syntax(self, error: yaml.MarkedYAMLError) -> None:
-        where = error.problem_mark or error.context_mark
-        mark = Mark(where.line + 1, where.column + 1) if where else Mark(1, 1)
-        line = self.text.split("\n")[mark.line - 1] if mark.line <= self.text.count("\n") + 1 else ""
-        hint = "indent with spaces" if "\t" in line[: len(line) - len(line.lstrip())] else ""
-        if not hint and re.search(r"[^\s\"'].*: .*: ", line):
-            hint = "quote the value: it holds `: `"
-        self.report(
-            "yaml-syntax",
-            mark,
-            f"not YAML: {error.problem or error.context}",
-            hint or "look at quotes and indentation here and above",
-        )
+        """Report what the parser could not read, where it probably begins."""
+        found = diagnose(self.text, error)
+        edit = None
+        if found.lines is not None:
+            edit = Edit(file=self.file, line=found.mark.line, end_line=found.mark.line, lines=found.lines)
+        self.report("yaml-syntax", found.mark, f"not YAML: {found.message}", found.hint, edit)
 
     def take(self, event: yaml.Event) -> None:
         """Take in one parse event."""
@@ -342,9 +337,7 @@ class _Builder:
     def _odd(self, node: Node) -> None:
         if node.kind == "scalar" and node.plain and _ODD_INT.fullmatch(node.text):
             source = Source(self.file, self.text, node)
-            meant = re.sub(r"^\+|_", "", node.text)
-            if not _INT.fullmatch(meant):
-                meant = f'"{node.text}"'
+            meant = _decimal_digits(node.text)
             self.report(
                 "yaml-number",
                 Mark(node.line, node.col),
@@ -352,6 +345,16 @@ class _Builder:
                 f"write `{meant}`",
                 source.replace(node, meant),
             )
+
+
+def _decimal_digits(text: str) -> str:
+    """Return the number that YAML 1.2 reads, in plain digits; in quotes where it is too long for one."""
+    plain = text.removeprefix("+").replace("_", "")
+    sign = "-" if plain.startswith("-") else ""
+    digits = plain.removeprefix("-").lower()
+    base = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 10)
+    meant = sign + str(int(digits[2:] if base != 10 else digits, base)) if len(digits) < 20 else ""
+    return meant if _INT.fullmatch(meant) else f'"{text}"'
 
 
 def _mark(event: yaml.Event) -> Mark:

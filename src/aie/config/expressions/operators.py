@@ -34,7 +34,8 @@ _NAMES: Final = {
 
 def order(op: str, left: Type, right: Type) -> str | None:
     """Return the exact function for an ordering, `""` where the interpreter has it, None where there is no order."""
-    return _order(op, left, right) or _order(op, right, left) if _either_any(left, right) else _order(op, left, right)
+    found = _order(op, left, right)
+    return _order(op, right, left) if found is None and _either_any(left, right) else found
 
 
 def _order(op: str, left: Type, right: Type) -> str | None:
