@@ -24,7 +24,7 @@ from random import Random
 from aie.records import Heads, Journal, MemoryKeys, Store, current_heads, open_store, seal, verify
 from aie.records.links import Link, link_on
 from aie.records.sources import StoreSource
-from tests.shows.mutations import MUTATIONS
+from tests.shows.intrusions import MUTATIONS
 from tests.shows.story import StoryClock, tell
 
 __all__ = ["Tally", "run_show"]

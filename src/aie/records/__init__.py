@@ -27,13 +27,13 @@ from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
-from aie.records.rebuild import rebuild
+from aie.records.rebuilding import rebuild
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow
 from aie.records.sealer import Sealer, current_heads, seal
 from aie.records.sites import commit_sites, observe, reached
 from aie.records.sources import Source, export_records, open_export, read_store
 from aie.records.store import Store, open_store
-from aie.records.verify import Report, verify
+from aie.records.verification import Report, verify
 
 __all__ = [
     "CHANNEL",

@@ -10,7 +10,7 @@ from aie.errors import AieError
 from aie.records import tables
 from aie.records.checks import Finding
 from aie.records.projection import Desk
-from aie.records.rebuild import desks
+from aie.records.rebuilding import desks
 from aie.records.sources import Row, Source
 
 __all__ = ["compare_projections"]

@@ -18,9 +18,15 @@ from aie.records.store import Store
 __all__ = ["claimable", "claiming", "drop_lease", "expire_leases", "orphans", "renew_lease", "take_lease"]
 
 
-def take_lease(store: Store, executor: str, *, ttl: int, runtime: Mapping[str, int]) -> int:
-    """Register a new executor for `ttl` microseconds and return when its lease ends. Ids are never used twice."""
+def take_lease(store: Store, executor: str, *, ttl: int, runtime: Mapping[str, int], sole: bool = False) -> int:
+    """Register a new executor for `ttl` microseconds and return when its lease ends. Ids are never used twice.
+
+    With `sole` every other lease ends at once: the caller holds what only one living executor of this store can hold,
+    so nobody needs to wait until the leases of dead ones are over.
+    """
     with store.transaction("lease") as link:
+        if sole:
+            link.run("UPDATE executors SET state = 'dead' WHERE state = 'live' AND id <> ?", executor)
         now = link.now(store.clock.now())
         text = json.dumps(dict(runtime), sort_keys=True)
         link.insert(tables.executors, [(executor, "live", now + ttl, now, text)])

@@ -1,0 +1,30 @@
+"""Stores for the records' tests: each test that asks for `store` runs on SQLite and on Postgres."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aie.records import Journal, MemoryKeys, Store, open_store, take_lease
+from tests.shows.story import EXECUTOR, StoryClock
+
+
+@pytest.fixture
+def keys() -> MemoryKeys:
+    """Keys of one store."""
+    return MemoryKeys()
+
+
+@pytest.fixture
+def store(store_url: str, keys: MemoryKeys) -> Iterator[Store]:
+    """An empty store on either database."""
+    opened = open_store(store_url, clock=StoryClock(), keys=keys)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def journal(store: Store) -> Iterator[Journal]:
+    """A running journal, with one live executor."""
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+    with Journal(store, "w1") as running:
+        yield running
