@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aie.core import digest_bytes
-from aie.errors import InputError, IntegrityError, NotFound
+from aie.errors import Conflict, InputError, IntegrityError, NotFound
 from aie.records import Entry, Event, Journal, Locked, ReleaseRow, Store, events, release_stream
 from aie.releases.bundle import read_bundle, write_bundle
 from aie.releases.release import Release, short
@@ -25,14 +25,21 @@ def save_release(
     parent: str = "",
     imported: bool = False,
 ) -> bool:
-    """Store a release and record who made it; True unless the tenant had it already, which changes nothing."""
+    """Store a release and record who made it; True unless the tenant had it already, which changes nothing.
+
+    Raises:
+        Conflict: the tenant has it under other layer versions. Runs of it are pinned to those, so what this version of
+            the product would do needs an id of its own; an import does not ask for that and keeps the first.
+    """
     store.put_release(tenant, release.id, write_bundle(release))
-    # The bytes that stand there count: of two locks with one id, which differ in their runtime, the first is kept.
+    stored = store.get_release(release.id, tenant=tenant)
+    if not imported:
+        _refuse_other_runtime(release, read_bundle(stored))
     created = events.ReleaseCreated(
         release=release.id,
         workflow=release.workflow,
         actor=actor,
-        bundle=digest_bytes(store.get_release(release.id, tenant=tenant)),
+        bundle=digest_bytes(stored),
         parent=parent,
         imported=imported,
     )
@@ -41,6 +48,17 @@ def save_release(
         return () if locked.last_n else (created,)
 
     return bool(journal.append(Entry(tenant=tenant, stream=release_stream(tenant, release.id), decide=decide)))
+
+
+def _refuse_other_runtime(release: Release, stored: Release) -> None:
+    versions = {name: (stored.runtime.get(name), release.runtime.get(name)) for name in release.runtime}
+    moved = [f"{name} {one} → {other}" for name, (one, other) in sorted(versions.items()) if one != other]
+    if moved:
+        raise Conflict(
+            f"{release.short} is locked under other layer versions ({', '.join(moved)})",
+            hints=("change a comment in workflow.yaml: the same behaviour under new layers is another release",),
+            release=release.id,
+        )
 
 
 def find_release(store: Store, name: str, *, tenant: str) -> ReleaseRow:

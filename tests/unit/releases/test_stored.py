@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.errors import InputError, IntegrityError, NotFound
+from aie.errors import Conflict, InputError, IntegrityError, NotFound
 from aie.records import Journal, MemoryKeys, Store, events, open_store, release_stream
 from aie.releases import find_release, load_release, save_release, write_bundle
 from tests.unit.releases.conftest import MakeRelease
@@ -37,11 +37,22 @@ def test_a_saved_release_loads_as_it_was_by_any_of_its_names(
 
 
 def test_saving_again_changes_nothing(make_release: MakeRelease, store: Store, journal: Journal) -> None:
-    """The first lock of an id stays, also when layer versions have moved on."""
+    """The second time there is neither an event nor other bytes, whoever asks."""
     release = make_release()
     assert save_release(store, journal, release, tenant="t", actor="ana")
-    assert not save_release(store, journal, make_release(runtime={"model": 9}), tenant="t", actor="bo")
+    assert not save_release(store, journal, release, tenant="t", actor="bo")
     assert len(store.read(release_stream("t", release.id))) == 1
+
+
+def test_one_id_is_not_locked_under_two_layer_versions(
+    make_release: MakeRelease, store: Store, journal: Journal
+) -> None:
+    """Runs of the first lock are pinned to its versions: an upgrade needs a release of its own."""
+    release, upgraded = make_release(), make_release(runtime={"check": 1, "model": 9})
+    save_release(store, journal, release, tenant="t", actor="ana")
+    with pytest.raises(Conflict, match="model 3 → 9"):
+        save_release(store, journal, upgraded, tenant="t", actor="bo")
+    assert not save_release(store, journal, upgraded, tenant="t", actor="bo", imported=True)
     assert load_release(store, release.id, tenant="t").runtime == release.runtime
 
 
