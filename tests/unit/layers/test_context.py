@@ -37,6 +37,13 @@ def test_passages_are_verbatim_and_never_pass_the_budget(text, size, budget, que
     assert sorted([*packed.kept, *packed.dropped], key=lambda each: each.start) == passages
 
 
+def test_an_estimate_that_counts_too_little_passes_the_budget(monkeypatch):
+    """The control: with a tokenizer that sees nothing, the property above would fail."""
+    monkeypatch.setattr("aie.layers.context.passages.estimate_tokens", lambda _: 0)
+    packed = pack(split(LETTER, 80), 10)
+    assert estimate_tokens(SEPARATOR.join(each.text for each in packed.kept)) > 10
+
+
 @given(text=TEXTS, query=st.text(max_size=30))
 def test_the_same_text_and_query_have_one_order(text, query):
     """Ranking has no memory and no chance in it."""

@@ -199,6 +199,44 @@ def test_nothing_outlives_an_engine_that_was_killed(reader):
     wait_for(lambda: not running(zygote) and not any(running(int(each)) for each in reading))
 
 
+HOLDER = """
+import os, sys
+from pathlib import Path
+from aie.layers.extract import Sandbox
+sandbox = Sandbox({"obedient": Path(sys.argv[1])})
+zygote = sandbox.read("obedient", b"pids")["zygote"]
+holder = os.fork()
+if holder == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(zygote, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found through /proc: nothing was attempted")
+def test_a_process_that_does_outlive_the_engine_is_noticed(reader):
+    """The control: someone else holds the socket, so the same look finds the process alive; it ends with the holder."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(reader)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as engine:
+        zygote = int(engine.stdout.readline())
+        engine.kill()
+        engine.wait()
+        with pytest.raises(AssertionError, match="did not come true"):
+            wait_for(lambda: not running(zygote), seconds=0.2)
+    wait_for(lambda: not running(zygote))
+
+
+def test_what_is_left_of_the_time_of_a_run_bounds_reading(sandbox):
+    """A reader does not outlast its run."""
+    with pytest.raises(StepFailure) as caught:
+        sandbox.read("obedient", b"sleep", wall_ms=20)
+    assert caught.value.failure is Failure.TIMEOUT
+
+
 def wait_for(condition, seconds: float = 10.0):
     """Return what the condition gives once it gives something."""
     deadline = time.monotonic() + seconds

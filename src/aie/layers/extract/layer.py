@@ -97,7 +97,7 @@ class ExtractLayer:
         if isinstance(content, str):
             data, report = _plain(content.replace("\r\n", "\n").replace("\r", "\n")), None
         else:
-            data, report = self._read(content, only_text=task.config["kind"] == "text")
+            data, report = self._read(content, task)
         text = cast("str", data["text"])
         if not any(_shows(character) for character in text):
             hint = (
@@ -107,12 +107,14 @@ class ExtractLayer:
         labels = join((given.labels, Labels(integrity="untrusted")))
         return Result(data={**data, "name": name}, labels=labels, report=report)
 
-    def _read(self, content: bytes, *, only_text: bool) -> tuple[dict[str, JSON], JSON]:
+    def _read(self, content: bytes, task: Task) -> tuple[dict[str, JSON], JSON]:
+        only_text = task.config["kind"] == "text"
         media = media_type(content)
         if not content.strip(b"\0\t\n\r\f "):
             raise StepFailure(Failure.BLANK, "the document is empty")
         if media == "application/pdf" and not only_text:
-            return _paged(cast("list[str]", self._sandbox.read("pdf", content)["pages"])), {"media_type": media}
+            found = self._sandbox.read("pdf", content, task.time_left_ms)
+            return _paged(cast("list[str]", found["pages"])), {"media_type": media}
         if media == "text/plain":
             if len(content) > self._sandbox.bounds.document:
                 raise StepFailure(Failure.TOO_LARGE, "the text is too long", hints=("split it",))

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -78,8 +78,13 @@ class Sandbox:
         alive = weakref.WeakMethod(self._renew_locks)
         os.register_at_fork(after_in_child=lambda: _call(alive()))
 
-    def read(self, reader: str, content: bytes) -> dict[str, JSON]:
+    def read(self, reader: str, content: bytes, wall_ms: int | None = None) -> dict[str, JSON]:
         """Read a document in a child of its own and return what the reader found.
+
+        Args:
+            reader: its name.
+            content: the document.
+            wall_ms: milliseconds that are left for it, where that is less than the bounds allow.
 
         Raises:
             StepFailure: what the reader refused; TOO_LARGE, TIMEOUT, BOMB (memory) or HOSTILE (the reader crashed).
@@ -91,13 +96,14 @@ class Sandbox:
                 f"the document has {len(content)} bytes; {self.bounds.document} are read at most",
                 hints=("split the document",),
             )
+        bounds = self.bounds if wall_ms is None else replace(self.bounds, wall_ms=_least(wall_ms, self.bounds.wall_ms))
         with self._slots:
             try:
-                found = self._ask(reader, content)
+                found = self._ask(reader, content, bounds)
             except _ZygoteLost:
                 self.close()
                 try:
-                    found = self._ask(reader, content)
+                    found = self._ask(reader, content, bounds)
                 except _ZygoteLost as error:
                     raise StepFailure(Failure.HOSTILE, "reading the document brings its process down, twice") from error
         if "failure" in found:
@@ -137,8 +143,7 @@ class Sandbox:
                 self._zygote = _start(self._readers)
             return self._zygote
 
-    def _ask(self, reader: str, content: bytes) -> dict[str, JSON]:
-        bounds = self.bounds
+    def _ask(self, reader: str, content: bytes, bounds: Bounds) -> dict[str, JSON]:
         deadline = time.monotonic() + bounds.wall_ms / 1000 + _GRACE_SECONDS
         ours, theirs = socket.socketpair()
         with ours:
@@ -156,30 +161,34 @@ class Sandbox:
                 answer = _receive(ours, bounds.answer + _VERDICT.size, deadline)
             except TimeoutError as error:
                 raise StepFailure(Failure.TIMEOUT, _late(bounds)) from error
-        return self._judge(answer)
+        return _judge(answer, bounds)
 
-    def _judge(self, answer: bytes) -> dict[str, JSON]:
-        if len(answer) < _VERDICT.size:
-            raise _ZygoteLost
-        mark, kind, number = _VERDICT.unpack(answer[-_VERDICT.size :])
-        if mark != _MARK:
-            raise _ZygoteLost
-        bounds = self.bounds
-        if kind == ord("T"):
-            raise StepFailure(Failure.TIMEOUT, _late(bounds))
-        if kind == ord("S"):
-            if number in (signal.SIGXCPU, signal.SIGKILL):
-                raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor")
-            raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(number)})")
-        if number == _OUT_OF_MEMORY:
-            raise StepFailure(Failure.BOMB, f"reading the document takes more than {bounds.memory_mib} MiB of memory")
-        try:
-            found = json.loads(answer[: -_VERDICT.size])
-        except ValueError as error:
-            raise StepFailure(Failure.HOSTILE, "the reader of the document broke down") from error
-        if number != 0 or not isinstance(found, dict):
-            raise StepFailure(Failure.HOSTILE, "the reader of the document broke down")
-        return found
+
+def _least(asked: int, allowed: int) -> int:
+    return max(1, min(asked, allowed))
+
+
+def _judge(answer: bytes, bounds: Bounds) -> dict[str, JSON]:
+    if len(answer) < _VERDICT.size:
+        raise _ZygoteLost
+    mark, kind, number = _VERDICT.unpack(answer[-_VERDICT.size :])
+    if mark != _MARK:
+        raise _ZygoteLost
+    if kind == ord("T"):
+        raise StepFailure(Failure.TIMEOUT, _late(bounds))
+    if kind == ord("S"):
+        if number in (signal.SIGXCPU, signal.SIGKILL):
+            raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor")
+        raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(number)})")
+    if number == _OUT_OF_MEMORY:
+        raise StepFailure(Failure.BOMB, f"reading the document takes more than {bounds.memory_mib} MiB of memory")
+    try:
+        found = json.loads(answer[: -_VERDICT.size])
+    except ValueError as error:
+        raise StepFailure(Failure.HOSTILE, "the reader of the document broke down") from error
+    if number != 0 or not isinstance(found, dict):
+        raise StepFailure(Failure.HOSTILE, "the reader of the document broke down")
+    return found
 
 
 def _late(bounds: Bounds) -> str:
