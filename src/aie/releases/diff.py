@@ -207,7 +207,17 @@ def _values(part: Part, subject: str, old: Any, new: Any) -> Change:
         return Change(part=part, kind="added", subject=subject, message=f"{subject} set to {_shown(new)}")
     if new is None:
         return Change(part=part, kind="removed", subject=subject, message=f"{subject} removed, was {_shown(old)}")
-    return Change(part=part, kind="changed", subject=subject, message=f"{subject} {_shown(old)} → {_shown(new)}")
+    return Change(part=part, kind="changed", subject=subject, message=f"{subject} {_shown_pair(old, new)}")
+
+
+def _shown_pair(old: Any, new: Any) -> str:
+    """Return both values; of two long texts that begin alike, what stands around their first difference."""
+    one, other = _shown(old), _shown(new)
+    if one == other and isinstance(old, str) and isinstance(new, str):
+        alike = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+        start = max(0, alike - _LONG // 3)
+        one, other = (f"…{text[start : start + _LONG]}" for text in (old, new))
+    return f"{one} → {other}"
 
 
 def _shown(value: Any) -> str:

@@ -106,6 +106,13 @@ def test_a_long_value_is_told_by_its_size(make_release: MakeRelease) -> None:
     assert message == "case input.claim_id → input.xxxxxxxxxxxxxxxxxxxxxxxx… (206 characters)"
 
 
+def test_two_long_values_are_told_where_they_begin_to_differ(make_release: MakeRelease) -> None:
+    """Two abbreviations that read the same would tell nothing."""
+    long = "input." + "x" * 200
+    (change,) = diff(make_release(case=long + "1 and so on"), make_release(case=long + "2 and so on"))
+    assert change.message == f"case …{'x' * 20}1 and so on → …{'x' * 20}2 and so on"
+
+
 def test_what_was_added_one_way_is_removed_the_other_way(make_release: MakeRelease) -> None:
     """The order of the arguments is the direction of time."""
     one, other = make_release(), make_release(nodes=(FIELDS,))
