@@ -147,5 +147,7 @@ def _filesystem(folder: Path) -> str:
     except OSError:
         return ""
     path = os.fspath(folder.resolve())
-    over = [(len(mount[1]), mount[2]) for mount in mounts if path == mount[1] or path.startswith(mount[1].rstrip("/") + "/")]
+    over = [
+        (len(mount[1]), mount[2]) for mount in mounts if path == mount[1] or path.startswith(mount[1].rstrip("/") + "/")
+    ]
     return max(over)[1] if over else ""

@@ -97,7 +97,7 @@ def _effects(explanation: Explanation, width: int) -> Iterator[str]:
         yield from _wrap(
             f"{effect.path}: {state[effect.state]} {effect.receiver}{failure}, {plain(effect.request)}", width
         )
-        yield from _wrap(f"  key {effect.key}, {effect.semantics}, attempts: {effect.attempts}", width)
+        yield from _wrap(f"  key {plain(effect.key)}, {effect.semantics}, attempts: {effect.attempts}", width)
 
 
 def _failures(explanation: Explanation, width: int) -> Iterator[str]:

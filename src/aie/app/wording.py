@@ -1,5 +1,6 @@
 """Sentences about a run that text and HTML share."""
 
+import re
 from collections.abc import Iterator
 
 from aie.core import JSON, iso, usd
@@ -17,6 +18,8 @@ __all__ = [
     "who_decided",
 ]
 
+_HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}")
+"""People compare the beginning of a digest; `--format json` has all of it."""
 _LONG = 160
 _FEW = 4
 _WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
@@ -116,7 +119,7 @@ def plain(value: JSON) -> str:
         case list():
             return ", ".join(plain(each) for each in value) or "none"
         case _:
-            text = " ".join(str(value).split())
+            text = _HASH.sub(r"\1…", " ".join(str(value).split()))
             return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 

@@ -18,7 +18,8 @@ __all__ = ["rebuild", "verify"]
 
 def verify(
     export: Annotated[
-        Path | None, typer.Argument(metavar="[EXPORT]", help="A file of --export instead of the store; needs no workspace.")
+        Path | None,
+        typer.Argument(metavar="[EXPORT]", help="A file of --export instead of the store; needs no workspace."),
     ] = None,
     head: Annotated[
         Path | None, typer.Option("--head", metavar="FILE", help="A saved head: finds what was cut off before it.")
@@ -59,7 +60,9 @@ def verify(
 def _lines(report: Report) -> list[str]:
     lines = [f"{each.kind}: {each.message}" for each in report.findings]
     if not lines:
-        lines.append(f"the records are what was written: {report.events} events, {report.blobs} blobs, {report.blocks} blocks")
+        lines.append(
+            f"the records are what was written: {report.events} events, {report.blobs} blobs, {report.blocks} blocks"
+        )
     for tenant, height in sorted(report.sealed_up_to.items()):
         anchored = report.anchored_up_to.get(tenant)
         told = f"anchored up to block {anchored}" if anchored is not None else "not held against a saved head"
@@ -75,5 +78,7 @@ def rebuild(workspace: WorkspaceOption = None, form: FormatOption = "text") -> N
     with opened(workspace) as app:
         rows = rebuild_projections(app)
     data: dict[str, JSON] = dict(rows)
-    screen.show(data, screen.table(("PROJECTION", "ROWS"), [(name, str(count)) for name, count in sorted(rows.items())]))
+    screen.show(
+        data, screen.table(("PROJECTION", "ROWS"), [(name, str(count)) for name, count in sorted(rows.items())])
+    )
     screen.next("aie verify")

@@ -128,7 +128,9 @@ def rollback(
 
 def export(
     name: _Release,
-    to: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; named for the release.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; named for the release.")
+    ] = None,
     workspace: WorkspaceOption = None,
     tenant: TenantOption = "",
     form: FormatOption = "text",

@@ -95,7 +95,9 @@ class _Accepted:
 
 def _given(name: str) -> Given:
     if name == "-":
-        return Given(name="stdin", folder=Path.cwd(), data=parse_input(typer.get_binary_stream("stdin").read(), "stdin"))
+        return Given(
+            name="stdin", folder=Path.cwd(), data=parse_input(typer.get_binary_stream("stdin").read(), "stdin")
+        )
     return read_input(Path(name))
 
 
@@ -154,7 +156,8 @@ def runs(
         page = app.store.runs(where, limit=limit, after=after)
         now = app.services.clock.now()
     rows = [
-        (row.state, row.id, short(row.release, row.workflow), ago(now, row.submitted_at), row.failure) for row in page.rows
+        (row.state, row.id, short(row.release, row.workflow), ago(now, row.submitted_at), row.failure)
+        for row in page.rows
     ]
     data: JSON = {"runs": [run_json(row) for row in page.rows], "after": page.after}
     screen.show(data, screen.table(("STATE", "RUN", "RELEASE", "AGE", "FAILURE"), rows))

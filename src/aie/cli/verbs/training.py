@@ -15,7 +15,9 @@ __all__ = ["train"]
 
 
 def train(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="All of them, when left out.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="All of them, when left out.")
+    ] = None,
     workspace: WorkspaceOption = None,
     form: FormatOption = "text",
 ) -> None:
@@ -33,7 +35,11 @@ def train(
             path, report = train_model(root, name)
             told = f"{report.train} texts, {report.right} of {report.val} right on val"
             told += f"; accepts {report.accepted} at {report.threshold}, {report.errors} wrong; {report.cpu_ms / 1000:.1f} CPU-s"
-            data: dict[str, JSON] = {"model": name, "artefact": str(path.relative_to(root.resolve())), **report.to_json()}
+            data: dict[str, JSON] = {
+                "model": name,
+                "artefact": str(path.relative_to(root.resolve())),
+                **report.to_json(),
+            }
             screen.stream(data, f"{name}  {path.relative_to(root.resolve())}  {told}")
             tick(done, len(names))
     screen.next("aie check", "aie release WORKFLOW")

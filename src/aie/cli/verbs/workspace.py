@@ -93,7 +93,9 @@ def doctor(workspace: WorkspaceOption = None, form: FormatOption = "text") -> No
 
 
 def schema(
-    file: Annotated[Literal["workspace", "models", "workflow"], typer.Argument(help="aie.yaml, models.yaml, workflow.yaml.")],
+    file: Annotated[
+        Literal["workspace", "models", "workflow"], typer.Argument(help="aie.yaml, models.yaml, workflow.yaml.")
+    ],
     form: FormatOption = "json",
 ) -> None:
     """Print the JSON Schema of a file that people write, for editors."""
