@@ -122,11 +122,12 @@ def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None]
         StoreBusy: another process is the executor of this SQLite store.
     """
     with contextlib.ExitStack() as stack:
+        sole = app.store_folder is not None
         if app.store_folder is not None:
             stack.enter_context(_sole_executor(app.store_folder))
         executor = app.services.ids.new("exec")
         app = replace(app, services=replace(app.services, executor=executor))
-        worker = Worker(app.services, _engine(app, executor), pace=pace, on_lost=on_lost)
+        worker = Worker(app.services, _engine(app, executor), pace=pace, on_lost=on_lost, sole=sole)
         listener: Listener = listener_for(app.store, app.store_folder)
         worker.start()
         stack.callback(seal, app.store)

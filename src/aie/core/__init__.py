@@ -6,6 +6,7 @@ from aie.core.ids import Ids, RandomIds
 from aie.core.labels import Integrity, Labels, LabelsJSON, join
 from aie.core.limits import Limits, Spend
 from aie.core.money import Money, micro_usd, usd
+from aie.core.sites import observe, reached
 from aie.core.values import Cite, Document, Value
 
 __all__ = [
@@ -29,5 +30,7 @@ __all__ = [
     "iso",
     "join",
     "micro_usd",
+    "observe",
+    "reached",
     "usd",
 ]

@@ -23,6 +23,7 @@ from aie.layers.port import (
 )
 from aie.layers.registry import DELIVERERS, LAYERS, runtime
 from aie.layers.review import answered
+from aie.layers.sites import call_sites
 
 __all__ = [
     "DELIVERERS",
@@ -45,6 +46,7 @@ __all__ = [
     "Task",
     "Tools",
     "answered",
+    "call_sites",
     "media_type",
     "receiver_facts",
     "runtime",

@@ -71,6 +71,7 @@ class EffectFilter:
     state: str | None = None
     run: str | None = None
     receiver: str | None = None
+    key: str | None = None
 
 
 def list_runs(connection: Connection, where: RunFilter, *, limit: int, after: str) -> Page[RunRow]:
@@ -102,6 +103,7 @@ def list_effects(connection: Connection, where: EffectFilter, *, limit: int) -> 
     """Return effects in the order in which they are due."""
     table = tables.effects
     query = _equal(table, tenant=where.tenant, state=where.state, run=where.run, receiver=where.receiver)
+    query = _equal(table, query, key=where.key)
     query = query.order_by(table.c.next_at, table.c.tenant, table.c.key).limit(limit)
     return tuple(EffectRow(**row) for row in connection.execute(query).mappings())
 

@@ -9,6 +9,7 @@ from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services
+from aie.runs.sites import run_sites
 from aie.runs.state import State
 from aie.runs.submission import Relation, Submission, Submitted, cancel, decide_review, migrate, retry, submit
 from aie.runs.worker import Pace, Worker
@@ -49,6 +50,7 @@ __all__ = [
     "requeue",
     "retry",
     "ring",
+    "run_sites",
     "socket_path",
     "submit",
 ]

@@ -7,6 +7,7 @@ from aie.errors import Conflict
 from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
 from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentQueued, SegmentStarted
 from aie.runs.services import Services
+from aie.runs.sites import append
 from aie.runs.steps import RunContext
 from aie.runs.submission import started
 
@@ -52,7 +53,7 @@ def claim(services: Services, row: RunRow) -> Claim | None:
 
     entry = Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor)
     try:
-        recorded = services.journal.append(entry)
+        recorded = append(services.journal, "claim", entry)
     except Conflict:
         return None
     return claim_of(recorded)
@@ -70,16 +71,18 @@ def claim_of(recorded: Sequence[Recorded]) -> Claim:
 
 
 def requeue(services: Services, row: RunRow) -> bool:
-    """Queue a run whose executor died; false when somebody else did."""
+    """Queue a run whose executor died; false when somebody else did, or when this one is dead itself."""
 
     def decide(locked: Locked) -> Sequence[Event]:
         run = present(locked)
-        if run.state != "running" or run.epoch != row.epoch or run.executor in locked.live:
+        held = run.state == "running" and run.epoch == row.epoch and run.executor not in locked.live
+        if not held or services.executor not in locked.live:
             raise Conflict(f"run {run.id} is {run.state}")
         return [SegmentQueued(segment=run.segment, why="recovered")]
 
     try:
-        services.journal.append(Entry(tenant=row.tenant, stream=row.id, decide=decide))
+        entry = Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor)
+        append(services.journal, "recovery", entry)
     except Conflict:
         return False
     return True
@@ -126,6 +129,6 @@ def _tell_lacking(services: Services, row: RunRow, needs: dict[str, int], provid
         return [RunNeedsRuntime(needs=needs, provided={name: provided.get(name, 0) for name in needs})]
 
     try:
-        services.journal.append(Entry(tenant=row.tenant, stream=row.id, decide=decide))
+        append(services.journal, "lack", Entry(tenant=row.tenant, stream=row.id, decide=decide))
     except Conflict:
         return

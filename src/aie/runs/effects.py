@@ -7,14 +7,16 @@ never tried twice: a person decides.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from aie.core import JSON, Labels
-from aie.errors import AieError, Conflict, Failure, StepFailure
+from aie.errors import AieError, Conflict, Failure, FenceLost, StepFailure
 from aie.layers import Delivery
 from aie.records import EffectFilter, EffectRow, Entry, Event, Locked, Recorded
 from aie.records.events import EffectAttempted, EffectDelivered, EffectFailed, EffectQueued, SegmentQueued
 from aie.runs.services import Services
+from aie.runs.sites import append, reached
 from aie.runs.steps import RunContext, failed, tools_for, value_event
 
 __all__ = ["MAX_TRIES", "attempted", "deliver", "redeliver", "repeat_of"]
@@ -56,9 +58,15 @@ def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: b
     tools = tools_for(context, _NoAttempts())  # type: ignore[arg-type]
     delivery = Delivery(key=event.key, body=event.request, receiver=event.receiver, config=place.node.config)
     try:
-        receipt: JSON | None = deliverer.reconcile(delivery, tools) if ask_first else None
+        receipt: JSON | None = None
+        if ask_first:
+            reached("inquiry.before")
+            receipt = deliverer.reconcile(delivery, tools)
+            reached("inquiry.after")
         if receipt is None:
+            reached("delivery.before")
             receipt = deliverer.deliver(delivery, tools)
+            reached("delivery.after")
         return EffectDelivered(key=event.key, path=event.path, attempt=attempt, receipt=receipt)
     except StepFailure as error:
         return _failed(context.services, event, attempt, error.failure, error.message)
@@ -86,6 +94,9 @@ def redeliver(context: RunContext, row: EffectRow) -> Event | None:
     """Try an effect of the outbox again; returns what came of it, or None when another worker was first.
 
     The row is claimed by a durable `effect.attempted`; what came of it wakes the run.
+
+    Raises:
+        FenceLost: the lease of this executor was lost; another one delivers.
     """
     services = context.services
     recorded = services.store.read(row.run, after=row.n - 1)[0]
@@ -96,15 +107,16 @@ def redeliver(context: RunContext, row: EffectRow) -> Event | None:
     if interrupted and row.semantics == "at_most_once":
         message = "the try was interrupted and the receiver takes each effect at most once"
         outcome: Event = _failed(services, event, row.attempts, Failure.DELIVERY_UNKNOWN, message)
-        _append(services, row, lambda locked: _outcome(locked, row, outcome))
+        _append(services, "outcome", row, lambda locked: _outcome(locked, row, outcome))
         return outcome
     claim = attempted(services, event, row.attempts + 1)
     try:
-        _append(services, row, lambda locked: _claim(locked, row, claim))
+        _append(services, "try", row, lambda locked: _claim(locked, row, claim))
     except Conflict:
         return None
+    claimed = replace(row, state="attempting", attempts=claim.attempt, executor=services.executor)
     outcome = _try(context, event, claim.attempt, ask_first=row.semantics == "reconcile")
-    _append(services, row, lambda locked: _outcome(locked, row, outcome))
+    _append(services, "outcome", row, lambda locked: _outcome(locked, claimed, outcome))
     return outcome
 
 
@@ -121,21 +133,34 @@ def repeat_of(context: RunContext, event: EffectQueued) -> Event | None:
     return value_event(context, event.path, {"delivered_by": row.run}, Labels(), report={"key": event.key})
 
 
-def _append(services: Services, row: EffectRow, decide: Callable[[Locked], Sequence[Event]]) -> list[Recorded]:
-    return services.journal.append(Entry(tenant=row.tenant, stream=row.run, decide=decide))
+def _append(
+    services: Services, site: str, row: EffectRow, decide: Callable[[Locked], Sequence[Event]]
+) -> list[Recorded]:
+    """Append what `decide` makes of the effect's row, under this executor's lease."""
+
+    def fenced(locked: Locked) -> Sequence[Event]:
+        if services.executor not in locked.live:
+            raise FenceLost("the lease of this executor was lost", run=row.run)
+        return decide(locked)
+
+    entry = Entry(tenant=row.tenant, stream=row.run, decide=fenced, executor=services.executor)
+    return append(services.journal, site, entry)
+
+
+def _is_still(locked: Locked, row: EffectRow) -> bool:
+    now = locked.effects.get(row.key)
+    return now is not None and (now.state, now.attempts, now.executor) == (row.state, row.attempts, row.executor)
 
 
 def _claim(locked: Locked, row: EffectRow, claim: EffectAttempted) -> Sequence[Event]:
-    now = locked.effects.get(row.key)
-    if now is None or (now.state, now.attempts, now.executor) != (row.state, row.attempts, row.executor):
+    if not _is_still(locked, row):
         raise Conflict("another worker tries this effect")
     return [claim]
 
 
 def _outcome(locked: Locked, row: EffectRow, outcome: Event) -> Sequence[Event]:
-    """Record what came of a try, and make a waiting run runnable when it needs to know."""
-    known = locked.effects.get(row.key)
-    if known is None or known.state == "delivered" or locked.run is None:
+    """Record what came of a try, unless another one began since, and make a waiting run runnable if it needs to."""
+    if locked.run is None or not _is_still(locked, row):
         return []
     events: list[Event] = [outcome]
     if isinstance(outcome, EffectFailed) and not outcome.final:

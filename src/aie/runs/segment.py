@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, assert_never
 
 from aie.core import Spend
@@ -23,11 +23,13 @@ from aie.records.events import (
     RunWaiting,
     SegmentClosed,
     SegmentQueued,
+    SegmentStarted,
 )
 from aie.runs.attempts import StepAttempts
 from aie.runs.effects import attempted, deliver, repeat_of
 from aie.runs.heart import admit, advance, fold
 from aie.runs.reviews import escalation, resolve
+from aie.runs.sites import reached
 from aie.runs.state import (
     Command,
     CompleteEffect,
@@ -53,7 +55,9 @@ class Segment:
     """One segment under one epoch."""
 
     def __init__(self, context: RunContext, recorded: Sequence[Recorded]) -> None:
-        """Rehydrate from the run's records, which end with the claim of this epoch.
+        """Rehydrate from the run's records up to the claim of this epoch.
+
+        What came after the claim (a decision, a delivery) has set `wake`: the closing transaction sees to it.
 
         Args:
             context: the run.
@@ -62,12 +66,13 @@ class Segment:
         self._context = context
         self._index = context.loaded.index
         self._began = context.services.clock.monotonic()
-        self._state, commands = fold(self._index, ((each.event, each.at) for each in recorded))
+        self._state, commands = fold(self._index, ((each.event, each.at) for each in _until_claim(recorded)))
         self._commands: deque[Command] = deque(commands)
         self._buffer: list[Event] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: Wait | Finish | None = None
+        self._cancelled = False
 
     async def run(self) -> None:
         """Run until nothing is runnable, then close in one fenced transaction.
@@ -76,6 +81,8 @@ class Segment:
             FenceLost: another epoch owns the run; nothing of this one was recorded after that.
         """
         self._loop = asyncio.get_running_loop()
+        if self._cancelled:
+            self._cancel()
         try:
             while True:
                 while self._commands:
@@ -93,7 +100,12 @@ class Segment:
                 task.cancel()
 
     def cancel(self) -> None:
-        """Take note, on the loop, that the run is to stop: what is in flight ends, nothing new begins."""
+        """Let the run stop: what is in flight ends, nothing new begins. Called from any thread."""
+        self._cancelled = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
         if not self._state.cancelled:
             self._state = replace(self._state, cancelled=True)
             if not self._state.running and not self._tasks:
@@ -243,9 +255,9 @@ class Segment:
         """
         if self._buffer:
             events, self._buffer = self._buffer, []
-            await self._write(lambda _: events)
+            await self._write("flush", lambda _: events)
 
-    async def _write(self, events: Callable[[Locked], Sequence[Event]]) -> None:
+    async def _write(self, site: str, events: Callable[[Locked], Sequence[Event]]) -> None:
         context, state = self._context, self._state
 
         def decide(locked: Locked) -> Sequence[Event]:
@@ -255,7 +267,9 @@ class Segment:
         entry = Entry(
             tenant=context.tenant, stream=context.run, decide=decide, segment=state.segment, epoch=state.epoch
         )
+        reached(f"{site}.before")
         await asyncio.wrap_future(context.services.journal.write(entry))
+        reached(f"{site}.after")
 
     async def _close(self) -> None:
         """Write the segment's last transaction: it waits, it ends, or something arrived and the next one is queued."""
@@ -275,7 +289,7 @@ class Segment:
             waiting = RunWaiting(reviews=list(closing.reviews), effects=list(closing.effects))
             return [*events, waiting, closed]
 
-        await self._write(last)
+        await self._write("close", last)
 
     def _finished(self, finish: Finish) -> RunFinished:
         output, spend = None, self._state.spent.to_json()
@@ -293,3 +307,9 @@ class Segment:
             output=output,
             message=finish.message,
         )
+
+
+def _until_claim(recorded: Sequence[Recorded]) -> Sequence[Recorded]:
+    """Return the records up to the last claim: the commands of a fold are those of its last event."""
+    last = max(n for n, each in enumerate(recorded) if isinstance(each.event, SegmentStarted))
+    return recorded[: last + 1]

@@ -22,6 +22,7 @@ from aie.records.events import (
     SegmentStarted,
 )
 from aie.runs.services import Loaded, Services
+from aie.runs.sites import append
 
 __all__ = ["Relation", "Submission", "Submitted", "cancel", "decide_review", "migrate", "retry", "submit"]
 
@@ -83,7 +84,7 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
         events.append(started(services, segment=1, epoch=1))
     entry = submission(wanted.tenant, run, submitted, *events, executor=services.executor if claim else "")
     try:
-        recorded = services.journal.append(entry)
+        recorded = append(services.journal, "submission", entry)
     except Repeat as repeat:
         return Submitted(run=repeat.run_id, repeated=True)
     except IdempotencyConflict as error:
@@ -158,7 +159,7 @@ def decide_review(services: Services, tenant: str, run: str, decided: ReviewDeci
             raise Conflict("the page you decided on is not the one shown now", hints=("look at the review again",))
         return [decided, *_wake(locked, row.segment, "decided")]
 
-    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+    return append(services.journal, "decision", Entry(tenant=tenant, stream=run, decide=decide))
 
 
 def cancel(services: Services, tenant: str, run: str, *, actor: str, reason: str) -> list[Recorded]:
@@ -174,7 +175,7 @@ def cancel(services: Services, tenant: str, run: str, *, actor: str, reason: str
             raise Conflict(f"run {run} has ended: {row.state}")
         return [RunCancelRequested(actor=actor, reason=reason), *_wake(locked, row.segment, "cancelled")]
 
-    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+    return append(services.journal, "cancellation", Entry(tenant=tenant, stream=run, decide=decide))
 
 
 def retry(services: Services, tenant: str, run: str, *, actor: str) -> list[Recorded]:
@@ -195,7 +196,7 @@ def retry(services: Services, tenant: str, run: str, *, actor: str) -> list[Reco
             SegmentQueued(segment=row.segment + 1, why="retried"),
         ]
 
-    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+    return append(services.journal, "retry", Entry(tenant=tenant, stream=run, decide=decide))
 
 
 def migrate(services: Services, tenant: str, run: str, *, actor: str, reason: str) -> list[Recorded]:
@@ -217,7 +218,7 @@ def migrate(services: Services, tenant: str, run: str, *, actor: str, reason: st
             SegmentQueued(segment=row.segment, why="migrated"),
         ]
 
-    return services.journal.append(Entry(tenant=tenant, stream=run, decide=decide))
+    return append(services.journal, "migration", Entry(tenant=tenant, stream=run, decide=decide))
 
 
 def _wake(locked: Locked, segment: int, why: str) -> list[Event]:

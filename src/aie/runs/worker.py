@@ -4,8 +4,10 @@ Everything it does on its beat is level-triggered: it asks what is due and does 
 changes nothing. Between beats it acts on news: of its own journal, and of other processes through a listener.
 """
 
+import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
 from aie.runs.segment import Segment
 from aie.runs.services import Services
+from aie.runs.sites import append
 from aie.runs.submission import Submission, Submitted, submit
 
 __all__ = ["Pace", "Worker"]
@@ -59,6 +62,7 @@ class Worker:
         *,
         pace: Pace | None = None,
         on_lost: Callable[[], None] | None = None,
+        sole: bool = False,
     ) -> None:
         """Prepare.
 
@@ -67,14 +71,17 @@ class Worker:
             engine: where segments execute.
             pace: how fast to beat.
             on_lost: called when the lease was lost and nothing may be executed any more; a process should exit.
+            sole: this process holds the lock of a store that has one executor at a time: all others are dead.
         """
         self.services = services
         self.engine = engine
         self._pace = pace or Pace()
         self._on_lost = on_lost
+        self._sole = sole
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._segments: dict[str, Segment] = {}
+        self._broken: deque[Claim] = deque()
         self._threads: list[threading.Thread] = []
         self._outbox = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aie-outbox")
         self._delivering: dict[tuple[str, str], Future[object]] = {}
@@ -85,7 +92,9 @@ class Worker:
     def start(self) -> None:
         """Take the lease, launch the engine, recover what is there, begin to claim."""
         services = self.services
-        take_lease(services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime())
+        take_lease(
+            services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime(), sole=self._sole
+        )
         services.journal.on_commit(self._committed)
         self.engine.launch(self._execute)
         for name, work in (("aie-beat", self._beats), ("aie-claims", self._claims)):
@@ -123,20 +132,21 @@ class Worker:
 
     async def _execute(self, claimed: Claim) -> None:
         services = self.services
-        recorded = claimed.recorded or tuple(services.store.read(claimed.run))
-        segment = Segment(context_of(services, recorded), recorded)
-        self._segments[claimed.run] = segment
+        segment: Segment | None = None
         try:
+            recorded = claimed.recorded or tuple(services.store.read(claimed.run))
+            segment = Segment(context_of(services, recorded), recorded)
+            self._segments[claimed.run] = segment
             await segment.run()
         except FenceLost:
             raise
         except Exception:
             # We live, so nobody else would take the run over: give it back. One that always breaks off is set aside.
-            services.journal.write(give_back(services, claimed))
+            self._broken.append(claimed)
             raise
         finally:
             if self._segments.get(claimed.run) is segment:
-                del self._segments[claimed.run]
+                self._segments.pop(claimed.run, None)
             self._news.set()
 
     def _claims(self) -> None:
@@ -150,7 +160,15 @@ class Worker:
             except (AieError, OSError) as error:
                 _log.warning("claiming failed: %s; the next beat tries again", error)
 
+    def _give_back(self) -> None:
+        """Queue again what broke off here; while the store does not take it, the next beat tries again."""
+        while self._broken:
+            with contextlib.suppress(FenceLost):
+                append(self.services.journal, "give_back", give_back(self.services, self._broken[0]))
+            self._broken.popleft()
+
     def _claim_some(self) -> bool:
+        self._give_back()
         room = self._pace.capacity - self.engine.in_flight()
         if room <= 0:
             return False

@@ -11,6 +11,7 @@ from aie.config import ChatModel, ModelStep, ObjectType, Site, Template, TextTyp
 from aie.core import JSON, Spend, canonical
 from aie.errors import Failure, InputError, StepFailure
 from aie.layers.port import Attempt, Compiled, Component, Result, Task, Tools
+from aie.layers.sites import reached
 from aie.models import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Price, worst_case
 
 __all__ = ["ask", "compile_asking"]
@@ -137,7 +138,9 @@ def _settled(
     """Make the call and close its attempt, whatever comes of it."""
     started = time.monotonic_ns()
     try:
+        reached("chat.before")
         reply = chat.invoke(request, endpoint)
+        reached("chat.after")
     except CallFailed as error:
         close = attempt.forfeit if error.billed else attempt.release
         close(error.failure, ms=_since(started))
