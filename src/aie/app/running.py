@@ -85,8 +85,7 @@ class Runner:
             longest = 1.0 if self.executor is not None else pause
             pause = min(pause * 1.5, 0.05)
             with self._changed:
-                if run not in self._rested:
-                    self._changed.wait(longest if left is None else min(left, longest))
+                self._changed.wait_for(lambda: run in self._rested, longest if left is None else min(left, longest))
                 self._rested.discard(run)
 
     def _rests(self, row: RunRow) -> bool:

@@ -1,5 +1,6 @@
 """A stage: a store, a worker and a workflow whose steps are functions of the test, run through the production path."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -126,7 +127,8 @@ class Stage:
     services: Services
     worker: Worker
     releases: dict[str, Release]
-    _rested: Condition
+    _changed: Condition
+    _rested: set[str]
 
     def add(self, release: Release) -> str:
         """Make a release runnable; return its id."""
@@ -146,10 +148,16 @@ class Stage:
         Raises:
             TimeoutError: it did not.
         """
-        with self._rested:
-            if self._rested.wait_for(lambda: self.row(run).state in RESTING, timeout):
-                return self.row(run)
-        raise TimeoutError(f"run {run} is {self.row(run).state}")
+        until = time.monotonic() + timeout
+        while True:
+            row = self.row(run)
+            if row.state in RESTING:
+                return row
+            if time.monotonic() > until:
+                raise TimeoutError(f"run {run} is {row.state}")
+            with self._changed:
+                self._changed.wait_for(lambda: run in self._rested, 1.0)
+                self._rested.discard(run)
 
     def row(self, run: str) -> RunRow:
         """Return the run as it stands."""
@@ -212,12 +220,14 @@ def stage(
         )
         made: Engine = LocalEngine() if engine == "local" else dbos_engine(engine_url or _beside(url), executor)
         worker = Worker(services, made, pace=pace or Pace(beat=0.05))
-        rested = Condition()
+        changed, rested = Condition(), set[str]()
 
         def heard(recorded: list[Recorded]) -> None:
-            if any(isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime) for each in recorded):
-                with rested:
-                    rested.notify_all()
+            runs = {each.stream for each in recorded if isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime)}
+            if runs:
+                with changed:
+                    rested.update(runs)
+                    changed.notify_all()
 
         journal.on_commit(heard)
         worker.start()
@@ -226,7 +236,7 @@ def stage(
             listener = listener_for(store, None)
             listener.start(worker.wake)
             stack.callback(listener.stop)
-        yield Stage(services=services, worker=worker, releases=releases, _rested=rested)
+        yield Stage(services=services, worker=worker, releases=releases, _changed=changed, _rested=rested)
 
 
 def _beside(url: str) -> str:
