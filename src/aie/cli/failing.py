@@ -7,6 +7,7 @@ from typing import Final
 
 import typer
 
+from aie.core import JSON
 from aie.errors import AieError, ConfigError, Problem
 
 __all__ = ["BROKEN_PIPE", "INTERRUPTED", "problem_json", "problem_lines", "silence_stdout", "tell"]
@@ -32,10 +33,12 @@ def problem_lines(problem: Problem) -> list[str]:
     return [str(problem), *([f"  hint: {problem.hint}"] if problem.hint else [])]
 
 
-def problem_json(problem: Problem) -> dict[str, object]:
+def problem_json(problem: Problem) -> dict[str, JSON]:
     """Return a mistake as a JSON object."""
     edit = problem.edit
-    change = edit and {"file": edit.file, "line": edit.line, "end_line": edit.end_line, "lines": list(edit.lines)}
+    change: JSON = None
+    if edit is not None:
+        change = {"file": edit.file, "line": edit.line, "end_line": edit.end_line, "lines": list(edit.lines)}
     return {
         "code": problem.code,
         "file": problem.file,

@@ -119,7 +119,7 @@ def command() -> Any:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    built = get_command(root)
+    built: Any = get_command(root)
     built.commands = dict.fromkeys(VERBS)  # what typer's "did you mean" looks into
     return built
 

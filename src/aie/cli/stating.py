@@ -3,9 +3,27 @@
 import json
 
 from aie.core import JSON, iso
-from aie.records import RunRow
+from aie.records import Report, RunRow
 
-__all__ = ["run_json"]
+__all__ = ["report_json", "run_json"]
+
+
+def report_json(report: Report) -> dict[str, JSON]:
+    """Return what was verified, what was found and what cannot be told."""
+    return {
+        "intact": report.intact,
+        "events": report.events,
+        "blobs": report.blobs,
+        "blocks": report.blocks,
+        "sealed_up_to": dict(report.sealed_up_to),
+        "anchored_up_to": dict(report.anchored_up_to),
+        "unsealed": report.unsealed,
+        "unprovable": list(report.unprovable),
+        "findings": [
+            {"kind": e.kind, "message": e.message, "tenant": e.tenant, "stream": e.stream, "n": e.n}
+            for e in report.findings
+        ],
+    }
 
 
 def run_json(row: RunRow) -> dict[str, JSON]:

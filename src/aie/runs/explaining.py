@@ -302,17 +302,18 @@ def _dropped(steps: Iterable[StepStory], sources: Mapping[str, Source]) -> Itera
         dropped = step.report.get("dropped") if isinstance(step.report, dict) else None
         source = next((sources[ref] for ref in step.reads.values() if ref in sources), None)
         for what in dropped if isinstance(dropped, list) else []:
+            quote, page = "", None
             match what:
-                case {"start": int(start), "end": int(end)} if source is not None:
-                    quote, page = source.text[start:end], what.get("page")
+                case {"start": int(start), "end": int(end), "page": int() | None as found} if source is not None:
+                    quote, page = source.text[start:end], found
                 case _:
-                    quote, page = "", None
+                    pass
             yield Dropped(
                 step=step.path,
                 what=what,
                 quote=quote,
                 document=source.name if source is not None else "",
-                page=page if isinstance(page, int) else None,
+                page=page,
             )
 
 

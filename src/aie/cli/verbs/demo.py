@@ -30,7 +30,7 @@ from aie.app import (
 )
 from aie.cli.options import FormatOption
 from aie.cli.screen import Screen, width
-from aie.core import JSON
+from aie.core import JSON, usd
 from aie.errors import AieError, IntegrityError
 from aie.records import ReviewFilter, RunFilter
 from aie.runs import Explanation
@@ -109,8 +109,7 @@ def demo(
     }
     lines = [
         f"{len(stories)} claims: {finished} paid, {data['waiting']} wait for a person, {data['set_aside']} set aside",
-        f"cost: {'0 USD' if not spend else f'{spend} micro-USD'}, {cpu:.2f} s of CPU in the steps, "
-        f"{time.monotonic() - began:.0f} s in all",
+        f"cost: {usd(spend)}, {cpu:.2f} s of CPU in the steps, {time.monotonic() - began:.0f} s in all",
         f"payments: {len(paid)}, none lost and none made twice",
     ]
     if not report.intact or len(paid) != finished or len(stories) != len(inputs):
@@ -147,7 +146,7 @@ def _crash(screen: Screen, root: Path, inputs: Sequence[Path]) -> _Crash:
     screen.say("")
     screen.say(f"2. `aie run claims examples/*.json` in another process: {len(inputs)} letters, text and PDF")
     outbox = root / "outbox"
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+    child = subprocess.Popen(
         _command(root, inputs), cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
@@ -170,7 +169,7 @@ def _crash(screen: Screen, root: Path, inputs: Sequence[Path]) -> _Crash:
 
 def _run_all(screen: Screen, root: Path, inputs: Sequence[Path]) -> None:
     screen.say("   the same command again: it recovers what was left, knows what it has, takes in the rest")
-    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+    done = subprocess.run(
         _command(root, inputs), cwd=root, capture_output=True, text=True, timeout=_PATIENCE, check=False
     )
     repeated = done.stdout.count("(the same input as before)")
@@ -214,7 +213,8 @@ def _decide(screen: Screen, app: App) -> str:
 def _answer(story: Explanation) -> str:
     output = story.output if isinstance(story.output, dict) else {}
     prediction = _output(story, "desk")
-    return f"{plain(output.get('desk'))}, pays {plain(output.get('amount'))} (confidence {plain(prediction.get('confidence'))})"
+    sure = plain(prediction.get("confidence"))
+    return f"{plain(output.get('desk'))}, pays {plain(output.get('amount'))} (confidence {sure})"
 
 
 def _quote(story: Explanation) -> str:
@@ -222,7 +222,7 @@ def _quote(story: Explanation) -> str:
     amount = story.output.get("amount") if isinstance(story.output, dict) else None
     quotes = [" ".join(each.quote.split()) for each in story.evidence]
     best = next((quote for quote in quotes if isinstance(amount, str) and amount in quote), quotes[0] if quotes else "")
-    return best if len(best) <= width() - 14 else best[: width() - 15] + "…"  # noqa: PLR2004 - the indent
+    return best if len(best) <= width() - 14 else best[: width() - 15] + "…"
 
 
 def _doubts(story: Explanation) -> Iterator[str]:

@@ -9,7 +9,7 @@ from aie.app import export_for_audit, rebuild_projections, save_heads, verify_ex
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, WorkspaceOption
 from aie.cli.screen import Screen
-from aie.core import JSON
+from aie.cli.stating import report_json
 from aie.errors import IntegrityError
 from aie.records import Report
 
@@ -33,7 +33,10 @@ def verify(
     workspace: WorkspaceOption = None,
     form: FormatOption = "text",
 ) -> None:
-    """Prove that the records are what was written, or say what is not. Fails with status 7 when something was altered."""
+    """Prove that the records are what was written, or say what is not.
+
+    Fails with status 7 when something was altered.
+    """
     screen = Screen(form)
     if export is not None:
         report = verify_export(export, head=head)
@@ -46,7 +49,7 @@ def verify(
             if save_head is not None and not report.findings:
                 save_heads(app, save_head)
                 screen.say(f"saved the head to {save_head}")
-    screen.show(report.to_json(), _lines(report))
+    screen.show(report_json(report), _lines(report))
     if report.findings:
         count = len(report.findings)
         raise IntegrityError(
@@ -60,15 +63,13 @@ def verify(
 def _lines(report: Report) -> list[str]:
     lines = [f"{each.kind}: {each.message}" for each in report.findings]
     if not lines:
-        lines.append(
-            f"the records are what was written: {report.events} events, {report.blobs} blobs, {report.blocks} blocks"
-        )
+        counts = f"{report.events} events, {report.blobs} blobs, {report.blocks} blocks"
+        lines.append(f"the records are what was written: {counts}")
     for tenant, height in sorted(report.sealed_up_to.items()):
         anchored = report.anchored_up_to.get(tenant)
-        told = f"anchored up to block {anchored}" if anchored is not None else "not held against a saved head"
-        lines.append(f"{tenant}: sealed up to block {height}, {told}")
-    if report.unsealed:
-        lines.append(f"{report.unsealed} rows are not sealed yet")
+        told = f", anchored up to block {anchored}" if anchored is not None else ""
+        lines.append(f"{tenant}: sealed up to block {height}{told}")
+    lines += [f"not provable: {each}" for each in report.unprovable]
     return lines
 
 
@@ -76,9 +77,6 @@ def rebuild(workspace: WorkspaceOption = None, form: FormatOption = "text") -> N
     """Drop every projection and make it anew from the events alone."""
     screen = Screen(form)
     with opened(workspace) as app:
-        rows = rebuild_projections(app)
-    data: dict[str, JSON] = dict(rows)
-    screen.show(
-        data, screen.table(("PROJECTION", "ROWS"), [(name, str(count)) for name, count in sorted(rows.items())])
-    )
+        read = rebuild_projections(app)
+    screen.show({"events": read}, [f"every projection made anew from {read} events"])
     screen.next("aie verify")

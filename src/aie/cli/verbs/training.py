@@ -33,13 +33,12 @@ def train(
     with screen.progress("models") as tick:
         for done, name in enumerate(names, 1):
             path, report = train_model(root, name)
-            told = f"{report.train} texts, {report.right} of {report.val} right on val"
-            told += f"; accepts {report.accepted} at {report.threshold}, {report.errors} wrong; {report.cpu_ms / 1000:.1f} CPU-s"
-            data: dict[str, JSON] = {
-                "model": name,
-                "artefact": str(path.relative_to(root.resolve())),
-                **report.to_json(),
-            }
-            screen.stream(data, f"{name}  {path.relative_to(root.resolve())}  {told}")
+            told = (
+                f"{report.train} texts, {report.right} of {report.val} right on val; accepts {report.accepted} "
+                f"at {report.threshold}, {report.errors} wrong; {report.cpu_ms / 1000:.1f} CPU-s"
+            )
+            file = str(path.relative_to(root.resolve()))
+            data: dict[str, JSON] = {"model": name, "artefact": file, **report.to_json()}
+            screen.stream(data, f"{name}  {file}  {told}")
             tick(done, len(names))
     screen.next("aie check", "aie release WORKFLOW")

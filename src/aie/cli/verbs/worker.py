@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from aie.app import executing
+from aie.app import Executor, executing
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, WorkspaceOption
 from aie.cli.screen import Screen
 from aie.errors import FenceLost
+from aie.records import RunFilter
 
 __all__ = ["worker"]
 
@@ -42,9 +43,16 @@ def worker(
         identity = executor.app.services.executor
         screen.say(f"executing as {identity}; Ctrl-C stops")
         while not stopping.wait(0.5):
-            if until_idle and executor.worker.idle():
+            if until_idle and _idle(executor):
                 break
     if lost.is_set():
         raise FenceLost("this worker's lease was lost: others continue its runs", hints=("aie worker",))
     screen.show({"executor": identity, "stopped": True}, ["stopped"])
     screen.next("aie status")
+
+
+def _idle(executor: Executor) -> bool:
+    """Whether nothing is left that goes on by itself."""
+    store = executor.app.store
+    under_way = any(store.runs(RunFilter(state=state), limit=1).rows for state in ("queued", "running"))
+    return not under_way and not store.due_effects(limit=1)

@@ -1,9 +1,10 @@
 """init, check, status, doctor, schema."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
+from pydantic import BaseModel
 
 from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, workflows
 from aie.cli.failing import problem_json, problem_lines
@@ -17,7 +18,7 @@ from aie.errors import NotFound
 
 __all__ = ["check", "doctor", "init", "schema", "status"]
 
-_FILES = {"workspace": Settings, "models": ModelsSpec, "workflow": WorkflowSpec}
+_FILES: Final[dict[str, type[BaseModel]]] = {"workspace": Settings, "models": ModelsSpec, "workflow": WorkflowSpec}
 _NAMES = {"workspace": "aie.yaml", "models": "models.yaml", "workflow": "workflow.yaml"}
 
 
