@@ -3,10 +3,14 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from aie.errors import ConfigError, Edit, Problem
 
 __all__ = ["Mark", "Problems", "apply", "did_you_mean", "nearest"]
+
+MAX_NAME: Final = 100
+"""A longer name is no slip of a known one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Problems:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the one name that was probably meant, or None when nothing is near."""
+    if len(name) > MAX_NAME:
+        return None
     known = list(names)
     folded = {each.casefold().replace("-", "_"): each for each in known}
     exact = folded.get(name.casefold().replace("-", "_"))

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from aie.config.handlers import corrected
 from aie.config.problems import Problems, did_you_mean, nearest
-from aie.config.source import Node, Source
+from aie.config.source import MAX_PROBLEMS, Node, Source
 from aie.config.spec import Spec
 from aie.config.steps import LAYER_KEYS
 from aie.errors import Edit, Problem
@@ -44,7 +44,7 @@ def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | 
     try:
         return kind.model_validate(source.root.data())
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_input=False):
+        for each in error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]:
             problems.add(_translate(kind, source, each))
         return None
 

@@ -18,16 +18,19 @@ from aie.config.yaml_syntax import diagnose
 from aie.core import JSON
 from aie.errors import ConfigError, Edit, Problem
 
-__all__ = ["Node", "Source", "parse_yaml"]
+__all__ = ["MAX_PROBLEMS", "Node", "Source", "parse_yaml"]
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 40
 MAX_NODES: Final = 50_000
+MAX_PROBLEMS: Final = 100
+"""Of one file: whoever has made as many will run the check again."""
 
 _INT: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _ODD_INT: Final = re.compile(
     r"[-+]?(0[0-9_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{19,})|\+[0-9]+"
 )
+_ODD_CHARACTER: Final = re.compile("[\0\r\x85\u2028\u2029]")
 _WORDS: Final = {"null": None, "~": None, "true": True, "false": False, "": None}
 
 
@@ -177,11 +180,13 @@ def _decode(content: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _one(file, "not-utf8", line, "the file is not UTF-8", "save the file as UTF-8") from error
-    # The C parser ends quietly at a NUL.
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise _one(file, "control-character", line, "a character that YAML does not allow", "remove it")
-    return text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
+    # The C parser ends quietly at a NUL, and takes the others for line breaks, which no editor does.
+    odd = _ODD_CHARACTER.search(text)
+    if odd is not None:
+        line = text.count("\n", 0, odd.start()) + 1
+        raise _one(file, "control-character", line, "a character that a YAML file may not hold", "remove it")
+    return text
 
 
 def _one(file: str, code: str, line: int, message: str, hint: str) -> ConfigError:
@@ -207,6 +212,8 @@ class _Builder:
 
     def report(self, code: str, mark: Mark, message: str, hint: str = "", edit: Edit | None = None) -> None:
         key = ".".join(each.text for each in self._keys if each is not None)
+        if len(self.problems) >= MAX_PROBLEMS:
+            return
         self.problems.append(
             Problem(
                 code=code, file=self.file, line=mark.line, col=mark.col, key=key, message=message, hint=hint, edit=edit
@@ -223,6 +230,8 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Take in one parse event."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _Stop
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:

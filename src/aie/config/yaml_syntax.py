@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import yaml
 
 from aie.config.problems import Mark
 
 __all__ = ["Diagnosis", "diagnose"]
+
+MAX_TRIED: Final = 100_000
+"""Characters of a text that changes are tried on; a longer one is only pointed into."""
+MAX_TRIALS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ def diagnose(text: str, error: yaml.MarkedYAMLError) -> Diagnosis:
     message = error.problem or error.context or "it cannot be read"
     for number, start in _open_quotes(lines, line):
         quote = lines[number][start]
-        for changed in _with_quote(lines[number], start):
+        for changed in islice(_with_quote(lines[number], start), MAX_TRIALS):
             if _is_yaml([*lines[:number], changed, *lines[number + 1 :]]):
                 return Diagnosis(
                     mark=Mark(number + 1, start + 1),
@@ -56,6 +62,8 @@ def diagnose(text: str, error: yaml.MarkedYAMLError) -> Diagnosis:
 
 
 def _is_yaml(lines: list[str]) -> bool:
+    if sum(map(len, lines)) > MAX_TRIED:
+        return False
     try:
         for _ in yaml.parse("\n".join(lines), Loader=yaml.CLoader):
             pass
