@@ -1,7 +1,7 @@
 """Public data through the product: train, lock and run a workspace made of files alone, and count what came out.
 
-The workspace is copied away and used as anybody would: `aie train` and one cold `aie run` as processes, so that what they
-use is theirs alone, then every test case as a durable run of one bulk.
+The workspace is copied away and used as anybody would: `aie train` and one cold `aie run` as processes, so that what
+they use is theirs alone, then every test case as a durable run of one bulk.
 """
 
 import json
@@ -72,16 +72,18 @@ def workspace(place: Path, data: Path, *, seed: int) -> Iterator[Path]:
 
 
 def aie(root: Path, *arguments: str) -> Cost:
-    """Run a command as a process of its own.
+    """Run a command as a process of its own; its bytecode is kept beside the workspace, as an installer keeps it.
 
     Raises:
         RuntimeError: it failed; with what it said.
     """
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONPYCACHEPREFIX": str(root.parent / "bytecode")}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", _ENTRY, *arguments, "--format", "json"],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env=environ,
         capture_output=True,
         text=True,
         check=False,
