@@ -99,52 +99,52 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
         at: when, in microseconds since the epoch.
     """
     before = state
-    state = replace(state, last_record=state.last_at, last_at=at, idle_claims=0)
+    state = state.but(last_record=state.last_at, last_at=at, idle_claims=0)
     match event:
         case RunSubmitted():
-            return replace(state, submitted=event), ()
+            return state.but(submitted=event), ()
         case SegmentStarted():
             return _start(index, state, event, before.idle_claims)
         case StepFinished():
             state = _done(state, event.path, Status.FINISHED)
-            state = replace(state, outputs=state.outputs.set(event.path, event))
+            state = state.but(outputs=state.outputs.set(event.path, event))
             return _follow(index, state, event.path)
         case StepSkipped():
             return _follow(index, _done(state, event.path, Status.SKIPPED), event.path)
         case MapExpanded():
-            state = replace(state, maps=state.maps.set(event.path, event), running=state.running - 1)
+            state = state.but(maps=state.maps.set(event.path, event), running=state.running - 1)
             state = _mark(state, event.path, Status.EXPANDED)
             return _settle(index, *_begin_items(index, state, event.path, event.keys))
         case StepFailed():
             return _handle(index, state, event)
         case AttemptIntended():
             attempts = state.attempts.set(event.attempt, Attempted(intended=event))
-            return replace(state, attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
+            return state.but(attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
         case AttemptSettled():
             return _account(state, event), ()
         case ReviewOpened():
-            state = replace(state, reviews=state.reviews.set(event.path, event), running=state.running - 1)
+            state = state.but(reviews=state.reviews.set(event.path, event), running=state.running - 1)
             return _settle(index, _mark(state, event.path, Status.REVIEW), ())
         case ReviewDecided():
-            return replace(state, decisions=state.decisions.set(event.path, event)), ()
+            return state.but(decisions=state.decisions.set(event.path, event)), ()
         case EffectQueued():
-            state = replace(state, effects=state.effects.set(event.path, event))
-            return _settle(index, replace(_mark(state, event.path, Status.EFFECT), running=state.running - 1), ())
+            state = state.but(effects=state.effects.set(event.path, event))
+            return _settle(index, _mark(state, event.path, Status.EFFECT).but(running=state.running - 1), ())
         case EffectDelivered():
             return _delivered(index, state, event)
         case EffectFailed():
             return _undelivered(index, state, event)
         case RunCancelRequested():
-            return replace(state, cancelled=True), ()
+            return state.but(cancelled=True), ()
         case SegmentQueued():
-            return replace(state, idle_claims=before.idle_claims), ()
+            return state.but(idle_claims=before.idle_claims), ()
         case RunWaiting():
-            return replace(state, phase=Phase.WAITING), ()
+            return state.but(phase=Phase.WAITING), ()
         case SegmentClosed():
-            return replace(state, executed_ms=state.executed_ms + event.executing_ms, open_segment=False, running=0), ()
+            return state.but(executed_ms=state.executed_ms + event.executing_ms, open_segment=False, running=0), ()
         case RunFinished():
             ending = Ending(state=event.state, failure=event.failure, path=event.path, message=event.message)
-            return replace(state, phase=Phase.FINISHED, ending=ending), ()
+            return state.but(phase=Phase.FINISHED, ending=ending), ()
         case RunRetried():
             return _retried(state, event), ()
         case _:
@@ -158,10 +158,9 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
     """Begin an epoch: whatever is runnable is asked for, whatever is in flight of a dead epoch is forfeited."""
     if state.open_segment:  # the epoch before died: its time counts up to its last record
         abandoned = max(state.last_record - state.segment_began, 0) // 1000
-        state = replace(state, executed_ms=state.executed_ms + abandoned)
+        state = state.but(executed_ms=state.executed_ms + abandoned)
     in_flight = sum(1 for progress in state.nodes.values() if progress.status is Status.RUNNING)
-    state = replace(
-        state,
+    state = state.but(
         phase=Phase.RUNNING,
         segment=event.segment,
         epoch=event.epoch,
@@ -174,7 +173,7 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
     forfeits = tuple(Forfeit(attempt=name) for name, each in sorted(state.attempts.items()) if each.settled is None)
     if idle >= IDLE_CLAIMS:
         message = f"claimed {idle} times in a row without recording anything"
-        state = replace(state, ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))
+        state = state.but(ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))
     state, commands = _resume(index, state)
     return _settle(index, state, forfeits + commands)
 
@@ -274,7 +273,7 @@ def _follow(index: Index, state: State, path: str) -> Step:
     state, commands, done = _begin_item(index, state, place.map_path, key)
     if done:
         items = state.done_items.get(place.map_path, 0) + 1
-        state = replace(state, done_items=state.done_items.set(place.map_path, items))
+        state = state.but(done_items=state.done_items.set(place.map_path, items))
         if items == len(state.maps[place.map_path].keys):
             command = GatherMap(path=place.map_path)
             state = _issue(state, command)
@@ -312,7 +311,7 @@ def _handle(index: Index, state: State, event: StepFailed) -> Step:
     before = state.nodes.get(path, Progress(status=Status.RUNNING))
     tries = before.tries + 1
     handler: Handler | None = index.place(path).node.handler(failure)
-    state = replace(state, running=state.running - 1)
+    state = state.but(running=state.running - 1)
     after = replace(before, status=Status.RUNNING, tries=tries, spent_attempts=_attempts_of(state, path))
     if state.cancelled or state.ending is not None:
         return _settle(index, _put(state, path, after), ())
@@ -325,7 +324,7 @@ def _handle(index: Index, state: State, event: StepFailed) -> Step:
         ended = "dead" if handler is not None and handler.kind == "dead_letter" else "failed"
         ending = Ending(state=ended, failure=event.failure, path=path, message=event.message or "")
         state = _put(state, path, replace(after, status=Status.FAILED))
-        return _settle(index, replace(state, ending=ending), ())
+        return _settle(index, state.but(ending=ending), ())
     mend = _mend(handler, path, event.failure)
     return _issue(_put(state, path, replace(after, failure=event.failure)), mend), (mend,)
 
@@ -342,8 +341,7 @@ def _mend(handler: Handler, path: str, failure: str) -> Command:
 
 def _account(state: State, event: AttemptSettled) -> State:
     attempted = state.attempts[event.attempt]
-    return replace(
-        state,
+    return state.but(
         attempts=state.attempts.set(event.attempt, replace(attempted, settled=event)),
         reserved=state.reserved - Spend.from_json(attempted.intended.worst),
         spent=state.spent + Spend.from_json(event.spend),
@@ -352,7 +350,7 @@ def _account(state: State, event: AttemptSettled) -> State:
 
 def _delivered(index: Index, state: State, event: EffectDelivered) -> Step:
     """Complete the step, when a segment is open to do it; otherwise the next claim does."""
-    state = replace(state, receipts=state.receipts.set(event.path, event))
+    state = state.but(receipts=state.receipts.set(event.path, event))
     if not state.open_segment:
         return state, ()
     if state.cancelled or state.ending is not None:
@@ -367,7 +365,7 @@ def _undelivered(index: Index, state: State, event: EffectFailed) -> Step:
         return state, ()
     if not event.final:
         return _settle(index, state, ()) if state.open_segment else (state, ())
-    state = replace(state, running=state.running + 1)  # the failure takes the place of a command
+    state = state.but(running=state.running + 1)  # the failure takes the place of a command
     failed = StepFailed(path=event.path, failure=event.failure, message=event.message)
     return _handle(index, state, failed)
 
@@ -377,7 +375,7 @@ def _retried(state: State, event: RunRetried) -> State:
     before = state.nodes.get(event.path)
     if before is not None:
         state = _put(state, event.path, replace(before, status=Status.RUNNING, tries=0, failure=""))
-    return replace(state, ending=None, phase=Phase.QUEUED, idle_claims=0)
+    return state.but(ending=None, phase=Phase.QUEUED, idle_claims=0)
 
 
 # ---------------------------------------------------------------- small moves
@@ -389,11 +387,11 @@ def _run(index: Index, path: str) -> Command:
 
 def _issue(state: State, command: Command) -> State:
     steps = state.steps + 1 if isinstance(command, RunStep) else state.steps
-    return replace(state, running=state.running + 1, steps=steps)
+    return state.but(running=state.running + 1, steps=steps)
 
 
 def _put(state: State, path: str, progress: Progress) -> State:
-    return replace(state, nodes=state.nodes.set(path, progress))
+    return state.but(nodes=state.nodes.set(path, progress))
 
 
 def _mark(state: State, path: str, status: Status) -> State:
@@ -402,7 +400,7 @@ def _mark(state: State, path: str, status: Status) -> State:
 
 
 def _done(state: State, path: str, status: Status) -> State:
-    return replace(_mark(state, path, status), running=state.running - 1)
+    return _mark(state, path, status).but(running=state.running - 1)
 
 
 def _is_done(state: State, path: str) -> bool:

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Final, assert_never
 
 from aie.core import Spend
@@ -107,7 +106,7 @@ class Segment:
 
     def _cancel(self) -> None:
         if not self._state.cancelled:
-            self._state = replace(self._state, cancelled=True)
+            self._state = self._state.but(cancelled=True)
             if not self._state.running and not self._tasks:
                 self._closing = Finish(state="cancelled")
 

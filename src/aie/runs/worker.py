@@ -25,7 +25,7 @@ from aie.records import (
     take_lease,
 )
 from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
-from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, requeue
+from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, lacking, requeue
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
 from aie.runs.segment import Segment
@@ -85,6 +85,8 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._outbox = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aie-outbox")
         self._delivering: dict[tuple[str, str], Future[object]] = {}
+        self._was_full = False
+        """The last look for work found no room: the next segment that ends makes some."""
         self.lost = False
 
     # ------------------------------------------------------------ life
@@ -121,8 +123,9 @@ class Worker:
         self._news.set()
 
     def submit(self, wanted: Submission) -> Submitted:
-        """Accept a run and start it here at once, unless the worker is full; then it is queued."""
+        """Accept a run and start it here at once, unless the worker is full or lacks its runtime; then it is queued."""
         room = self.engine.in_flight() < self._pace.capacity and not self._stopping.is_set()
+        room = room and not lacking(self.services, wanted.tenant, wanted.release)
         submitted = submit(self.services, wanted, claim=room)
         if submitted.recorded and room:
             self.engine.start([claim_of(submitted.recorded)])
@@ -147,7 +150,8 @@ class Worker:
         finally:
             if self._segments.get(claimed.run) is segment:
                 self._segments.pop(claimed.run, None)
-            self._news.set()
+            if self._was_full:
+                self._news.set()
 
     def _claims(self) -> None:
         """Claim what is queued whenever there is news, until nothing is left or the worker is full."""
@@ -170,6 +174,7 @@ class Worker:
     def _claim_some(self) -> bool:
         self._give_back()
         room = self._pace.capacity - self.engine.in_flight()
+        self._was_full = room <= 0
         if room <= 0:
             return False
         store = self.services.store
