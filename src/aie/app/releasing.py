@@ -8,6 +8,7 @@ from aie.config import load_workspace
 from aie.errors import InputError, NotFound, Problem
 from aie.records import ReleaseRow
 from aie.releases import (
+    MAX_BUNDLE,
     Change,
     PlanReport,
     Release,
@@ -123,6 +124,8 @@ def import_release(app: App, path: Path) -> tuple[Release, bool]:
         IntegrityError: it is not what was exported.
     """
     try:
+        if path.stat().st_size > MAX_BUNDLE:
+            raise InputError(f"{path} is larger than a bundle may be: {MAX_BUNDLE} bytes")
         release = read_bundle(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {(error.strerror or 'error').lower()}") from error

@@ -1,6 +1,6 @@
 """From what people write to what runs are pinned to: compile, lock, compare and carry releases."""
 
-from aie.releases.bundle import read_bundle, write_bundle
+from aie.releases.bundle import MAX_BUNDLE, read_bundle, write_bundle
 from aie.releases.compile import check, compile_release
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
@@ -11,6 +11,7 @@ from aie.releases.stored import find_release, load_release, save_release
 __all__ = [
     "FAIL",
     "MAP",
+    "MAX_BUNDLE",
     "Change",
     "ChangeKind",
     "Handler",
