@@ -146,6 +146,7 @@ class Worker:
         except Exception:
             # We live, so nobody else would take the run over: give it back. One that always breaks off is set aside.
             self._broken.append(claimed)
+            self._news.set()
             raise
         finally:
             if self._segments.get(claimed.run) is segment:
