@@ -34,7 +34,10 @@ def _sqlite(url: URL, *, create: bool) -> tuple[Engine, Engine]:
         raise StoreError("a store needs a file", hints=("write sqlite:///path",))
     path = Path(url.database)
     if create:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
     elif not path.exists():
         raise StoreError(f"there is no store at {path}", hints=("run a workflow first, or check the path",))
     return _sqlite_engine(url, size=4), _sqlite_engine(url, size=2)

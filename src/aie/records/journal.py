@@ -194,9 +194,7 @@ class Journal:
             news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
             if news:
                 link.notify(CHANNEL, news)
-            reached("journal.before_commit")
             self._make_durable(link, batch)
-            reached("journal.after_commit")
         except BaseException:
             self._recover(link)
             raise
@@ -207,6 +205,7 @@ class Journal:
 
     def _make_durable(self, link: Link, batch: Batch) -> None:
         """Commit; when the answer is lost, find out whether it was done, so that nothing is appended twice."""
+        reached("journal.before_commit")
         try:
             link.commit()
         except Exception as error:
@@ -219,8 +218,10 @@ class Journal:
                 if not landed:
                     raise
                 self._recover(link)
-                return
-            raise UnknownOutcome(f"the store did not say whether it committed: {type(error).__name__}") from error
+                break
+            else:
+                raise UnknownOutcome(f"the store did not say whether it committed: {type(error).__name__}") from error
+        reached("journal.after_commit")
 
     def _landed(self, batch: Batch) -> bool:
         tenant, writer_seq, leaf = batch.first

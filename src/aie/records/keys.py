@@ -88,10 +88,10 @@ class PlainKeys(MemoryKeys):
     """The default: the root secret in a file that only its owner reads. Losing the file loses every private payload."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _create(path)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path)
             root = bytes.fromhex(json.loads(path.read_text())["root"])
         except (ValueError, KeyError, TypeError, OSError) as error:
             hints = ("restore the file from a backup; without it the store's private payloads cannot be read",)

@@ -32,7 +32,7 @@ from aie.records.queries import (
 )
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow, run_row
 from aie.records.schema import ensure_schema
-from aie.records.sites import reached
+from aie.records.sites import SITES, reached
 from aie.records.vault import DataKey, Vault
 
 __all__ = ["Store", "open_store"]
@@ -93,6 +93,8 @@ class Store:
     @contextmanager
     def transaction(self, site: str) -> Iterator[Link]:
         """Yield a link inside a transaction that commits when the block ends, at a declared commit site."""
+        if site not in SITES:
+            raise StoreError(f"{site} is not a commit site", hints=("declare it in aie.records.sites",))
         link = link_to(self.writing)
         try:
             link.begin()
@@ -316,9 +318,13 @@ def open_store(url: str, *, clock: Clock | None = None, keys: KeyProvider | None
     if keys is None:
         keys = _default_keys(url, create=create)
     reading, writing = open_engines(url, create=create)
-    store = Store(reading=reading, writing=writing, clock=clock or SystemClock(), keys=keys)
-    ensure_schema(store.reading, store.writing, create=create)
-    return store
+    try:
+        ensure_schema(reading, writing, create=create)
+    except BaseException:
+        reading.dispose()
+        writing.dispose()
+        raise
+    return Store(reading=reading, writing=writing, clock=clock or SystemClock(), keys=keys)
 
 
 def _default_keys(url: str, *, create: bool) -> KeyProvider:

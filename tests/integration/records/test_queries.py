@@ -1,0 +1,95 @@
+"""Lists on both databases: declared filters, newest first, pages that neither repeat nor leave out."""
+
+import pytest
+
+from aie.errors import InputError
+from aie.records import EffectFilter, Journal, ReviewFilter, RunFilter, Store
+from aie.records import events as ev
+from tests.shows.story import EXECUTOR, append, submitted, tell
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    """A store with a story in it."""
+    with Journal(store, "w1") as journal:
+        tell(store, journal, runs=11)
+    return store
+
+
+def test_pages_neither_repeat_nor_leave_out(told: Store) -> None:
+    """Following `after` to the end gives each run once, last submitted first."""
+    whole = told.runs(limit=500)
+    assert whole.after == ""
+    seen, after = [], ""
+    while True:
+        page = told.runs(limit=4, after=after)
+        seen += page.rows
+        after = page.after
+        if not after:
+            break
+    assert seen == list(whole.rows)
+    assert [run.submitted_at for run in seen] == sorted((run.submitted_at for run in seen), reverse=True)
+
+
+def test_filters_narrow_together(told: Store) -> None:
+    """Each declared filter, alone and with others."""
+    assert len(told.runs(RunFilter(tenant="acme")).rows) == 11
+    assert {run.state for run in told.runs(RunFilter(state="failed")).rows} == {"failed"}
+    assert [run.failure for run in told.runs(RunFilter(failure="provider_down", tenant="acme")).rows] == [
+        "provider_down"
+    ]
+    (one,) = told.runs(RunFilter(tenant="acme", search={"claim": "case-4"})).rows
+    assert one.id == "run_acme0004"
+    assert told.runs(RunFilter(tenant="acme", search={"claim": "case-4", "other": "x"})).rows == ()
+    assert told.runs(RunFilter(workflow="nothing")).rows == ()
+    assert told.runs(RunFilter(case_key=one.case_key)).rows == (one,)
+    assert told.runs(RunFilter(since=one.submitted_at, until=one.submitted_at + 1)).rows == (one,)
+    assert len(told.runs(RunFilter(release=one.release)).rows) == 22
+
+
+@pytest.mark.parametrize("after", ["x", "12", "12.", ".run", "-1.run_1", "1e3.run"])
+def test_a_token_that_is_none_is_refused(told: Store, after: str) -> None:
+    """A typed error instead of a page from somewhere."""
+    with pytest.raises(InputError):
+        told.runs(after=after)
+
+
+def test_reviews_and_effects_are_listed_by_state(told: Store) -> None:
+    """Decided reviews are not open; delivered effects are not due."""
+    assert told.reviews().rows == ()
+    decided = told.reviews(ReviewFilter(state="decided", tenant="acme")).rows
+    assert [(review.run, review.actor, review.decision) for review in decided] == [("run_acme0003", "bob", "approve")]
+    assert [effect.state for effect in told.effects(EffectFilter(tenant="acme"))] == ["delivered"]
+    assert told.due_effects() == ()
+
+
+def test_effects_are_due_when_queued_or_interrupted(store: Store, journal: Journal) -> None:
+    """Not before their time, and not while a live executor attempts them."""
+    run = "run_1"
+    append(journal, "acme", run, submitted(store, "acme", "1"))
+    for key in ("now", "later", "held", "late", "orphaned"):
+        owed = ev.EffectQueued(
+            key=key, path=key, receiver="bank", semantics="idempotent", body_hash="h", request={"amount": "1"}
+        )
+        append(journal, "acme", run, owed)
+    far = 2_000_000_000_000_000
+    append(
+        journal,
+        "acme",
+        run,
+        ev.EffectAttempted(key="later", executor=EXECUTOR, path="p", attempt=1),
+        ev.EffectFailed(key="later", failure="receiver_down", final=False, next_at=far, path="p", attempt=1),
+        ev.EffectAttempted(key="held", executor=EXECUTOR, path="p", attempt=1),
+        ev.EffectAttempted(key="late", executor=EXECUTOR, lease_until=1, path="p", attempt=1),
+        ev.EffectAttempted(key="orphaned", executor="ex_dead", path="p", attempt=1),
+    )
+    assert {effect.key for effect in store.due_effects()} == {"now", "late", "orphaned"}
+
+
+def test_releases_are_listed_newest_first(told: Store) -> None:
+    """With what their events said."""
+    (release,) = told.releases("acme", workflow="claims")
+    assert release.actor == "ada"
+    assert told.get_release(release.id, tenant="acme") == b"bundle of the release"
+    assert told.releases("acme", workflow="other") == ()
+    assert told.releases("nobody") == ()
