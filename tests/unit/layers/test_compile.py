@@ -108,6 +108,7 @@ def test_a_review_gives_the_fields_of_what_it_decides(compile_steps):
     assert decision.config["answer"] == schema_of(decision.output)
     assert decision.config["answer"]["properties"]["label"]["enum"] == ["a", "b"]
     assert decision.inputs["confidence.0"] == "guess.confidence"
+    assert decision.inputs["evidence.guess"] == "guess"
     assert decision.config["due_in"] == 2 * 86_400_000_000
     whole, problems = compile_steps("  decision: {review: people, of: [guess]}\n")
     assert not problems

@@ -29,7 +29,7 @@ CITE = Cite(path="/amount", source="doc", start=3, end=11, quote="5.00 USD")
 
 def run(world, task, **more):
     fields = Value(data={"amount": "5.00 USD", "other": 1}, ref="f", cites=(CITE,))
-    inputs = {"of__0": "home", "of__1": fields, "show__0": "a letter", **more}
+    inputs = {"of__0": "home", "of__1": fields, "show__0": "a letter", "evidence__fields": fields, **more}
     return LAYERS["review"].run(task(CONFIG, **inputs), world.tools())
 
 
@@ -60,6 +60,7 @@ def test_the_task_shows_values_with_doubt_and_evidence(world, task):
     assert label["why"]
     assert (amount["value"], amount["step"], amount["cites"]) == ("5.00 USD", "fields", [CITE.to_json()])
     assert request.shown["show"] == {"input.text": "a letter"}
+    assert request.shown["evidence"] == [{"step": "fields", **CITE.to_json()}]
     assert digest_json(request.shown).startswith("sha256:")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
-from aie.config import BoolType, ObjectType, ReviewStep, Site, StepSpec, Type, check_expression, schema_of
+from aie.config import BoolType, ObjectType, ReviewStep, Site, StepSpec, Type, check_expression, references, schema_of
 from aie.core import JSON, Value
 from aie.errors import Failure, StepFailure
 from aie.layers.port import Compiled, LayerName, Result, ReviewRequest, Task, Tools
@@ -14,6 +14,8 @@ __all__ = ["ReviewLayer"]
 
 _FACTS: Final = ("confidence", "accepted", "alternatives", "scores")
 """Fields of a model step that say how sure its other fields are: shown, never decided."""
+
+_EVIDENCE: Final = "evidence."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,8 @@ class ReviewLayer:
     """Asks people.
 
     Output: the fields of `of`. An object gives all its fields; a path such as `desk.label` or `input.amount` gives one
-    named by its last part. Shown: `{fields: {name: {value, step, confidence, why, alternatives, cites}}, show:
-    {text: value}, answer: JSON Schema}`; a decision binds to the digest of exactly that.
+    named by its last part. Shown, and bound by its digest to the decision: `{fields: {name: {value, step, confidence,
+    why, alternatives, cites}}, show: {text: value}, evidence: [quotes of the steps these come from], answer: schema}`.
     """
 
     name: LayerName = "review"
@@ -54,6 +56,7 @@ class ReviewLayer:
             return None
         for position, text in enumerate(step.of):
             inputs |= {f"{fact}.{position}": path for fact, path in _facts(position, text, site)}
+        inputs |= {_EVIDENCE + name: name for name in _sources(step, site)}
         output = ObjectType({each.name: each.type for each in fields}, frozenset(each.name for each in fields))
         return Compiled(
             conduct="human",
@@ -87,6 +90,7 @@ class ReviewLayer:
             shown={
                 "fields": {name: _shown(each, values[name], task) for name, each in zip(values, asked, strict=True)},
                 "show": {text: task.inputs[f"show.{position}"].data for position, text in enumerate(show)},
+                "evidence": _evidence(task),
                 "answer": task.config["answer"],
             },
             due_in=cast("int | None", task.config["due_in"]),
@@ -150,6 +154,23 @@ def _facts(position: int, text: str, site: Site) -> Iterator[tuple[str, str]]:
     for fact in _FACTS:
         if fact in beside.fields and site.expression(f"of.{position}", f"{owner}.{fact}") is not None:
             yield fact, f"{owner}.{fact}"
+
+
+def _sources(step: ReviewStep, site: Site) -> Iterator[str]:
+    """Yield the steps whose values are decided or shown: their quotes are the evidence."""
+    names = {name for text in (*step.of, *step.show) for name in references(text)}
+    for name in sorted(names - {"input"}):
+        if name in site.scope and site.expression("of", name) is not None:
+            yield name
+
+
+def _evidence(task: Task) -> list[JSON]:
+    return [
+        {"step": name.removeprefix(_EVIDENCE), **cite.to_json()}
+        for name in sorted(task.inputs)
+        if name.startswith(_EVIDENCE)
+        for cite in task.inputs[name].cites
+    ]
 
 
 def _value(field: dict[str, JSON], task: Task) -> JSON:
