@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from aie.core import JSON, canonical, usd
+from aie.core import JSON, usd
 from aie.releases.release import Release
 
 __all__ = ["Change", "ChangeKind", "Part", "diff"]
@@ -83,12 +83,21 @@ def _nodes(before: list[dict[str, Any]], after: list[dict[str, Any]], inside: st
         elif name not in old:
             yield Change(part="plan", kind="added", subject=label, message=f"{label} added ({new[name]['layer']})")
         elif old[name] != new[name]:
-            yield from _node(label, old[name], new[name], f"{inside}{name}/")
+            told = list(_node(label, old[name], new[name], f"{inside}{name}/"))
+            # No change is silent: what the words above have no name for is still told.
+            silent = Change(part="plan", kind="changed", subject=label, message=f"how {label} runs changed")
+            yield from told or [silent]
+    where = f" of {inside.rstrip('/')}" if inside else ""
+    kept = [name for name in old if name in new]
+    if kept != [name for name in new if name in old]:
+        yield Change(part="plan", kind="changed", subject="order", message=f"the order of the steps{where} changed")
 
 
 def _node(label: str, old: dict[str, Any], new: dict[str, Any], inside: str) -> Iterator[Change]:
     if old["layer"] != new["layer"]:
         yield _values("plan", f"layer of {label}", old["layer"], new["layer"])
+    if old["conduct"] != new["conduct"]:
+        yield _values("plan", f"conduct of {label}", old["conduct"], new["conduct"])
     if old["if"] != new["if"]:
         yield _values("plan", f"condition of {label}", old["if"], new["if"])
     yield from _named("plan", f"input of {label}", old["inputs"], new["inputs"])
@@ -149,7 +158,8 @@ def _components(before: Release, after: Release) -> Iterator[Change]:
 def _component(label: str, old: bytes, new: bytes) -> Iterator[Change]:
     one, other = _canonical_json(old), _canonical_json(new)
     if isinstance(one, dict) and isinstance(other, dict):
-        yield from _tree("component", label, one, other)
+        # Other bytes of the same JSON differ in spelling only; that is told as a change of the text.
+        yield from list(_tree("component", label, one, other)) or [_content("component", label, old, new)]
     else:
         yield _content("component", label, old, new)
 
@@ -221,7 +231,7 @@ def _shown_pair(old: Any, new: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else canonical(value).decode()
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     if len(text) <= _LONG and "\n" not in text:
         return text
     return f"{text[: _LONG // 2].splitlines()[0] if text.strip() else ''}… ({len(text)} characters)"

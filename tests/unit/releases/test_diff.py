@@ -4,11 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aie.core import Limits, canonical
 from aie.errors import Failure
-from aie.releases import FAIL, Handler, Node, diff
+from aie.releases import FAIL, Handler, Node, Plan, diff, seal
 from tests.unit.releases.conftest import PLAN, MakeRelease
+from tests.unit.releases.test_plan import plans
 
 FIELDS, LINES = PLAN.nodes
 PROMPT = "workflows/claims/prompts/fields.md"
@@ -111,6 +114,35 @@ def test_two_long_values_are_told_where_they_begin_to_differ(make_release: MakeR
     long = "input." + "x" * 200
     (change,) = diff(make_release(case=long + "1 and so on"), make_release(case=long + "2 and so on"))
     assert change.message == f"case …{'x' * 20}1 and so on → …{'x' * 20}2 and so on"
+
+
+@settings(max_examples=15, deadline=None)
+@given(plans, plans)
+def test_no_change_is_silent_and_none_is_invented(one: Plan, other: Plan) -> None:
+    """Two releases differ in words exactly where they differ in id."""
+    before, after = (seal(replace(plan, workflow="w"), components={}, files={}, runtime={}) for plan in (one, other))
+    assert bool(diff(before, after)) == (before.id != after.id)
+
+
+@settings(max_examples=15, deadline=None)
+@given(plans.filter(lambda plan: plan.nodes), st.data())
+def test_a_change_of_any_one_part_of_a_step_is_told(plan: Plan, data: st.DataObject) -> None:
+    """Also of parts that people do not write: conduct, needs, the form of the value."""
+    part = data.draw(st.sampled_from(["layer", "conduct", "needs", "condition", "inputs", "config", "output", "map"]))
+    donor = data.draw(plans.filter(lambda other: other.nodes))
+    changed = replace(plan.nodes[0], **{part: getattr(donor.nodes[0], part)})
+    before = seal(plan, components={}, files={}, runtime={})
+    after = seal(replace(plan, nodes=(changed, *plan.nodes[1:])), components={}, files={}, runtime={})
+    assert bool(diff(before, after)) == (before.id != after.id)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"threshold": "0.71", "labels": ["a", "b"]}', b'{"labels":["a","b"],"threshold":"0.71","x":null}']
+)
+def test_other_bytes_of_the_same_component_are_told_too(make_release: MakeRelease, content: bytes) -> None:
+    """A changed digest without a sentence would be a riddle."""
+    (message,) = _messages(make_release, components={"classifier:intent": content})
+    assert message.startswith("classifier intent changed")
 
 
 def test_what_was_added_one_way_is_removed_the_other_way(make_release: MakeRelease) -> None:

@@ -46,7 +46,7 @@ def _nodes(depth: int) -> st.SearchStrategy[Node]:
 
 
 def _maps(depth: int) -> st.SearchStrategy[MapPlan | None]:
-    nodes = st.lists(_nodes(depth), max_size=2).map(tuple)
+    nodes = st.lists(_nodes(depth), max_size=2, unique_by=lambda node: node.name).map(tuple)
     whole = st.builds(MapPlan, over=cel, as_=names, key=st.none() | cel, at_most=st.integers(1, 99), nodes=nodes)
     return st.none() | whole
 
@@ -62,7 +62,7 @@ plans = st.builds(
     result=st.dictionaries(names, cel, max_size=2),
     input_schema=names,
     output_schema=names,
-    nodes=st.lists(_nodes(1), max_size=2).map(tuple),
+    nodes=st.lists(_nodes(1), max_size=2, unique_by=lambda node: node.name).map(tuple),
 )
 
 
