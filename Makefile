@@ -6,12 +6,17 @@ DEV := scripts/in-env.sh dev
 TESTS ?= tests
 # Workers of pytest; 0 runs in one process.
 JOBS ?= 2
+# Of everything that is drawn at random.
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt size lock clean
+.PHONY: help demo test check shows data-shows fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## The claims example: decided, crashed, resumed, explained; offline, without a key
+	@$(DEMO) aie demo
 
 test: ## Run every test, on SQLite and on a real Postgres 18
 	@$(DEV) pytest -n $(JOBS) --dist worksteal $(TESTS)
@@ -19,9 +24,19 @@ test: ## Run every test, on SQLite and on a real Postgres 18
 check: ## Format, lint, types, import contract, locks, licences, tracked files, size
 	@scripts/check.sh
 
+shows: ## Mutated files, tampered records, equal ids: each at full size
+	@scripts/shows.sh $(SEED)
+
+data-shows: ## The same for the folder of data named by AIE_DATA; writes report.json
+	@$(DEV) python -m scripts.data_shows --seed $(SEED)
+
 fmt: ## Format the code and mend what the linter can mend
 	@$(DEV) ruff check --fix-only --quiet .
 	@$(DEV) ruff format .
+
+docs: ## Write the reference from the code, and the transcripts from what commands print
+	@$(DEV) python -m scripts.reference --write
+	@$(DEV) python -m scripts.transcripts --write README.md
 
 size: ## Measure the base install and fail above 350 MB
 	@$(BASE) python scripts/size.py 350

@@ -1,22 +1,17 @@
 """The reference pages, written from the code: what it cannot say of itself is not in them.
 
-python scripts/reference.py            compare, exit status 1 when a page is not what the code says
-python scripts/reference.py --write    write the pages
+python -m scripts.reference            compare, exit status 1 when a page is not what the code says
+python -m scripts.reference --write    write the pages
 """
 
 import ast
-import contextlib
 import inspect
-import io
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Final
 
-from aie.cli.main import VERBS, command
-from aie.cli.main import main as aie
 from aie.errors import AieError, Failure
 from aie.records.events import EVENTS, Event
 
@@ -63,14 +58,7 @@ def events_page() -> str:
     return "\n".join(parts)
 
 
-def cli_page() -> str:
-    """Return the help of every command."""
-    words = [[], *([verb] for verb in VERBS)]
-    every = [path for verb in words for path in (verb, *([*verb, child] for child in _children(verb)))]
-    return "\n".join([f"{_HEAD}# Command line\n", *(_help(path) for path in every)])
-
-
-PAGES: Final = {"cli.md": cli_page, "errors.md": errors_page, "events.md": events_page}
+PAGES: Final = {"errors.md": errors_page, "events.md": events_page}
 """What writes each page."""
 
 
@@ -118,27 +106,6 @@ def _field_row(item: "Field[object]", note: str) -> str:
     kind = item.type.__name__ if isinstance(item.type, type) else str(item.type)
     kind = "JSON" if "ForwardRef" in kind or len(kind) > 40 else kind.replace("|", "\\|")
     return f"| `{item.name}` | {kind} | {', '.join(filter(None, traits))} | {note} |"
-
-
-def _children(words: list[str]) -> list[str]:
-    if not words:
-        return []
-    loaded = command().get_command(None, words[0])
-    return sorted(getattr(loaded, "commands", {}))
-
-
-def _help(words: list[str]) -> str:
-    printed = io.StringIO()
-    width = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "100"
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            aie([*words, "--help"])
-    finally:
-        os.environ.pop("COLUMNS")
-        os.environ |= {} if width is None else {"COLUMNS": width}
-    text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
-    return f"## `{' '.join(['aie', *words])}`\n\n```text\n{text}\n```\n"
 
 
 if __name__ == "__main__":

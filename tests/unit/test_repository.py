@@ -190,6 +190,13 @@ def test_documents_name_only_targets_that_exist():
         assert named <= targets, document
 
 
+def test_the_tests_that_documents_name_exist():
+    """A guarantee that names its test is worth as much as the test."""
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]:
+        for path, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", document.read_text(encoding="utf-8")):
+            assert f"def {name}(" in (TOP / path).read_text(encoding="utf-8") if name else (TOP / path).is_file(), path
+
+
 def run_in_env(*arguments: str, python: Path) -> subprocess.CompletedProcess[str]:
     """Run `scripts/in-env.sh` with a Python of the test's choice."""
     return subprocess.run(

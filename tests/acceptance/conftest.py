@@ -1,0 +1,77 @@
+"""The command as a process, and workspaces of both templates that are trained, locked and promoted once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("AIE_")},
+    "PYTHONPATH": str(SOURCE),
+    "AIE_ACTOR": "tester",
+    "COLUMNS": "100",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A command that ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+Aie = Callable[..., Ended]
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of a process of its own."""
+    return [sys.executable, "-m", "aie.cli", *map(str, arguments)]
+
+
+def run_aie(*arguments: object, cwd: Path, **more: str) -> Ended:
+    """Run the command and return how it ended."""
+    done = subprocess.run(
+        command(*arguments), cwd=cwd, env=ENVIRONMENT | more, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Ended(status=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both templates, ready to run."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("claims", "triage"):
+        steps = [("init", name, "--template", name)]
+        steps += [(verb, "-C", name) for verb in ("train", "check")]
+        steps += [("release", name, "-C", name), ("promote", name, "-C", name)]
+        for step in steps:
+            ended = run_aie(*step, cwd=folder)
+            assert ended.status == 0, ended.err
+    return folder
+
+
+@pytest.fixture
+def claims(made: Path, tmp_path: Path) -> Path:
+    """A workspace of claims of one's own."""
+    return Path(shutil.copytree(made / "claims", tmp_path / "claims"))
+
+
+@pytest.fixture
+def triage(made: Path, tmp_path: Path) -> Path:
+    """A workspace of triage of one's own."""
+    return Path(shutil.copytree(made / "triage", tmp_path / "triage"))
