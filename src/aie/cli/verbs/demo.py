@@ -58,7 +58,7 @@ class _Crash:
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to; a temporary folder, when left out.")
+        Path | None, typer.Argument(metavar="FOLDER", help="Where to; a temporary folder, when left out.")
     ] = None,
     form: FormatOption = "text",
 ) -> None:

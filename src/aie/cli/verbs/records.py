@@ -19,7 +19,7 @@ __all__ = ["rebuild", "verify"]
 def verify(
     export: Annotated[
         Path | None,
-        typer.Argument(metavar="[EXPORT]", help="A file of --export instead of the store; needs no workspace."),
+        typer.Argument(metavar="EXPORT", help="A file of --export instead of the store; needs no workspace."),
     ] = None,
     head: Annotated[
         Path | None, typer.Option("--head", metavar="FILE", help="A saved head: finds what was cut off before it.")

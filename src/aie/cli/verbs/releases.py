@@ -87,7 +87,7 @@ def diff(
 
 def promote(
     workflow: _Workflow,
-    name: Annotated[str, typer.Argument(metavar="[RELEASE]", help="The latest, when left out.")] = "",
+    name: Annotated[str, typer.Argument(metavar="RELEASE", help="The latest, when left out.")] = "",
     to: _Environment = "production",
     reason: _Reason = "",
     workspace: WorkspaceOption = None,

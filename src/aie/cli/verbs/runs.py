@@ -44,7 +44,7 @@ _BULK = 2
 def run(
     workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")],
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files with one JSON object each; - reads stdin.")
+        list[str], typer.Argument(metavar="INPUT", help="Files with one JSON object each; - reads stdin.")
     ],
     environment: Annotated[str, typer.Option("--environment", "-e", metavar="NAME", help="Whose release to use.")] = "",
     release: Annotated[str, typer.Option("--release", metavar="RELEASE", help="Use exactly this release.")] = "",
@@ -224,7 +224,7 @@ def cancel(
 
 
 def retry(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="These; else all that match.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="These; else all that match.")] = None,
     workflow: Annotated[str, typer.Option("--workflow", metavar="NAME", help="Those of this workflow.")] = "",
     failure: Annotated[str, typer.Option("--failure", metavar="CLASS", help="Those that failed so.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,

@@ -16,7 +16,7 @@ __all__ = ["train"]
 
 def train(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="All of them, when left out.")
+        list[str] | None, typer.Argument(metavar="MODEL", help="All of them, when left out.")
     ] = None,
     workspace: WorkspaceOption = None,
     form: FormatOption = "text",
