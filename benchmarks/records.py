@@ -30,7 +30,7 @@ def main() -> int:
             with Journal(store, "bench") as journal:
                 for batch, runs in ((1, 300), (32, 1280)):
                     cpu, wall = _measure(store, journal, batch, runs)
-                    print(f"{store.dialect:10} batch {batch:2}: {cpu:.3f} ms CPU, {wall:.3f} ms a run of 8 events")  # noqa: T201
+                    print(f"{store.dialect:10} batch {batch:2}: {cpu:.3f} ms CPU, {wall:.3f} ms a run of 8 events")
             store.close()
     return 0
 

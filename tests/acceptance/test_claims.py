@@ -32,7 +32,13 @@ def test_a_claim_goes_from_its_letter_to_a_payment_that_is_explained(claims: Pat
 
     told = run_aie("explain", run, cwd=claims)
     assert told.status == 0
-    for words in ("completed, decided without a person", "495.00 USD", "claim-020.pdf, page 2", "0 USD", "classifier desk"):
+    for words in (
+        "completed, decided without a person",
+        "495.00 USD",
+        "claim-020.pdf, page 2",
+        "0 USD",
+        "classifier desk",
+    ):
         assert words in told.out
 
     [payment] = (claims / "outbox").glob("*.json")
@@ -74,7 +80,11 @@ def test_a_person_corrects_a_claim_and_the_explanation_says_who_and_what(claims:
 
     explanation = run_aie("explain", run, "--format", "json", cwd=claims).data
     [review] = explanation["reviews"]
-    assert (review["actor"], review["decision"], review["changed"]) == ("dana", "correct", {"label": ["motor", "liability"]})
+    assert (review["actor"], review["decision"], review["changed"]) == (
+        "dana",
+        "correct",
+        {"label": ["motor", "liability"]},
+    )
     assert explanation["output"]["desk"] == "liability"
     [payment] = (claims / "outbox").glob("*.json")
     assert "liability" in payment.read_text()
@@ -109,7 +119,11 @@ def test_records_verify_live_from_an_export_and_against_a_saved_head(claims: Pat
     assert run_aie("rebuild", cwd=claims).status == 0
     assert run_aie("verify", "--head", "head.json", cwd=claims).status == 0
     subprocess.run(
-        ["sqlite3", ".aie/aie.db", "UPDATE events SET body = replace(body, 'tester', 'nobody') WHERE type = 'run.submitted'"]
+        [
+            "sqlite3",
+            ".aie/aie.db",
+            "UPDATE events SET body = replace(body, 'tester', 'nobody') WHERE type = 'run.submitted'",
+        ]
         if os.path.exists("/usr/bin/sqlite3")
         else [
             command()[0],

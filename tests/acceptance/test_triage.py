@@ -33,7 +33,12 @@ def test_a_message_comes_by_pipe(triage: Path):
 
     message = {"id": "M-1", "text": "I sent the lamp back and my refund has not been paid."}
     done = subprocess.run(
-        command("run", "triage", "-"), cwd=triage, env=ENVIRONMENT, input=json.dumps(message), capture_output=True, text=True,
+        command("run", "triage", "-"),
+        cwd=triage,
+        env=ENVIRONMENT,
+        input=json.dumps(message),
+        capture_output=True,
+        text=True,
         check=False,
     )
     assert (done.returncode, done.stdout.split()[0]) == (0, "completed")
@@ -45,7 +50,9 @@ def test_a_rejected_message_is_set_aside_with_its_reason(triage: Path):
     run = ended.out.split()[1]
     bare = run_aie("review", "decide", run, "reject", cwd=triage)
     assert (bare.status, "hint: --reason" in bare.err) == (2, True)
-    assert run_aie("review", "decide", run, "reject", "--reason", "not a customer", cwd=triage).out.split()[-1] == "dead"
+    assert (
+        run_aie("review", "decide", run, "reject", "--reason", "not a customer", cwd=triage).out.split()[-1] == "dead"
+    )
     told = run_aie("explain", run, cwd=triage).out
     assert "not a customer" in told
     assert "review_rejected" in told

@@ -58,8 +58,11 @@ class Report:
     def passed(self) -> bool:
         """Tell whether the show holds."""
         total = self.total()
-        return self.clean and total.attempted > 0 and total.refused == total.attempted and (
-            total.mended >= MENDED_AT_LEAST * total.attempted
+        return (
+            self.clean
+            and total.attempted > 0
+            and total.refused == total.attempted
+            and (total.mended >= MENDED_AT_LEAST * total.attempted)
         )
 
     def total(self) -> Counts:
@@ -68,7 +71,9 @@ class Report:
         return Counts(**{name: sum(getattr(each, name) for each in self.kinds.values()) for name in names})
 
 
-def run(roots: Sequence[Path], *, seed: int, each: int, check: Check = check, kinds: Sequence[str] = tuple(KINDS)) -> Report:
+def run(
+    roots: Sequence[Path], *, seed: int, each: int, check: Check = check, kinds: Sequence[str] = tuple(KINDS)
+) -> Report:
     """Make `each` mutants of each kind, over all the workspaces together, and check every one."""
     report, rng = Report(seed=seed), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -136,5 +141,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-
     sys.exit(main(sys.argv[1:]))

@@ -12,9 +12,30 @@ from aie.errors import NotFound, StoreBusy
 from aie.records import EffectFilter, Recorded, ReviewFilter, RunFilter, RunRow
 from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
 from aie.releases import find_release
-from aie.runs import PostgresListener, Relation, Submission, Submitted, cancel, migrate, retry, ring, socket_path, submit
+from aie.runs import (
+    PostgresListener,
+    Relation,
+    Submission,
+    Submitted,
+    cancel,
+    migrate,
+    retry,
+    ring,
+    socket_path,
+    submit,
+)
 
-__all__ = ["RESTING", "Runner", "cancel_run", "choose_release", "migrate_run", "resting", "retry_run", "retry_runs", "runner"]
+__all__ = [
+    "RESTING",
+    "Runner",
+    "cancel_run",
+    "choose_release",
+    "migrate_run",
+    "resting",
+    "retry_run",
+    "retry_runs",
+    "runner",
+]
 
 RESTING: Final = frozenset({"waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 """States in which nothing happens until something outside does."""
@@ -93,7 +114,9 @@ class Runner:
         if row.state != "waiting" or not row.effects:
             return row.state in RESTING
         effects = self.app.store.effects(EffectFilter(tenant=row.tenant, run=row.id))
-        under_way = any(each.state == "attempting" or (each.state == "queued" and not each.attempts) for each in effects)
+        under_way = any(
+            each.state == "attempting" or (each.state == "queued" and not each.attempts) for each in effects
+        )
         asked = self.app.store.reviews(ReviewFilter(tenant=row.tenant, run=row.id, state="open"), limit=1)
         return bool(asked.rows) or not under_way
 
@@ -153,12 +176,16 @@ def choose_release(app: App, workflow: str, *, environment: str = "", release: s
         return find_release(app.store, release, tenant=app.tenant).id, ""
     chosen = environment or app.settings.environments[-1]
     if chosen not in app.settings.environments:
-        raise NotFound(f"there is no environment {chosen!r}", hints=(f"aie.yaml names: {', '.join(app.settings.environments)}",))
+        raise NotFound(
+            f"there is no environment {chosen!r}", hints=(f"aie.yaml names: {', '.join(app.settings.environments)}",)
+        )
     pointers = app.store.environment(app.tenant, workflow, chosen)
     if "stable" in pointers:
         return pointers["stable"], chosen
     if environment:
-        raise NotFound(f"{environment} points at no release of {workflow}", hints=(f"aie promote {workflow} {environment}",))
+        raise NotFound(
+            f"{environment} points at no release of {workflow}", hints=(f"aie promote {workflow} {environment}",)
+        )
     rows = app.store.releases(app.tenant, workflow=workflow, limit=1)
     if not rows:
         raise NotFound(f"there is no release of {workflow}", hints=(f"aie release {workflow}",))

@@ -49,7 +49,8 @@ def find_workspace(given: Path | None) -> Path:
         if (folder / "aie.yaml").is_file():
             return folder
     raise NotFound(
-        "no aie.yaml in this folder or above it", hints=("aie init NAME --template claims", "name it: --workspace FOLDER")
+        "no aie.yaml in this folder or above it",
+        hints=("aie init NAME --template claims", "name it: --workspace FOLDER"),
     )
 
 

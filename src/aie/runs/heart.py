@@ -85,7 +85,12 @@ def admit(limits: Limits, state: State, worst: Spend) -> LimitReached | None:
     ):
         if limit is not None and used + needed > limit:
             free = max(limit - used, 0)
-            return LimitReached(f"the run's {name} limit leaves {free} of {limit}, {needed} needed", limit=name, free=free, needed=needed)
+            return LimitReached(
+                f"the run's {name} limit leaves {free} of {limit}, {needed} needed",
+                limit=name,
+                free=free,
+                needed=needed,
+            )
     return None
 
 
@@ -298,7 +303,9 @@ def _settle(index: Index, state: State, commands: tuple[Command, ...]) -> Step:
     elif reviews or effects:
         last = Wait(reviews=reviews, effects=effects)
     else:
-        last = Finish(state="failed", failure=Failure.INTERNAL.value, message="nothing is runnable and nothing is awaited")
+        last = Finish(
+            state="failed", failure=Failure.INTERNAL.value, message="nothing is runnable and nothing is awaited"
+        )
     return state, (*commands, last)
 
 

@@ -139,7 +139,9 @@ class Segment:
     def _run_step(self, command: RunStep) -> None:
         refused = self._refusal()
         if refused is not None:
-            self._record(failed(command.path, Failure.LIMIT_REACHED, refused.message, limit=str(refused.fields["limit"])))
+            self._record(
+                failed(command.path, Failure.LIMIT_REACHED, refused.message, limit=str(refused.fields["limit"]))
+            )
         elif command.wait_ms == 0 and self._index.place(command.path).node.conduct in _INLINE:
             attempts = StepAttempts(self, self._state, command.path, self._context.ref)
             self._record(perform(self._context, self._state, command.path, attempts, self._time_left()))
@@ -275,9 +277,7 @@ class Segment:
         closing = self._closing
         if isinstance(closing, Finish):
             self._buffer.append(self._finished(closing))
-        closed = SegmentClosed(
-            segment=self._state.segment, epoch=self._state.epoch, executing_ms=self._elapsed_ms()
-        )
+        closed = SegmentClosed(segment=self._state.segment, epoch=self._state.epoch, executing_ms=self._elapsed_ms())
         events, self._buffer = self._buffer, []
 
         def last(locked: Locked) -> Sequence[Event]:

@@ -94,9 +94,7 @@ class Worker:
     def start(self) -> None:
         """Take the lease, launch the engine, recover what is there, begin to claim."""
         services = self.services
-        take_lease(
-            services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime(), sole=self._sole
-        )
+        take_lease(services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime(), sole=self._sole)
         services.journal.on_commit(self._committed)
         self.engine.launch(self._execute)
         for name, work in (("aie-beat", self._beats), ("aie-claims", self._claims)):

@@ -137,9 +137,7 @@ class Stage:
 
     def submit(self, release: str, data: Mapping[str, JSON], *, relation: Relation = "", key: str = "") -> Submitted:
         """Accept a run."""
-        wanted = Submission(
-            tenant="default", release=release, input=data, actor="ann", relation=relation, key=key
-        )
+        wanted = Submission(tenant="default", release=release, input=data, actor="ann", relation=relation, key=key)
         return self.worker.submit(wanted)
 
     def rest(self, run: str, timeout: float = 20.0) -> RunRow:
@@ -223,7 +221,9 @@ def stage(
         changed, rested = Condition(), set[str]()
 
         def heard(recorded: list[Recorded]) -> None:
-            runs = {each.stream for each in recorded if isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime)}
+            runs = {
+                each.stream for each in recorded if isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime)
+            }
             if runs:
                 with changed:
                     rested.update(runs)
@@ -240,4 +240,8 @@ def stage(
 
 
 def _beside(url: str) -> str:
-    return url.replace(".db", ".dbos.db") if url.startswith("sqlite") else url.replace("postgresql://", "postgresql+psycopg://")
+    return (
+        url.replace(".db", ".dbos.db")
+        if url.startswith("sqlite")
+        else url.replace("postgresql://", "postgresql+psycopg://")
+    )

@@ -1,6 +1,6 @@
 """One suite for every engine on every store: what a run promises does not depend on where it executes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from threading import Event, Lock
 from typing import Any
@@ -23,7 +23,6 @@ from aie.records.events import (
     StepFinished,
     StepSkipped,
 )
-from aie.releases import Handler
 from aie.runs import Pace, cancel, decide_review, migrate, retry
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
 
@@ -66,7 +65,9 @@ def opened_review(at: Stage, run: str) -> ReviewOpened:
     return next(each.event for each in reversed(at.events(run)) if isinstance(each.event, ReviewOpened))
 
 
-def decision(review: ReviewOpened, *, actor: str = "bob", shown_hash: str = "", verdict: str = "approve") -> ReviewDecided:
+def decision(
+    review: ReviewOpened, *, actor: str = "bob", shown_hash: str = "", verdict: str = "approve"
+) -> ReviewDecided:
     return ReviewDecided(
         review=review.review,
         path=review.path,

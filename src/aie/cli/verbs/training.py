@@ -15,9 +15,7 @@ __all__ = ["train"]
 
 
 def train(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL", help="All of them, when left out.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="All of them, when left out.")] = None,
     workspace: WorkspaceOption = None,
     form: FormatOption = "text",
 ) -> None:

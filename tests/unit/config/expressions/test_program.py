@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aie.config import AnyType, DecimalType, IntType, ListType, MoneyType, ObjectType, Type, check_expression, expression
+from aie.config import (
+    AnyType,
+    DecimalType,
+    IntType,
+    ListType,
+    MoneyType,
+    ObjectType,
+    Type,
+    check_expression,
+    expression,
+)
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
 
