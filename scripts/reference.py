@@ -5,18 +5,28 @@ python -m scripts.reference --write    write the pages
 """
 
 import ast
+import contextlib
 import inspect
+import io
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Final
 
+from aie.cli.main import VERBS, command
+from aie.cli.main import main as aie
 from aie.errors import AieError, Failure
 from aie.records.events import EVENTS, Event
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _HEAD = "<!-- Written by `make docs` from the code; edits here are lost. -->\n\n"
+_CLI = f"""{_HEAD}# Command line
+
+Data goes to stdout and talk to stderr. Every command takes `--format json`, asks nothing, and ends by naming the next one.
+The exit status tells what went wrong: see [errors](errors.md).
+"""
 _ERRORS = f"""{_HEAD}# Errors
 
 Every error has a stable code. A command that ends with one exits with its status and, with `--format json`, prints it
@@ -58,7 +68,14 @@ def events_page() -> str:
     return "\n".join(parts)
 
 
-PAGES: Final = {"errors.md": errors_page, "events.md": events_page}
+def cli_page() -> str:
+    """Return the help of every command."""
+    words = [[], *([verb] for verb in VERBS)]
+    every = [path for verb in words for path in (verb, *([*verb, child] for child in _children(verb)))]
+    return "\n".join([_CLI, *(_help(path) for path in every)])
+
+
+PAGES: Final = {"cli.md": cli_page, "errors.md": errors_page, "events.md": events_page}
 """What writes each page."""
 
 
@@ -106,6 +123,27 @@ def _field_row(item: "Field[object]", note: str) -> str:
     kind = item.type.__name__ if isinstance(item.type, type) else str(item.type)
     kind = "JSON" if "ForwardRef" in kind or len(kind) > 40 else kind.replace("|", "\\|")
     return f"| `{item.name}` | {kind} | {', '.join(filter(None, traits))} | {note} |"
+
+
+def _children(words: list[str]) -> list[str]:
+    if not words:
+        return []
+    loaded = command().get_command(None, words[0])
+    return sorted(getattr(loaded, "commands", {}))
+
+
+def _help(words: list[str]) -> str:
+    printed = io.StringIO()
+    width = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            aie([*words, "--help"])
+    finally:
+        os.environ.pop("COLUMNS")
+        os.environ |= {} if width is None else {"COLUMNS": width}
+    text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+    return f"## `{' '.join(['aie', *words])}`\n\n```text\n{text}\n```\n"
 
 
 if __name__ == "__main__":
