@@ -24,8 +24,8 @@ FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _HEAD = "<!-- Written by `make docs` from the code; edits here are lost. -->\n\n"
 _CLI = f"""{_HEAD}# Command line
 
-Data goes to stdout and talk to stderr. Every command takes `--format json`, asks nothing, and ends by naming the next one.
-The exit status tells what went wrong: see [errors](errors.md).
+Data goes to stdout and talk to stderr. Every command takes `--format json`, asks nothing, and ends by naming the next
+one. The exit status tells what went wrong: see [errors](errors.md).
 """
 _ERRORS = f"""{_HEAD}# Errors
 
