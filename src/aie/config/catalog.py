@@ -1,8 +1,9 @@
 """`models.yaml`: every model that workflows may name, what of it is pinned by a release and what stays live."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.scalars import CELText, Count, DecimalText, Duration, Name, Path, Share, Usd
@@ -21,6 +22,24 @@ __all__ = [
 ]
 
 
+def _form(expected: str, example: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "form", "{expected} expected, e.g. `{example}`", {"expected": expected, "example": example}
+    )
+
+
+def _positive(value: str) -> str:
+    if Decimal(value) <= 0:
+        raise _form("a decimal above 0", "1")
+    return value
+
+
+def _confidence(value: str) -> str:
+    if not 0 <= Decimal(value) <= 1:
+        raise _form("a decimal from 0 to 1", "0.8")
+    return value
+
+
 class Recipe(Spec):
     """How a text classifier is made; a closed list, so that a recipe means the same in every release."""
 
@@ -30,7 +49,7 @@ class Recipe(Spec):
     """Features seen in fewer texts are left out."""
     max_features: Annotated[int, Field(ge=10, le=1_000_000)] = 60_000
     """The most frequent features are kept."""
-    strength: DecimalText = "1"
+    strength: Annotated[DecimalText, AfterValidator(_positive)] = "1"
     """Inverse of the regularisation; larger fits the training texts more closely."""
 
 
@@ -81,8 +100,18 @@ class TextClassifier(_Entry):
     """File that `aie train` writes, relative to the workspace."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Makes training repeatable."""
-    threshold: ChosenThreshold | DecimalText | None = None
+    threshold: ChosenThreshold | Annotated[DecimalText, AfterValidator(_confidence)] | None = None
     """Least confidence to accept: chosen by training, or a literal; none: every answer is accepted."""
+
+    @model_validator(mode="after")
+    def _rejects_one(self) -> "TextClassifier":
+        if self.reject is not None and self.task == "multi":
+            raise PydanticCustomError(
+                "unused",
+                "only `task: single` has a label to reject: a text that fits none gets none",
+                {"path": "reject"},
+            )
+        return self
 
     def pinned(self) -> dict[str, JSON]:
         """Return what changes an answer; the artefact itself is pinned by its bytes."""

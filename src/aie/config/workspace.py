@@ -1,6 +1,6 @@
 """A workspace: the folder of files that a team keeps, read and checked as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -128,10 +128,13 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
         _load(ModelsSpec, root, "models.yaml", sources, problems) if (root / "models.yaml").exists() else ModelsSpec()
     )
     workflows: dict[str, WorkflowSpec] = {}
+    unread: set[str] = set()
     for path in sorted(root.glob("workflows/*/workflow.yaml")):
         folder = path.parent.relative_to(root).as_posix()
         spec = _load_workflow(root, folder, sources, problems)
-        if spec is not None:
+        if spec is None:
+            unread.add(folder.rpartition("/")[2])
+        else:
             workflows[spec.workflow] = spec
     if settings is not None:
         for spec in workflows.values():
@@ -139,7 +142,7 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
     if settings is None or models is None:
         return None
     workspace = Workspace(root=root, settings=settings, models=models, workflows=workflows, sources=sources)
-    _check_training(workspace, problems)
+    _check_training(workspace, unread, problems)
     return workspace
 
 
@@ -230,12 +233,15 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
     walk(spec.steps, ("steps",))
 
 
-def _check_training(workspace: Workspace, problems: Problems) -> None:
+def _check_training(workspace: Workspace, unread: Set[str], problems: Problems) -> None:
     known = {f"{name}/{each}" for name, spec in workspace.workflows.items() for each in spec.datasets}
     short = [each.partition("/")[2] for each in known]
     for name, entry in workspace.models.models.items():
         if not isinstance(entry, TextClassifier) or entry.train in known or short.count(entry.train) == 1:
             continue
+        owner = entry.train.partition("/")[0] if "/" in entry.train else ""
+        if owner in unread or (unread and not owner):
+            continue  # the dataset may be in a workflow that could not be read, which is told already
         source, path = workspace.sources["models.yaml"], ("models", name, "train")
         if short.count(entry.train) > 1:
             message, near = f"several workflows have a dataset `{entry.train}`", None
