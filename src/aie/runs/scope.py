@@ -7,7 +7,7 @@ from aie.config import expression
 from aie.core import JSON, Cite, Labels, Value, join
 from aie.runs.paths import Place, item_path
 from aie.runs.services import Loaded
-from aie.runs.state import State
+from aie.runs.state import State, Status
 
 __all__ = ["Scope", "scope_of"]
 
@@ -48,7 +48,7 @@ class Scope:
 
 
 def scope_of(loaded: Loaded, state: State, place: Place | None) -> Scope:
-    """Return what is visible at a place; None is the end of the run, which sees every step."""
+    """Return what is visible at a place; None is the end of the run, which sees every step. A skipped step is null."""
     values: dict[str, Value] = {}
     submitted = state.submitted
     if submitted is not None:
@@ -82,7 +82,8 @@ def _item_values(loaded: Loaded, state: State, place: Place) -> dict[str, Value]
 def _value(state: State, path: str) -> Value | None:
     finished = state.outputs.get(path)
     if finished is None:
-        return None
+        progress = state.nodes.get(path)
+        return Value(data=None, ref="") if progress is not None and progress.status is Status.SKIPPED else None
     return Value(
         data=finished.output,
         ref=finished.ref,

@@ -1,7 +1,6 @@
 """Performs one step: from the state and a path to the event that says what came of it."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aie.core import JSON, Labels, Value, digest_json, join
@@ -10,10 +9,10 @@ from aie.layers import Attempts, EffectRequest, Result, ReviewRequest, Task, Too
 from aie.records import Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
 from aie.releases import Node
-from aie.runs.paths import Place, item_path
+from aie.runs.paths import item_path
 from aie.runs.scope import Scope, scope_of
 from aie.runs.services import Loaded, Services
-from aie.runs.state import State, Status
+from aie.runs.state import State
 
 __all__ = [
     "RunContext",
@@ -69,12 +68,9 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
     place = context.loaded.index.place(path)
     node = place.node
     try:
-        skipped = _skipped_need(context, state, place)
         scope = scope_of(context.loaded, state, place)
-        if skipped or (node.condition is not None and not scope.truth(node.condition)):
-            return StepSkipped(
-                path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false"
-            )
+        if node.condition is not None and not scope.truth(node.condition):
+            return StepSkipped(path=path, why="its condition was false")
         inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
         task = Task(path=path, config=node.config, inputs=inputs, workflow=context.workflow, time_left_ms=time_left_ms)
         outcome = context.services.layers[node.layer].run(task, tools_for(context, attempts))
@@ -105,12 +101,9 @@ def expand_map(context: RunContext, state: State, path: str) -> Event:
     place = context.loaded.index.place(path)
     node, body = place.node, place.node.map
     try:
-        skipped = _skipped_need(context, state, place)
         scope = scope_of(context.loaded, state, place)
-        if skipped or (node.condition is not None and not scope.truth(node.condition)):
-            return StepSkipped(
-                path=path, why=f"needs {skipped}, which was skipped" if skipped else "its condition was false"
-            )
+        if node.condition is not None and not scope.truth(node.condition):
+            return StepSkipped(path=path, why="its condition was false")
         if body is None:
             raise StepFailure(Failure.INTERNAL, f"{path} is not a map")
         over = scope.evaluate(body.over)
@@ -159,18 +152,13 @@ def effect_value(context: RunContext, state: State, path: str) -> StepFinished:
 
 
 def result_of(context: RunContext, state: State) -> dict[str, JSON]:
-    """Return the output of a completed run; a field that rests on a skipped step is null.
+    """Return the output of a completed run; a skipped step reads as null.
 
     Raises:
         StepFailure: EXPRESSION.
     """
     scope = scope_of(context.loaded, state, None)
-    result: dict[str, JSON] = {}
-    for name, text in context.loaded.index.plan.result.items():
-        roots = context.loaded.roots(text)
-        missing = any(root not in scope.values for root in roots)
-        result[name] = None if missing else scope.evaluate(text).data
-    return result
+    return {name: scope.evaluate(text).data for name, text in context.loaded.index.plan.result.items()}
 
 
 def _finished(
@@ -248,16 +236,6 @@ def tools_for(context: RunContext, attempts: Attempts) -> Tools:
         secret=context.services.secret,
         cache=context.loaded.cached,
     )
-
-
-def _skipped_need(context: RunContext, state: State, place: Place) -> str:
-    body: Mapping[str, Node] = context.loaded.index.bodies.get(place.map_path, {})
-    for need in place.node.needs:
-        path = item_path(place.map_path, place.key, need) if need in body else need
-        progress = state.nodes.get(path)
-        if progress is not None and progress.status is Status.SKIPPED:
-            return need
-    return ""
 
 
 def _key(loaded: Loaded, text: str | None, name: str, item: JSON, index: int) -> str:
