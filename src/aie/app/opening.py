@@ -92,7 +92,7 @@ def open_app(
         store=store,
         journal=journal,
         releases=Releases(lambda of, name: load_release(store, name, tenant=of)),
-        layers=LAYERS,
+        layers={str(name): layer for name, layer in LAYERS.items()},
         clock=clock,
         ids=ids,
         executor="",

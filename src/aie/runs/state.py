@@ -109,8 +109,8 @@ class Ending:
 class State:
     """The fold of a run's events.
 
-    Without slots: `but` copies the instance's dict, a tenth of the cost of `dataclasses.replace`, which was an eighth of
-    the CPU of a run.
+    Without slots: `but` copies the instance's dict at a tenth of the cost of `dataclasses.replace`, which was an eighth
+    of the CPU of a run.
     """
 
     phase: Phase = Phase.QUEUED
