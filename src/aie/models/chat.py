@@ -106,7 +106,7 @@ class CallFailed(StepFailure):
     code = "call-failed"
 
     def __init__(self, failure: Failure, message: str, *, billed: bool, retry_after: int | None = None) -> None:
-        super().__init__(failure, message)
+        super().__init__(failure, message, billed=billed, retry_after=retry_after)
         self.billed = billed
         """False when the provider surely did not bill the call; anything doubtful is True."""
         self.retry_after = retry_after

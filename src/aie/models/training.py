@@ -8,6 +8,7 @@ weights before anything is returned. Chances and the threshold come from validat
 import resource
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -197,6 +198,10 @@ def _vectoriser(known: Sequence[_Known], spec: TextClassifier) -> Vectoriser:
         if texts >= spec.recipe.min_count
     )[: spec.recipe.max_features]
     words = [sorted(run for _, where, run in frequent if where == block) for block in range(len(BLOCKS))]
+    if not frequent:
+        raise InputError(
+            f"no word is in {spec.recipe.min_count} training texts", hints=("lower `min_count`, or give more examples",)
+        )
     idf = [
         round(256 * (1 + log((1 + len(known)) / (1 + count[run]))))
         for count, block in zip(counts, words, strict=True)
@@ -212,12 +217,20 @@ def _fit(
     import numpy as np  # noqa: PLC0415 - heavy: only processes that train or predict pay for it
 
     svm = _library("sklearn.svm")
+    unsettled = _library("sklearn.exceptions").ConvergenceWarning
     matrix = _matrix(vectoriser, [example.text for example, _ in known])
     weights = np.zeros((len(labels), matrix.shape[1]))
     bias = np.zeros(len(labels))
     for index, label in enumerate(labels):
         machine = svm.LinearSVC(C=float(spec.recipe.strength), random_state=spec.seed, dual=True, max_iter=2000)
-        machine.fit(matrix, np.asarray([label in given for _, given in known]))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", unsettled)
+                machine.fit(matrix, np.asarray([label in given for _, given in known]))
+        except unsettled as error:
+            raise InputError(
+                f"fitting {label!r} does not settle", hints=(f"lower `strength`, which is {spec.recipe.strength}",)
+            ) from error
         weights[index], bias[index] = machine.coef_[0], machine.intercept_[0]
     return weights.T, bias
 

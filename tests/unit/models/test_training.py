@@ -144,6 +144,7 @@ def test_a_text_without_a_known_feature_gets_an_answer(trained: Trained) -> None
         ([], examples(1), {}, "0 labels that can be learnt"),
         (examples(0), [], {}, "no labelled validation example"),
         (examples(0), examples(1), {"reject": "spam"}, "no training example has the label 'spam'"),
+        (examples(0), examples(1), {"recipe": {"min_count": 500}}, "no word is in 500"),
         ([Example(text="a", labels=("x", "y"))] * 3, examples(1), {}, "several labels"),
     ],
 )

@@ -6,6 +6,7 @@ first call, which is why its imports may stand at the top.
 """
 
 import asyncio
+import atexit
 import json
 import threading
 from collections.abc import Coroutine
@@ -127,6 +128,7 @@ class OpenAICompatible:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=_turn, args=(self._loop,), name="aie-chat", daemon=True)
                 self._thread.start()
+                atexit.register(self.close)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(seconds + _GRACE)
