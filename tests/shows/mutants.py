@@ -64,23 +64,74 @@ Random = random.Random
 Maker = Callable[[_File, Random], Iterator[Mutant]]
 
 _NAMES: Final = frozenset(
-    "desks receivers models steps with rules search result datasets where on before shares default file".split()
+    [
+        "desks",
+        "receivers",
+        "models",
+        "steps",
+        "with",
+        "rules",
+        "search",
+        "result",
+        "datasets",
+        "where",
+        "on",
+        "before",
+        "shares",
+        "default",
+        "file",
+    ]
 )
 """Maps whose keys are names that people choose."""
-_EXPRESSIONS: Final = frozenset("if unless over key from case subject".split())
+_EXPRESSIONS: Final = frozenset(["if", "unless", "over", "key", "from", "case", "subject"])
 _TEXTS: Final = re.compile(
     r"(input\.(text|id|claim_id|supplier|complaint_id|policy_number|invoice_id|name)|(document|passages|reply)\.text|line\.text"
     r"|decision\.(label|order)|fields\.order|kind\.topic|signed\.topic)"
 )
 _INTS: Final = frozenset(
-    "tokens steps model_calls retries seed context_window max_output at_most max_tokens min_count max_features".split()
+    [
+        "tokens",
+        "steps",
+        "model_calls",
+        "retries",
+        "seed",
+        "context_window",
+        "max_output",
+        "at_most",
+        "max_tokens",
+        "min_count",
+        "max_features",
+    ]
 )
 _REQUIRED: Final = frozenset(
-    "workflow case input output result over url folder semantics provider endpoint model context_window train artefact "
-    "format query fit from of at_most".split()
+    [
+        "workflow",
+        "case",
+        "input",
+        "output",
+        "result",
+        "over",
+        "url",
+        "folder",
+        "semantics",
+        "provider",
+        "endpoint",
+        "model",
+        "context_window",
+        "train",
+        "artefact",
+        "format",
+        "query",
+        "fit",
+        "from",
+        "of",
+        "at_most",
+    ]
 )
-_ENUMS: Final = frozenset("risk engine kind extract check format semantics provider features empty context".split())
-_FILES: Final = frozenset("prompt returns schema input output".split())
+_ENUMS: Final = frozenset(
+    ["risk", "engine", "kind", "extract", "check", "format", "semantics", "provider", "features", "empty", "context"]
+)
+_FILES: Final = frozenset(["prompt", "returns", "schema", "input", "output"])
 _NOT_LISTED: Final = frozenset({"of", "file", "default"})
 
 
@@ -135,7 +186,11 @@ def _inside(node: yaml.Node, path: tuple[str, ...], parent_line: int, *, flow: b
 
 def _is_scalar(place: _Place) -> bool:
     value = place.value
-    return isinstance(value, yaml.ScalarNode) and value.style not in {"|", ">"} and value.start_mark.line == value.end_mark.line
+    return (
+        isinstance(value, yaml.ScalarNode)
+        and value.style not in {"|", ">"}
+        and value.start_mark.line == value.end_mark.line
+    )
 
 
 def _chosen(place: _Place) -> bool:
@@ -158,7 +213,12 @@ def _text_of(place: _Place) -> str:
 def _expressions(file: _File) -> Iterator[tuple[_Place, int, str]]:
     """Yield every expression with the column where its text begins."""
     for place in file.places:
-        if not _is_scalar(place) or "default" in place.path or not file.name.endswith("workflow.yaml") or "datasets" in place.path:
+        if (
+            not _is_scalar(place)
+            or "default" in place.path
+            or not file.name.endswith("workflow.yaml")
+            or "datasets" in place.path
+        ):
             continue
         last, before = place.path[-1], place.path[-2] if len(place.path) > 1 else ""
         listed = last == "-" and before in {"of", "show"}
@@ -222,7 +282,9 @@ def _missing_key(file: _File, rng: Random) -> Iterator[Mutant]:
         lines = file.lines
         del lines[line]
         at = place.parent_line if place.parent_line < line else 0
-        yield Mutant(kind="missing-key", file=file.name, line=(at if len(place.path) > 1 else 0) + 1, text="\n".join(lines))
+        yield Mutant(
+            kind="missing-key", file=file.name, line=(at if len(place.path) > 1 else 0) + 1, text="\n".join(lines)
+        )
 
 
 def _listed(file: _File, rng: Random) -> Iterator[Mutant]:
@@ -248,7 +310,13 @@ def _worded_number(file: _File, rng: Random) -> Iterator[Mutant]:
 def _yaml_number(file: _File, rng: Random) -> Iterator[Mutant]:
     for place in _integers(file):
         number = int(_text_of(place))
-        for form in (f"0{number}", f"0x{number:x}", f"0o{number:o}", f"{str(number)[0]}_{str(number)[1:] or 0}", f"+{number}"):
+        for form in (
+            f"0{number}",
+            f"0x{number:x}",
+            f"0o{number:o}",
+            f"{str(number)[0]}_{str(number)[1:] or 0}",
+            f"+{number}",
+        ):
             yield file.scalar(place, "yaml-number", form)
 
 
@@ -289,18 +357,22 @@ def _unclosed_flow(file: _File, rng: Random) -> Iterator[Mutant]:
 
 def _unclosed_quote(file: _File, rng: Random) -> Iterator[Mutant]:
     for place in file.places:
-        nodes = [each for each in (place.key, place.value) if isinstance(each, yaml.ScalarNode) and each.style in {"'", '"'}]
+        nodes = [
+            each for each in (place.key, place.value) if isinstance(each, yaml.ScalarNode) and each.style in {"'", '"'}
+        ]
         for node in nodes:
             yield file.changed("unclosed-quote", node.end_mark.line, node.end_mark.column - 1, node.end_mark.column, "")
     for place in _schema_places(file):
-        if _is_scalar(place) and place.path[-1] in {"owner", "workflow", "risk"}:
+        if _is_scalar(place) and not place.flow and place.value.style is None:
             mark = place.value.start_mark
             yield file.changed("unclosed-quote", mark.line, mark.column, mark.column, '"')
 
 
 def _missing_unit(file: _File, rng: Random) -> Iterator[Mutant]:
     for place in file.places:
-        match = re.fullmatch(r"([\d.]+)( ?(?:%|s|min|h|hours|days|USD))", _text_of(place)) if _is_scalar(place) else None
+        match = (
+            re.fullmatch(r"([\d.]+)( ?(?:%|s|min|h|hours|days|USD))", _text_of(place)) if _is_scalar(place) else None
+        )
         if match is not None:
             yield file.scalar(place, "missing-unit", match[1])
 
@@ -308,8 +380,7 @@ def _missing_unit(file: _File, rng: Random) -> Iterator[Mutant]:
 def _enum(file: _File, rng: Random) -> Iterator[Mutant]:
     for place in _schema_places(file):
         if _is_scalar(place) and place.path[-1] in _ENUMS and "parameters" not in place.path:
-            if place.path[-1] != "check" or len(place.path) > 2:
-                yield file.scalar(place, "bad-word", typo(_text_of(place), rng))
+            yield file.scalar(place, "bad-word", typo(_text_of(place), rng))
 
 
 def _names(file: _File) -> frozenset[str]:
@@ -320,7 +391,9 @@ def _names(file: _File) -> frozenset[str]:
 def _unknown_name(file: _File, rng: Random) -> Iterator[Mutant]:
     names = _names(file)
     for place, start, text in _expressions(file):
-        for match in re.finditer(r"(?<![\w.'])([a-z_]+)\b(?!\s*\()", re.sub(r"'[^']*'", lambda each: "'" * len(each[0]), text)):
+        for match in re.finditer(
+            r"(?<![\w.'])([a-z_]+)\b(?!\s*\()", re.sub(r"'[^']*'", lambda each: "'" * len(each[0]), text)
+        ):
             if match[1] in names:
                 line = place.value.start_mark.line
                 word = typo(match[1], rng)
@@ -370,7 +443,9 @@ def _unknown_function(file: _File, rng: Random) -> Iterator[Mutant]:
         line = place.value.start_mark.line
         blank = re.sub(r"'[^']*'", lambda each: "'" * len(each[0]), text)
         for match in re.finditer(r"([a-zA-Z_]+)\(", blank):
-            yield file.changed("unknown-function", line, start + match.start(1), start + match.end(1), typo(match[1], rng))
+            yield file.changed(
+                "unknown-function", line, start + match.start(1), start + match.end(1), typo(match[1], rng)
+            )
         if _TEXTS.fullmatch(text) and place.path[-1] != "-" and place.path[-1] not in {"from", "over", "of", "key"}:
             yield file.changed("unknown-function", line, start, start + len(text), f"{typo('lower', rng)}({text})")
 
@@ -396,7 +471,9 @@ def _missing_file(file: _File, rng: Random) -> Iterator[Mutant]:
         if _is_scalar(place) and place.path[-1] in _FILES and "/" in _text_of(place):
             folder, _, name = _text_of(place).rpartition("/")
             for _ in range(2):
-                yield file.scalar(place, "missing-file", f"{folder}/{typo(name.partition('.')[0], rng)}.{name.partition('.')[2]}")
+                yield file.scalar(
+                    place, "missing-file", f"{folder}/{typo(name.partition('.')[0], rng)}.{name.partition('.')[2]}"
+                )
 
 
 def _slot(file: _File, rng: Random) -> Iterator[Mutant]:
@@ -432,7 +509,7 @@ def _json_comma(file: _File, rng: Random) -> Iterator[Mutant]:
 
 def _cycle(file: _File, rng: Random) -> Iterator[Mutant]:
     for place, start, text in _expressions(file):
-        if len(place.path) > 3 and place.path[0] == "steps" and place.path[2] != "map" or (
+        if (len(place.path) > 3 and place.path[0] == "steps" and place.path[2] != "map") or (
             len(place.path) == 3 and place.path[0] == "steps"
         ):
             yield file.changed("cycle", place.value.start_mark.line, start, start + len(text), place.path[1])
@@ -444,7 +521,9 @@ def _failure_class(file: _File, rng: Random) -> Iterator[Mutant]:
             mark = place.key.start_mark
             if place.path[-1] != "*":
                 for _ in range(3):
-                    yield file.changed("failure-class", mark.line, mark.column, place.key.end_mark.column, typo(place.path[-1], rng))
+                    yield file.changed(
+                        "failure-class", mark.line, mark.column, place.key.end_mark.column, typo(place.path[-1], rng)
+                    )
             words = ("retry", "escalate", "dead_letter", "fail", "then")
             for match in re.finditer(r"[a-z_]+", _text_of(place) if _is_scalar(place) else ""):
                 if match[0] in words:

@@ -21,6 +21,7 @@ MAX_OUTPUT: Final = 4_000_000
 _TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FOREIGN: Final = re.compile(r"\{%[-+]?\s*(include|import|from|extends)\b")
+_BLOCK: Final = re.compile(r"\{%[-+]?\s*((?:end)?(?:if|for|with|filter|macro|block|autoescape))\b")
 _WORDS: Final = (
     ("filter", re.compile(r"(?<!\|)\|\s*([a-zA-Z_]\w*)"), "{{ ''|%s }}"),
     ("test", re.compile(r"\bis\s+(?:not\s+)?([a-zA-Z_]\w*)"), "{{ '' is %s }}"),
@@ -195,10 +196,30 @@ def _syntax(text: str, error: TemplateError) -> TemplateFinding:
                 hint=f"close the tag with `{closing}`",
                 replacement=closing,
             )
+    opened = _unclosed_block(text)
+    if opened is not None:
+        start, word = opened
+        return _at(
+            text, start, start + 2, "template-syntax", f"`{word}` is not closed", f"close it with `{{% end{word} %}}`"
+        )
     if error.range is not None:
         start = len(text.encode()[: error.range[0]].decode("utf-8", "ignore"))
         return _at(text, start, start + 1, "template-syntax", message, "look at what stands before")
     return _finding("template-syntax", message, line, 1, len(shown) + 1, "look at this line and the ones before")
+
+
+def _unclosed_block(text: str) -> tuple[int, str] | None:
+    """Return the innermost block that is still open at the end, with its word."""
+    waiting: list[tuple[int, str]] = []
+    for match in _BLOCK.finditer(text):
+        word = match[1]
+        if not word.startswith("end"):
+            waiting.append((match.start(), word))
+        elif waiting and waiting[-1][1] == word.removeprefix("end"):
+            waiting.pop()
+        else:
+            return None
+    return waiting[-1] if waiting else None
 
 
 def _at(

@@ -1,6 +1,7 @@
 """A workspace: the folder of files that a team keeps, read and checked as a whole."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -233,7 +234,7 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
     walk(spec.steps, ("steps",))
 
 
-def _check_training(workspace: Workspace, unread: Set[str], problems: Problems) -> None:
+def _check_training(workspace: Workspace, unread: AbstractSet[str], problems: Problems) -> None:
     known = {f"{name}/{each}" for name, spec in workspace.workflows.items() for each in spec.datasets}
     short = [each.partition("/")[2] for each in known]
     for name, entry in workspace.models.models.items():

@@ -44,7 +44,9 @@ def test_a_scalar_is_what_was_typed(text: str, value: JSON) -> None:
     assert read(f"a: {text}") == {"a": value}
 
 
-@pytest.mark.parametrize(("text", "meant"), [("0x1F", "31"), ("010", "10"), ("0o17", "15"), ("1_000", "1000"), ("+5", "5")])
+@pytest.mark.parametrize(
+    ("text", "meant"), [("0x1F", "31"), ("010", "10"), ("0o17", "15"), ("1_000", "1000"), ("+5", "5")]
+)
 def test_a_number_with_two_readings_is_refused_with_one(text: str, meant: str) -> None:
     """YAML 1.1 and 1.2 disagree about these."""
     (problem,) = problems(f"a: {text}")
