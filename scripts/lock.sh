@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Resolve pyproject.toml into requirements/*.txt: every version and every hash, for every platform, and no address.
 #   base  what a run needs          demo  base and training          dev  everything, with the tools of `make check`
+#   bench  a run on Postgres, and what `make bench` measures it against
 # Each also holds the build backend, so that installing this package downloads nothing unlocked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,4 +19,5 @@ lock() {
 # The widest first: the others then keep to the same versions, and an environment is a subset of the next.
 lock dev --group dev --extra train --extra postgres --extra openai "$@"
 lock demo --extra train --constraint requirements/dev.txt "$@"
+lock bench --group bench --extra postgres --constraint requirements/dev.txt "$@"
 lock base --constraint requirements/dev.txt "$@"
