@@ -63,7 +63,7 @@ def _other(random: Random, table: Table, name: str, value: Any) -> Any:
     if isinstance(kind, Boolean):
         return not value
     if isinstance(kind, Text):
-        return value[:-1] if value and random.random() < 0.5 else value + "~"
+        return value[:-1] + "~" if random.random() < 0.5 else value + "~"
     return (value or 0) + random.choice((1_000, 1_000_000))
 
 

@@ -6,11 +6,11 @@ made the way an intruder would make them, from one flipped bit to a chain rewrit
 that is missed with the head fails the show.
 
     python -m tests.shows.tampering --seed 1 --count 1000
-
-The negative control patches the leaf check of the verifier away: the same show must then miss mutations and fail.
+    python -m tests.shows.tampering --control     # must fail: the leaf check of the verifier is patched away
 """
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from aie.records import Heads, Journal, MemoryKeys, Store, current_heads, open_store, seal, verify
+from aie.records import Heads, Journal, MemoryKeys, Store, current_heads, open_store, seal, verification, verify
 from aie.records.links import Link, link_on
 from aie.records.sources import StoreSource
 from tests.shows.intrusions import MUTATIONS
 from tests.shows.story import StoryClock, tell
 
-__all__ = ["Tally", "run_show"]
+__all__ = ["Tally", "leaf_check_removed", "run_show"]
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class Tally:
             "found": self.found,
             "found_with_head": self.found_with_head,
             "missed": len(self.missed),
+            "skipped": 0,
             "missed_mutations": self.missed[:20],
             "kinds": dict(sorted(self.by_kind.items())),
         }
@@ -117,16 +118,32 @@ def _undone(store: Store) -> Iterator[tuple[Link, StoreSource]]:
 
 
 def main() -> int:
-    """Run the show on a fresh SQLite store and print the counts."""
+    """Run the show on an empty store and print the counts."""
     parser = argparse.ArgumentParser(description="Mutate sealed records and count what verify finds.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--store", help="address of an empty Postgres database; without it, a fresh SQLite file")
+    parser.add_argument("--control", action="store_true", help="without the leaf check: must miss mutations and fail")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="aie-tampering-") as folder:
-        tally = run_show(f"sqlite:///{Path(folder) / 'aie.db'}", seed=given.seed, count=given.count)
-    json.dump({"show": "tampering", "seed": given.seed, **tally.to_json()}, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    with tempfile.TemporaryDirectory(prefix="aie-tampering-") as folder, contextlib.ExitStack() as control:
+        if given.control:
+            control.enter_context(leaf_check_removed())
+        url = given.store or f"sqlite:///{Path(folder) / 'aie.db'}"
+        tally = run_show(url, seed=given.seed, count=given.count)
+    report = {"show": "tampering", "seed": given.seed, "control": given.control, **tally.to_json()}
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
     return 1 if tally.missed or tally.attempted < given.count else 0
+
+
+@contextmanager
+def leaf_check_removed() -> Iterator[None]:
+    """Patch the verifier so that it takes every leaf for what the row says."""
+    check = verification._check_leaf
+    verification._check_leaf = lambda work, row, header, at: bytes(row["leaf"])
+    try:
+        yield
+    finally:
+        verification._check_leaf = check
 
 
 if __name__ == "__main__":

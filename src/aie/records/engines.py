@@ -1,7 +1,7 @@
 """Connections: how each database is opened so that what is committed stays committed."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -12,7 +12,10 @@ from aie.records.tables import SCHEMA
 
 __all__ = ["open_engines"]
 
-_BUSY_MS = 30_000
+_BUSY_MS: Final = 30_000
+"""How long a SQLite writer waits for its turn."""
+_ABANDONED_MS: Final = 5_000
+"""How long a Postgres transaction may sit without a statement."""
 
 
 def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
@@ -71,18 +74,24 @@ def _sqlite_engine(url: URL, *, size: int) -> Engine:
 
 def _postgres(url: URL) -> tuple[Engine, Engine]:
     url = url.set(drivername="postgresql+psycopg")
-    arguments = {"options": f"-csearch_path={SCHEMA}", "prepare_threshold": 1}
     try:
-        reading = create_engine(
-            url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=4,
-            max_overflow=8,
-            connect_args=arguments,
-            pool_reset_on_return=None,
-        )
-        writing = create_engine(url, pool_size=3, max_overflow=8, connect_args=arguments)
+        return _postgres_engine(url, size=4), _postgres_engine(url, size=3, writes=True)
     except ModuleNotFoundError as error:
         hints = ("install applied-intelligence-engine[postgres]",)
         raise Unavailable("Postgres needs the optional driver", hints=hints) from error
-    return reading, writing
+
+
+def _postgres_engine(url: URL, *, size: int, writes: bool = False) -> Engine:
+    options = f"-csearch_path={SCHEMA}"
+    if writes:
+        # A process that is stopped inside a transaction would hold its row locks for ever, and stop every other writer
+        # of those runs with it; the server ends its transaction instead, and the fence meets it when it comes back.
+        options += f" -cidle_in_transaction_session_timeout={_ABANDONED_MS}"
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED" if writes else "AUTOCOMMIT",
+        pool_size=size,
+        max_overflow=8,
+        pool_pre_ping=True,
+        connect_args={"options": options, "prepare_threshold": 1},
+    )

@@ -24,6 +24,7 @@ from aie.records import (
     drop_lease,
     environment_stream,
     fenced,
+    observe,
     open_store,
     submission,
     take_lease,
@@ -372,3 +373,41 @@ def test_a_slow_observer_delays_only_later_commits(store: Store, journal: Journa
     future = journal.write(submission("acme", "run_1", submitted(store, "acme", "1"), QUEUED))
     assert len(future.result(timeout=5)) == 2
     release.set()
+
+
+@pytest.mark.postgres
+def test_a_process_stopped_inside_a_transaction_stops_nobody_else(postgres_url: str) -> None:
+    """The server ends its transaction: its locks go, its entry decides again when it comes back and meets the fence."""
+    store = open_store(postgres_url, keys=MemoryKeys())
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+    with Journal(store, "stopped") as stopped, Journal(store, "other") as other:
+        submit(store, stopped, "run_1", QUEUED, STARTED)
+        took_over = []
+
+        def end_and_take_over(point: str) -> None:
+            """Be the server, and then the other worker, at the moment when the first holds its locks."""
+            if point == "journal.before_commit" and not took_over:
+                took_over.append(True)
+                with store.reading.connect() as connection:
+                    waiting = "state = 'idle in transaction' AND datname = current_database()"
+                    ended = connection.execute(
+                        text(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {waiting}")
+                    )
+                    assert ended.scalars().all() == [True]
+                again = ev.SegmentStarted(segment=1, epoch=2, executor="ex_2", runtime={}, engine="local")
+                append(other, "acme", "run_1", again)
+
+        def decide(locked: Locked) -> Sequence[Event]:
+            fenced(locked, epoch=1, executor=EXECUTOR)
+            return (step("stale"),)
+
+        forget = observe(end_and_take_over)
+        with pytest.raises(FenceLost):
+            stopped.append(Entry(tenant="acme", stream="run_1", decide=decide, segment=1, epoch=1))
+        forget()
+        assert took_over
+    assert [each.event.type for each in store.read("run_1")].count("step.finished") == 0
+    with store.writing.connect() as connection:
+        shown = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
+    assert shown == "5s", "what the test did by hand the server does by itself"
+    store.close()

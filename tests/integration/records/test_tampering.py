@@ -3,7 +3,7 @@
 import pytest
 
 from tests.shows.intrusions import MUTATIONS
-from tests.shows.tampering import run_show
+from tests.shows.tampering import leaf_check_removed, run_show
 
 pytestmark = pytest.mark.slow
 
@@ -17,10 +17,10 @@ def test_each_kind_of_mutation_is_found(store_url: str) -> None:
     assert 0 < tally.found_with_head < 10, "only cutting off the end needs the head"
 
 
-def test_a_verifier_without_its_leaf_check_misses_mutations(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifier_without_its_leaf_check_misses_mutations(sqlite_url: str) -> None:
     """Negative control: the show fails when the thing that it guards is broken."""
-    monkeypatch.setattr("aie.records.verification._check_leaf", lambda work, row, header, at: bytes(row["leaf"]))
-    tally = run_show(sqlite_url, seed=7, count=len(MUTATIONS), runs=5)
+    with leaf_check_removed():
+        tally = run_show(sqlite_url, seed=7, count=len(MUTATIONS), runs=5)
     assert tally.missed
 
 
