@@ -193,7 +193,7 @@ def test_environments_move_forth_and_back(claims: Path):
     workflow = claims / "workflows/claims/workflow.yaml"
     first = run_aie("release", "claims", cwd=claims).out.split()[0]
     workflow.write_text(workflow.read_text().replace("time: 60 s", "time: 30 s"))
-    assert "limit time: 60000 ms → 30000 ms" in run_aie("plan", "claims", cwd=claims).out
+    assert "limit time 60000 ms → 30000 ms" in run_aie("plan", "claims", cwd=claims).out
     second = run_aie("release", "claims", cwd=claims).out.split()[0]
     assert second != first
     assert "limit time" in run_aie("diff", first, second, cwd=claims).out

@@ -43,7 +43,7 @@ def find_workspace(given: Path | None) -> Path:
     if given is not None:
         if not (given / "aie.yaml").is_file():
             raise NotFound(f"{given} is not a workspace: it has no aie.yaml", hints=("aie init NAME",))
-        return given
+        return given.resolve()
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "aie.yaml").is_file():

@@ -35,7 +35,7 @@ def train(
                 f"{report.train} texts, {report.right} of {report.val} right on val; accepts {report.accepted} "
                 f"at {report.threshold}, {report.errors} wrong; {report.cpu_ms / 1000:.1f} CPU-s"
             )
-            file = str(path.relative_to(root.resolve()))
+            file = str(path.relative_to(root))
             data: dict[str, JSON] = {"model": name, "artefact": file, **report.to_json()}
             screen.stream(data, f"{name}  {file}  {told}")
             tick(done, len(names))

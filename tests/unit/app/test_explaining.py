@@ -1,0 +1,133 @@
+"""What the fold over a run's events says of it."""
+
+from dataclasses import replace
+from types import ModuleType
+
+from aie.core import Spend
+from aie.records.events import AttemptIntended, AttemptSettled, EffectFailed, RunFinished, StepFailed, StepSkipped
+from aie.runs import Explanation, explain
+
+
+def test_the_outcome_the_case_and_the_release_are_those_of_the_events(decided: Explanation):
+    """Nothing of the headline is invented."""
+    assert (decided.state, decided.case, decided.environment) == ("completed", "C-029", "production")
+    assert decided.output == {"desk": "liability", "amount": "485.00 USD"}
+    assert decided.finished_at is not None
+
+
+def test_each_step_names_the_versions_that_spoke(decided: Explanation):
+    """The layer's version comes from the segment that ran it, the component's digest from the lock."""
+    steps = {step.path: step for step in decided.steps}
+    assert [step.path for step in decided.steps] == ["document", "passages", "desk", "agrees", "decision", "pay"]
+    assert steps["desk"].version == 2
+    [classifier] = steps["desk"].components
+    assert (classifier.kind, classifier.name, classifier.digest[:7]) == ("classifier", "desk", "sha256:")
+
+
+def test_evidence_is_quoted_with_the_name_of_the_document(decided: Explanation):
+    """A cite's source is the value read; people know it by the document's name."""
+    [evidence] = decided.evidence
+    assert (evidence.document, evidence.quote[:11]) == ("claim-029.txt", "The visitor")
+
+
+def test_what_was_dropped_is_told_with_its_words(decided: Explanation):
+    """The report names a place; the words come from the text that was read."""
+    [dropped] = decided.dropped
+    assert (dropped.step, dropped.quote) == ("passages", "Kind regards, I. Mercer")
+
+
+def test_a_correction_is_told_with_before_and_after(decided: Explanation):
+    """Only fields that differ are changes."""
+    [review] = decided.reviews
+    assert review.changed == {"label": ("home", "liability")}
+    assert (review.actor, review.decision) == ("dana", "correct")
+
+
+def test_an_epoch_that_never_closed_is_a_process_that_died(decided: Explanation):
+    """And the timeline says so in words."""
+    assert [segment.executing_ms for segment in decided.segments] == [None, 41, 6]
+    assert any("the process that ran it died" in moment.text for moment in decided.timeline)
+
+
+def test_before_the_decision_the_run_waits_and_nothing_behind_it_was_reached(waiting: Explanation):
+    """A step that waits for a person is neither running nor finished."""
+    states = {step.path: step.status for step in waiting.steps}
+    assert (waiting.state, states["decision"], states["pay"]) == ("waiting", "review", "not reached")
+    assert waiting.output is None
+
+
+def test_a_handled_failure_stays_visible(decided: Explanation):
+    """A default that a handler gave is not the step's own word."""
+    agrees = next(step for step in decided.steps if step.path == "agrees")
+    assert [trouble.failure for trouble in agrees.troubles] == ["check_failed"]
+
+
+def test_a_call_without_settlement_counts_at_its_reservation(lives: ModuleType):
+    """It may have been billed; limits and cost say so."""
+    release = lives.claims_release()
+    worst = Spend(cost=300, tokens=50, calls=1).to_json()
+    actual = Spend(cost=120, tokens=20, calls=1).to_json()
+    events = lives.doubtful(release, decided=False)[:3]
+    for attempt in ("desk#1", "desk#2"):
+        events.append(AttemptIntended(attempt=attempt, path="desk", epoch=1, model="m", request="r", worst=worst))
+    events.append(AttemptSettled(attempt="desk#1", path="desk", outcome="settled", spend=actual, resolved="m-1"))
+    told = explain("run_1", lives.record(events), release)
+    assert [(call.outcome, call.spend.cost) for call in told.calls] == [("settled", 120), ("open", 300)]
+    assert {limit.name: limit.used for limit in told.limits}["cost"] == 420
+
+
+def test_a_failed_run_names_its_step_and_class(lives: ModuleType):
+    """Also when nothing was decided."""
+    release = lives.claims_release()
+    events = [
+        *lives.doubtful(release, decided=False)[:3],
+        StepFailed(path="document", failure="truncated", ms=4, message="the file is cut off"),
+        RunFinished(
+            state="dead",
+            epoch=1,
+            failure="truncated",
+            path="document",
+            spend=Spend().to_json(),
+            message="the file is cut off",
+        ),
+    ]
+    told = explain("run_1", lives.record(events), release)
+    assert (told.state, told.failure, told.failed_at) == ("dead", "truncated", "document")
+    assert next(step.status for step in told.steps if step.path == "document") == "failed"
+
+
+def test_a_skipped_step_says_why_and_a_refused_effect_its_class(lives: ModuleType):
+    """Neither is silent."""
+    release = lives.claims_release()
+    events = [
+        each
+        for each in lives.doubtful(release)
+        if each.type not in ("effect.delivered", "run.finished", "segment.closed")
+        and getattr(each, "path", "") != "agrees"
+    ]
+    events.insert(4, StepSkipped(path="agrees", why="its condition is false"))
+    refused = EffectFailed(key="key-1", path="pay", attempt=1, failure="receiver_refused", final=True, message="no")
+    events[-1] = refused
+    told = explain("run_1", lives.record(events), release)
+    assert next(step.why for step in told.steps if step.path == "agrees") == "its condition is false"
+    assert [(effect.state, effect.failure) for effect in told.effects] == [("failed", "receiver_refused")]
+
+
+def test_an_erased_run_is_explained_without_its_words(lives: ModuleType):
+    """Facts of operation stay, what people wrote is gone."""
+    release = lives.claims_release()
+    records = lives.record(lives.doubtful(release))
+    bare = []
+    for record in records:
+        private = [
+            name for name, kept in type(record.event).__dataclass_fields__.items() if kept.metadata.get("private")
+        ]
+        event = record.event
+        for name in private:
+            object.__setattr__(event, name, None)
+        bare.append(replace(record, event=event, erased=True))
+    told = explain("run_29", bare, release)
+    assert told.erased
+    assert (told.case, told.input, told.output, told.evidence) == ("", None, None, ())
+    assert told.reviews[0].actor == "dana"
+    assert "liability" not in str(told.to_json())

@@ -1,0 +1,84 @@
+"""Templates of workspaces."""
+
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from aie.app import check_workspace, list_templates, start_workspace
+from aie.errors import Conflict, NotFound
+
+SCRIPTS = Path(__file__).parents[3] / "scripts" / "claims"
+
+
+@pytest.mark.parametrize("template", ["claims", "triage"])
+def test_a_template_has_no_mistake_but_that_nothing_is_trained(tmp_path: Path, template: str):
+    """And no line of Python."""
+    made = start_workspace(tmp_path / "w", template)
+    assert {problem.code for problem in check_workspace(tmp_path / "w")} == {"untrained-model"}
+    assert not [name for name in made if name.endswith(".py")]
+    assert {"aie.yaml", "models.yaml", "README.md", ".gitignore"} <= set(made)
+
+
+def test_the_templates_are_known():
+    assert list_templates() == ["claims", "triage"]
+
+
+def test_an_unknown_template_names_the_known_ones(tmp_path: Path):
+    with pytest.raises(NotFound) as caught:
+        start_workspace(tmp_path / "w", "invoices")
+    assert caught.value.hints == ("one of: claims, triage",)
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(Conflict):
+        start_workspace(tmp_path, "claims")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_copy_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A workspace is there whole or not at all."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("aie.app.templates.shutil.copytree", full)
+    with pytest.raises(OSError, match="No space"):
+        start_workspace(tmp_path / "w", "claims")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_committed_claims_are_what_their_script_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Forty letters and forty forms, byte for byte."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.delitem(sys.modules, "make_examples", raising=False)
+    import make_examples
+
+    monkeypatch.setattr(make_examples, "EXAMPLES", tmp_path)
+    make_examples.main()
+    committed = Path(str(files("aie") / "templates/claims/examples"))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in committed.iterdir()
+    }
+    assert len(list(committed.glob("*.json"))) == 40
+
+
+@pytest.mark.parametrize(
+    ("file", "label"),
+    [
+        ("triage/workflows/triage/datasets/messages.jsonl", "intent"),
+        ("claims/workflows/claims/datasets/notices.jsonl", "desk"),
+    ],
+)
+def test_no_text_is_in_two_splits(file: str, label: str):
+    """What a classifier is judged on it has not seen."""
+    rows = [json.loads(line) for line in (files("aie") / "templates" / file).read_text().splitlines()]
+    texts = [row["text"] for row in rows]
+    assert len(set(texts)) == len(texts)
+    assert {row["split"] for row in rows} == {"train", "val", "test"}
+    for split in ("train", "val", "test"):
+        assert {row[label] for row in rows if row["split"] == split} == {row[label] for row in rows}
