@@ -3,7 +3,16 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from aie.config.scalars import CELText, Count, DecimalText, Duration, Name, Path, Share, Usd
@@ -62,6 +71,13 @@ class ChosenThreshold(Spec):
     """Split of the training dataset to choose it on."""
 
 
+# Told apart by shape, so that a mistake in one form is not also reported as a mistake in the other.
+_Threshold = Annotated[
+    Annotated[ChosenThreshold, Tag("<chosen>")] | Annotated[DecimalText, AfterValidator(_confidence), Tag("<literal>")],
+    Discriminator(lambda value: "<chosen>" if isinstance(value, dict | ChosenThreshold) else "<literal>"),
+]
+
+
 class _Entry(Spec):
     """What all models have."""
 
@@ -100,18 +116,17 @@ class TextClassifier(_Entry):
     """File that `aie train` writes, relative to the workspace."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Makes training repeatable."""
-    threshold: ChosenThreshold | Annotated[DecimalText, AfterValidator(_confidence)] | None = None
+    threshold: _Threshold | None = None
     """Least confidence to accept: chosen by training, or a literal; none: every answer is accepted."""
 
-    @model_validator(mode="after")
-    def _rejects_one(self) -> "TextClassifier":
-        if self.reject is not None and self.task == "multi":
+    @field_validator("reject")
+    @classmethod
+    def _rejects_one(cls, value: str | None, found: ValidationInfo) -> str | None:
+        if value is not None and found.data.get("task") == "multi":
             raise PydanticCustomError(
-                "unused",
-                "only `task: single` has a label to reject: a text that fits none gets none",
-                {"path": "reject"},
+                "unused", "only `task: single` has a label to reject; `multi` gives no label then"
             )
-        return self
+        return value
 
     def pinned(self) -> dict[str, JSON]:
         """Return what changes an answer; the artefact itself is pinned by its bytes."""

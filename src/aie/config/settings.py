@@ -17,8 +17,6 @@ class Desk(Spec):
     """Actors who may decide; empty: anyone of the tenant."""
     answer_within: Duration | None = None
     """From opening to the deadline; none: no deadline."""
-    four_eyes: bool = False
-    """True when two different people must agree."""
 
 
 class FileReceiver(Spec):
@@ -71,5 +69,5 @@ class Settings(Spec):
     """Who decides, by name."""
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     """Where results go, by name."""
-    workers: Count = 4
+    capacity: Count = 64
     """Runs that one worker executes at once."""

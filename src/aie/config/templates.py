@@ -198,10 +198,9 @@ def _syntax(text: str, error: TemplateError) -> TemplateFinding:
             )
     opened = _unclosed_block(text)
     if opened is not None:
-        start, word = opened
-        return _at(
-            text, start, start + 2, "template-syntax", f"`{word}` is not closed", f"close it with `{{% end{word} %}}`"
-        )
+        start, name = opened
+        hint = f"close it with `{{% end{name} %}}`"
+        return _at(text, start, start + 2, "template-syntax", f"`{name}` is not closed", hint)
     if error.range is not None:
         start = len(text.encode()[: error.range[0]].decode("utf-8", "ignore"))
         return _at(text, start, start + 1, "template-syntax", message, "look at what stands before")
