@@ -58,6 +58,8 @@ class Vectoriser:
         """Rarity of each feature in 256ths, the blocks one after the other."""
         if len(self.idf) != sum(map(len, self.vocabularies)) or len(self.vocabularies) != len(BLOCKS):
             raise ValueError("a vocabulary needs one weight a feature")
+        if min(self.idf, default=1) < 1:
+            raise ValueError("a feature's weight is not positive")
         self._ids: list[dict[str, int]] = []
         start = 0
         for words in self.vocabularies:

@@ -5,6 +5,7 @@ precision whatever the order of summation, so a decision does not depend on the 
 """
 
 from collections.abc import Mapping
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aie.core import JSON
@@ -80,12 +81,16 @@ class Classifier:
         ]
 
     def _load(self, arrays: Mapping[str, Array]) -> None:
+        import numpy as np  # noqa: PLC0415 - heavy: only processes that predict pay for it
+
         self._weights: NDArray[np.int16] = _numpy(arrays["weights"], "<i2")
         self._scale: NDArray[np.float64] = _numpy(arrays["scale"], "<f8") / UNIT
         self._bias: NDArray[np.float64] = _numpy(arrays["bias"], "<f8")
         wanted = (len(self.vectoriser.idf), len(self.judge.labels))
         if self._weights.shape != wanted or self._scale.shape != wanted[1:] or self._bias.shape != wanted[1:]:
             raise ValueError("its weights do not fit its vocabulary and labels")
+        if not (np.isfinite(self._scale).all() and np.isfinite(self._bias).all()):
+            raise ValueError("a scale or a bias is not a number")
 
 
 def text_artefact(
@@ -147,8 +152,10 @@ def _judge(artefact: Artefact) -> Judge:
     many = len(judge.labels) if judge.task == "multi" else 0
     if own["format"] != 1 or judge.task not in {"single", "multi"} or not judge.labels:
         raise ValueError("its format is not known to this version")
-    if len(judge.slopes) != many or len(judge.cuts) != many or not judge.temperature > 0:
+    if len(judge.slopes) != many or len(judge.cuts) != many or not 0 < judge.temperature < inf:
         raise ValueError("its calibration does not fit its labels")
+    if not all(isfinite(number) for slope in judge.slopes for number in slope):
+        raise ValueError("a slope is not a number")
     if not all(type(each) is int and each >= 0 for each in (judge.threshold, *judge.cuts)):
         raise ValueError(f"a threshold is not between 0 and {CERTAIN}")
     return judge

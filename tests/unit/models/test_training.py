@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aie.config import TextClassifier
 from aie.errors import InputError
-from aie.models import Classifier, Example, Trained, train_text_classifier
+from aie.models import Classifier, Example, Trained, read_artefact, train_text_classifier
 
 ROOT = Path(__file__).parents[3]
 TOPICS = {
@@ -161,3 +164,21 @@ def test_evidence_names_the_words_that_spoke_for_a_label(trained: Trained) -> No
     """For `explain`: shares of what spoke for it, the largest first."""
     words = [each["words"] for each in Classifier.load(trained.content).evidence("a refund of my money", "refund")]  # type: ignore[index, call-overload]
     assert "refund" in words
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_an_artefact_with_other_contents_is_refused_or_still_answers(trained: Trained, data: st.DataObject) -> None:
+    """Whatever an artefact holds, loading it is the only place that may fail, and it fails typed."""
+    artefact = read_artefact(trained.content)
+    name = data.draw(st.sampled_from(sorted(artefact.arrays)))
+    array = artefact.arrays[name]
+    at = data.draw(st.integers(0, len(array.data) - 1))
+    noise = data.draw(st.binary(min_size=1, max_size=8))
+    changed = (array.data[:at] + noise + array.data[at + len(noise) :])[: len(array.data)]
+    broken = replace(artefact, arrays={**artefact.arrays, name: replace(array, data=changed)})
+    try:
+        model = Classifier(broken)
+    except InputError:
+        return
+    assert model.predict("give my money back, refund this order").labels
