@@ -10,7 +10,7 @@ import pytest
 from aie.errors import Problem
 from aie.releases import check
 from tests.shows.mutants import KINDS, mutants
-from tests.shows.mutations import WORKSPACE, run
+from tests.shows.mutations import WORKSPACE, run, templates
 
 pytestmark = pytest.mark.slow
 FEW = ("unknown-key", "unknown-field", "missing-file", "json-comma")
@@ -22,6 +22,13 @@ def test_a_sample_of_every_kind_of_mistake_is_refused_at_its_line() -> None:
     assert report.failures == []
     assert report.passed
     assert report.total().attempted == 2 * len(KINDS)
+
+
+def test_a_mistake_in_a_template_is_refused_at_its_line(tmp_path: Path) -> None:
+    """The files that people start from."""
+    report = run(templates(tmp_path), seed=7, each=1)
+    assert report.failures == []
+    assert report.clean
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -1,5 +1,7 @@
 """Show: a mistake in a workspace is refused at its line, and its hint, applied, removes it.
 
+The workspaces are every template, and one beside this file that has what no template has: prompts, chat models, a map.
+
 Run `python -m tests.shows.mutations --seed 1 --each 25`; counts go to standard output as JSON. Exit status 0: every
 attempt was refused at the line where it was made, and at least four of five hints removed the mistake.
 """
@@ -15,12 +17,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aie.app import list_templates, start_workspace, train, trainable
 from aie.config import apply
 from aie.errors import Problem
 from aie.releases import check
 from tests.shows.mutants import KINDS, Mutant, mutants
 
-__all__ = ["Counts", "Report", "run"]
+__all__ = ["Counts", "Report", "run", "templates"]
 
 WORKSPACE: Final = Path(__file__).parent / "workspace"
 MENDED_AT_LEAST: Final = 0.8
@@ -126,15 +129,28 @@ def _mends(root: Path, problem: Problem, check: Check) -> bool:
         path.write_text(before)
 
 
+def templates(folder: Path) -> list[Path]:
+    """Start a workspace of every template, with its models trained: without them its files have mistakes."""
+    roots = []
+    for name in list_templates():
+        root = folder / name
+        start_workspace(root, name)
+        for model in trainable(root):
+            train(root, model)
+        roots.append(root)
+    return roots
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the show from a command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--each", type=int, default=25, help="mutants of each kind")
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="only these kinds")
-    parser.add_argument("workspaces", nargs="*", type=Path, default=[WORKSPACE])
     options = parser.parse_args(arguments)
-    report = run(options.workspaces, seed=options.seed, each=options.each, kinds=options.kind or tuple(KINDS))
+    with tempfile.TemporaryDirectory() as folder:
+        roots = [WORKSPACE, *templates(Path(folder))]
+        report = run(roots, seed=options.seed, each=options.each, kinds=options.kind or tuple(KINDS))
     total = report.total()
     print(json.dumps({**asdict(report), "total": asdict(total), "passed": report.passed}, indent=1))
     return 0 if report.passed else 1
