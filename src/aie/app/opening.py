@@ -5,6 +5,7 @@ import fcntl
 import getpass
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -127,6 +128,7 @@ def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None]
             stack.enter_context(_sole_executor(app.store_folder))
         executor = app.services.ids.new("exec")
         app = replace(app, services=replace(app.services, executor=executor))
+        pace = pace or Pace(capacity=app.settings.capacity)
         worker = Worker(app.services, _engine(app, executor), pace=pace, on_lost=on_lost, sole=sole)
         listener: Listener = listener_for(app.store, app.store_folder)
         worker.start()
@@ -145,6 +147,8 @@ class LiveFacts:
         self._seen: dict[str, tuple[int, int]] = {}
         self._models = ModelsSpec()
         self._settings: Settings | None = None
+        self._lock = threading.Lock()
+        """Steps of many threads ask: none may see a file as read before what it says is there."""
 
     def __call__(self, component: str) -> Mapping[str, JSON]:
         """Return the live facts of `"<kind>:<name>"`; of a component that has none, nothing.
@@ -153,15 +157,17 @@ class LiveFacts:
             NotFound: the files no longer name it.
         """
         kind, _, name = component.partition(":")
-        if kind == "receiver":
-            if self._settings is None or self._changed("aie.yaml"):
+        with self._lock:
+            if kind == "receiver" and (self._settings is None or self._changed("aie.yaml")):
                 self._settings = load_settings(self._root)
-            if name not in self._settings.receivers:
+            elif kind != "receiver" and self._changed("models.yaml"):
+                self._models = load_models(self._root)
+            settings, models = self._settings, self._models
+        if kind == "receiver":
+            if settings is None or name not in settings.receivers:
                 raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
-            return receiver_facts(self._settings.receivers[name], self._root)
-        if self._changed("models.yaml"):
-            self._models = load_models(self._root)
-        entry = self._models.models.get(name)
+            return receiver_facts(settings.receivers[name], self._root)
+        entry = models.models.get(name)
         return {} if entry is None else entry.live()
 
     def _changed(self, file: str) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aie.core import canonical
-from aie.errors import AieError, Conflict, InputError, NotFound, StoreError
+from aie.core import JSON, canonical
+from aie.errors import AieError, Conflict, InputError, NotFound, StoreBusy, StoreError
 from aie.records import tables
 from aie.records.entries import Entry, Locked
 from aie.records.events import (
@@ -21,6 +21,7 @@ from aie.records.events import (
     Event,
     KeyDestroyed,
     ReviewDecided,
+    ReviewExpired,
     ReviewOpened,
     RunSubmitted,
     SegmentStarted,
@@ -206,7 +207,7 @@ class Batch:
                         raise NotFound(f"{entry.stream} has no effect with the key {key}")
                 case ReviewOpened(review=review):
                     opened.add(review)
-                case ReviewDecided(review=review):
+                case ReviewDecided(review=review) | ReviewExpired(review=review):
                     if review not in opened and review not in self.desk.reviews:
                         raise NotFound(f"{entry.stream} has no review {review}")
                 case _:
@@ -344,8 +345,11 @@ def place(tenant: str, stream: str, n: int, type_: str) -> bytes:
 
 def _encoded(event: Event) -> tuple[str, bytes | None]:
     body, payload = encode(event)
+    text = canonical(body).decode()
+    if "\\u0000" in text and _holds_nul(body):
+        raise InputError(f"a public field of {event.type} holds a NUL character", hints=("remove it",))
     if not payload:
-        return canonical(body).decode(), None
+        return text, None
     try:
         # A provider's answer may hold floats: what is digested is the ciphertext.
         plain = json.dumps(
@@ -353,7 +357,16 @@ def _encoded(event: Event) -> tuple[str, bytes | None]:
         ).encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"private fields of {event.type} are not JSON: {type(error).__name__}") from error
-    return canonical(body).decode(), plain
+    return text, plain
+
+
+def _holds_nul(value: JSON) -> bool:
+    """Postgres has no text with NUL in it."""
+    if isinstance(value, dict):
+        return any(_holds_nul(key) or _holds_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def write_desk(link: Link, desk: Desk) -> None:
@@ -361,11 +374,12 @@ def write_desk(link: Link, desk: Desk) -> None:
     for name, keys in _KEYS.items():
         rows = getattr(desk, name)
         columns = _COLUMNS[name]
-        fresh = [rows[key] for table, key in desk.fresh if table == name]
+        # In the order of their keys, so that two processes meet at the same row first and neither waits for the other.
+        fresh = [rows[key] for key in sorted(key for table, key in desk.fresh if table == name)]
         if fresh:
             link.insert(tables.metadata.tables[name], [tuple(row[column] for column in columns) for row in fresh])
         changing = (*_CHANGING[name], *keys)
-        changed = [rows[key] for table, key in desk.changed if table == name]
+        changed = [rows[key] for key in sorted(key for table, key in desk.changed if table == name)]
         if changed:
             link.many(_UPDATES[name], [tuple(row[column] for column in changing) for row in changed])
     if desk.search:
@@ -381,6 +395,7 @@ def as_error(error: BaseException) -> BaseException:
     """Return the typed error for one that came from the database driver."""
     if isinstance(error, AieError):
         return error
-    return StoreError(
-        f"the store did not take the entry: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    )
+    said = str(error).splitlines()[0] if str(error) else ""
+    if "database is locked" in said:
+        return StoreBusy("another process holds the store's write lock", hints=("try again",))
+    return StoreError(f"the store failed: {type(error).__name__}: {said}")

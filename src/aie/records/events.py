@@ -28,6 +28,7 @@ __all__ = [
     "MapExpanded",
     "ReleaseCreated",
     "ReviewDecided",
+    "ReviewExpired",
     "ReviewOpened",
     "RunCancelRequested",
     "RunFinished",
@@ -105,7 +106,7 @@ class SegmentQueued(Event):
     type: ClassVar[str] = "segment.queued"
     segment: int
     why: str
-    """`submitted`, `decided`, `delivered`, `timer`, `recovered`, `retried`, `migrated`, `woken`."""
+    """`submitted`, `decided`, `expired`, `delivered`, `cancelled`, `recovered`, `retried`, `migrated` or `woken`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +327,15 @@ class ReviewDecided(Event):
     values: JSON = private(None)
     """The fields as decided."""
     reason: str = private("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewExpired(Event):
+    """Nobody decided in time: the step fails with `review_expired`."""
+
+    type: ClassVar[str] = "review.expired"
+    review: str
+    path: str
 
 
 # ---------------------------------------------------------------- effects

@@ -175,6 +175,12 @@ def _review_decided(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewDe
     _from_outside(run, recorded)
 
 
+def _review_expired(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewExpired) -> None:
+    desk.reviews[event.review].update(state="expired", decided_at=recorded.at)
+    desk.touch("reviews", event.review)
+    _from_outside(run, recorded)
+
+
 def _effect_queued(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectQueued) -> None:
     run["effects"] += 1
     row: Row = {
@@ -266,6 +272,7 @@ _APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] 
     ev.AttemptSettled: _settled,
     ev.ReviewOpened: _review_opened,
     ev.ReviewDecided: _review_decided,
+    ev.ReviewExpired: _review_expired,
     ev.EffectQueued: _effect_queued,
     ev.EffectAttempted: _effect_attempted,
     ev.EffectDelivered: _effect_delivered,

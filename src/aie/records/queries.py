@@ -16,6 +16,7 @@ __all__ = [
     "ReviewFilter",
     "RunFilter",
     "due_effects",
+    "due_reviews",
     "list_effects",
     "list_reviews",
     "list_runs",
@@ -97,6 +98,15 @@ def list_reviews(connection: Connection, where: ReviewFilter, *, limit: int, aft
     query = _equal(table, tenant=where.tenant, state=where.state, desk=where.desk, run=where.run, id=where.id)
     rows, token = _page(connection, query, table, "opened_at", limit=limit, after=after)
     return Page(rows=tuple(ReviewRow(**row) for row in rows), after=token)
+
+
+def due_reviews(connection: Connection, *, now: int, limit: int) -> tuple[ReviewRow, ...]:
+    """Return open reviews past their deadline. A look: the entry that expires one decides under the lock of the run."""
+    table = tables.reviews
+    query = (
+        select(table).where(table.c.state == "open", table.c.due <= now).order_by(table.c.due, table.c.id).limit(limit)
+    )
+    return tuple(ReviewRow(**row) for row in connection.execute(query).mappings())
 
 
 def list_effects(connection: Connection, where: EffectFilter, *, limit: int) -> tuple[EffectRow, ...]:

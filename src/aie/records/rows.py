@@ -93,7 +93,7 @@ class ReviewRow:
     path: str
     desk: str
     state: str
-    """`open`, `decided` or `withdrawn` (the run ended without it)."""
+    """`open`, `decided`, `expired` (nobody decided in time) or `withdrawn` (the run ended without it)."""
     shown_hash: str
     due: int | None
     opened_at: int

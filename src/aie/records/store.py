@@ -1,5 +1,6 @@
 """The store: opening it, reading streams and rows, blobs and bundles, keyed hashes."""
 
+import contextlib
 import json
 import re
 import secrets
@@ -7,14 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError
 
 from aie.core import JSON, Clock, SystemClock, canonical
 from aie.errors import IntegrityError, NotFound, StoreError
 from aie.records import tables
-from aie.records.batch import place
+from aie.records.batch import as_error, place
 from aie.records.engines import open_engines
 from aie.records.events import decode
 from aie.records.keys import KeyProvider, PlainKeys
@@ -26,6 +28,7 @@ from aie.records.queries import (
     ReviewFilter,
     RunFilter,
     due_effects,
+    due_reviews,
     list_effects,
     list_reviews,
     list_runs,
@@ -37,7 +40,8 @@ from aie.records.vault import DataKey, Vault
 
 __all__ = ["Store", "open_store"]
 
-_SQLITE = re.compile(r"sqlite:///(?P<path>.+)")
+_TRIES: Final = 3
+_SQLITE: Final = re.compile(r"sqlite:///(?P<path>.+)")
 
 
 class Store:
@@ -48,6 +52,7 @@ class Store:
         """Pool for reads, in autocommit."""
         self.writing = writing
         """Pool for transactions of our own."""
+        self._driver_error: type[Exception] = writing.dialect.loaded_dbapi.Error
         self.clock = clock
         self.vault = Vault(keys)
         self._blob_writer = _blob_writer()
@@ -72,18 +77,19 @@ class Store:
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """Yield a connection for reads."""
-        with self.reading.connect() as connection:
+        with _typed_errors(), self.reading.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection whose reads all see one moment, while others go on writing."""
         if self.dialect == "postgresql":
-            with self.reading.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+            repeatable = self.reading.execution_options(isolation_level="REPEATABLE READ")
+            with _typed_errors(), repeatable.connect() as connection:
                 yield connection
                 connection.rollback()
             return
-        with self.reading.connect() as connection:
+        with _typed_errors(), self.reading.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
@@ -95,15 +101,19 @@ class Store:
         """Yield a link inside a transaction that commits when the block ends, at a declared commit site."""
         if site not in SITES:
             raise StoreError(f"{site} is not a commit site", hints=("declare it in aie.records.sites",))
-        link = link_to(self.writing)
+        with _typed_errors():
+            link = link_to(self.writing)
         try:
             link.begin()
             yield link
             reached(f"{site}.before_commit")
             link.commit()
             reached(f"{site}.after_commit")
-        except BaseException:
-            link.rollback()
+        except BaseException as error:
+            with contextlib.suppress(self._driver_error):
+                link.rollback()
+            if isinstance(error, self._driver_error):
+                raise as_error(error) from error
             raise
         finally:
             link.close()
@@ -148,6 +158,11 @@ class Store:
         with self.connect() as connection:
             return list_reviews(connection, where or ReviewFilter(), limit=limit, after=after)
 
+    def due_reviews(self, *, limit: int = 50) -> tuple[ReviewRow, ...]:
+        """Return open reviews past their deadline."""
+        with self.connect() as connection:
+            return due_reviews(connection, now=self.clock.now(), limit=limit)
+
     def effects(self, where: EffectFilter | None = None, *, limit: int = 500) -> tuple[EffectRow, ...]:
         """Return effects in the order in which they are due."""
         with self.connect() as connection:
@@ -186,17 +201,29 @@ class Store:
         """Seal bytes under the subject's key and return their reference; putting the same again changes nothing."""
         ref = self.vault.mac(tenant, "blob", data)
         with self._blob_lock:
-            with self.transaction("blob") as link:
-                made = self.vault.live_keys(link, tenant, [subject], self.clock.now())
-                key = made[subject]
-                if link.fetch("SELECT 1 FROM blobs WHERE tenant = ? AND ref = ? AND key_id = ?", tenant, ref, key.id):
-                    seq = self._blob_seqs.get(tenant, 0)
-                else:
-                    seq = self._next_blob(link, tenant)
-                    self._insert_blob(link, (tenant, ref, seq), key, data)
-            self._blob_seqs[tenant] = seq
-            self.vault.remember(tenant, made)
+            for left in reversed(range(_TRIES)):
+                try:
+                    self._put_blob(tenant, subject, ref, data)
+                    break
+                except StoreError:
+                    # Another writer may have made the subject's key in between. Whether anything was committed or not,
+                    # this writer's sequence ends where it was; a new one goes on.
+                    self._blob_writer, self._blob_seqs = _blob_writer(), {}
+                    if not left:
+                        raise
         return ref
+
+    def _put_blob(self, tenant: str, subject: str, ref: str, data: bytes) -> None:
+        with self.transaction("blob") as link:
+            made = self.vault.live_keys(link, tenant, [subject], self.clock.now())
+            key = made[subject]
+            seq = self._blob_seqs.get(tenant, 0)
+            if not link.fetch("SELECT 1 FROM blobs WHERE tenant = ? AND ref = ? AND key_id = ?", tenant, ref, key.id):
+                seq = self._next_blob(link, tenant)
+                self._insert_blob(link, (tenant, ref, seq), key, data)
+        if seq:
+            self._blob_seqs[tenant] = seq
+        self.vault.remember(tenant, made)
 
     def _next_blob(self, link: Link, tenant: str) -> int:
         seq = self._blob_seqs.get(tenant, 0)
@@ -275,6 +302,14 @@ class Store:
         )
         with self.connect() as connection:
             return {row.pointer: row.release for row in connection.execute(query)}
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise as_error(error.orig or error) from error
 
 
 def _blob_writer() -> str:

@@ -1,17 +1,18 @@
 """Claiming runs: the run's row is the queue, the claim raises its epoch, and an orphan is queued again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from aie.errors import Conflict
 from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
 from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentQueued, SegmentStarted
+from aie.runs.effects import interrupted
 from aie.runs.services import Services
 from aie.runs.sites import append
 from aie.runs.steps import RunContext
 from aie.runs.submission import started
 
-__all__ = ["Claim", "claim", "claim_of", "context_of", "give_back", "requeue"]
+__all__ = ["Claim", "claim", "claim_of", "context_of", "give_back", "lacking", "requeue"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +36,13 @@ def claim(services: Services, row: RunRow) -> Claim | None:
     """Claim a queued run for this executor; None when another was first or its runtime is not provided here.
 
     A run that needs layer versions that this process has not says so in its records and waits for a worker that has
-    them (or for `aie runs migrate`); it is never run on newer behaviour.
+    them (or for `aie migrate`); it is never run on newer behaviour.
     """
-    needs = services.releases.get(row.tenant, row.release).release.runtime
     provided = services.runtime()
-    lacking = {name: version for name, version in needs.items() if provided.get(name) != version}
-    if lacking and not _migrated(services, row, provided):
+    lacks = lacking(services, row.tenant, row.release)
+    if lacks and not _migrated(services, row, provided):
         if row.state == "queued":
-            _tell_lacking(services, row, lacking, provided)
+            _tell_lacking(services, row, lacks, provided)
         return None
 
     def decide(locked: Locked) -> Sequence[Event]:
@@ -57,6 +57,13 @@ def claim(services: Services, row: RunRow) -> Claim | None:
     except Conflict:
         return None
     return claim_of(recorded)
+
+
+def lacking(services: Services, tenant: str, release: str) -> dict[str, int]:
+    """Return the layer versions that a release needs and this process does not provide."""
+    provided = services.runtime()
+    needs = services.releases.get(tenant, release).release.runtime
+    return {name: version for name, version in needs.items() if provided.get(name) != version}
 
 
 def claim_of(recorded: Sequence[Recorded]) -> Claim:
@@ -88,12 +95,18 @@ def requeue(services: Services, row: RunRow) -> bool:
     return True
 
 
-def give_back(services: Services, claimed: Claim) -> Entry:
-    """Return the entry that queues a run again whose segment broke off here, unless somebody else has it by now."""
+def give_back(services: Services, claimed: Claim, *, busy: Collection[str] = ()) -> Entry:
+    """Return the entry that queues a run again whose segment broke off here, unless somebody else has it by now.
+
+    What came of the segment's own deliveries is not known any more: they are given back too, except those (`busy`, by
+    key) that the outbox of this process is trying.
+    """
 
     def decide(locked: Locked) -> Sequence[Event]:
         fenced(locked, epoch=claimed.epoch, executor=services.executor)
-        return [SegmentQueued(segment=claimed.segment, why="recovered")]
+        tries = [row for key, row in sorted(locked.effects.items()) if key not in busy and row.run == claimed.run]
+        ours = [row for row in tries if row.state == "attempting" and row.executor == services.executor]
+        return [*(interrupted(services, row) for row in ours), SegmentQueued(segment=claimed.segment, why="recovered")]
 
     return Entry(tenant=claimed.tenant, stream=claimed.run, decide=decide)
 

@@ -19,10 +19,10 @@ from aie.runs.services import Services
 from aie.runs.sites import append, reached
 from aie.runs.steps import RunContext, failed, tools_for, value_event
 
-__all__ = ["MAX_TRIES", "attempted", "deliver", "redeliver", "repeat_of"]
+__all__ = ["MAX_TRIES", "attempted", "deliver", "interrupted", "redeliver", "repeat_of"]
 
 MAX_TRIES: Final = 8
-"""Tries of a receiver that is down, over about four minutes; then its failure is final."""
+"""Tries of a receiver that is down and does not say `retries`, over about two minutes; then its failure is final."""
 
 _LEASE: Final = 60_000_000
 """Microseconds after which a try counts as interrupted even if its executor lives."""
@@ -78,7 +78,7 @@ def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: b
 
 def _failed(services: Services, event: EffectQueued, attempt: int, failure: Failure, message: str) -> EffectFailed:
     unknown = failure is Failure.DELIVERY_UNKNOWN and event.semantics == "at_most_once"
-    again = failure in (Failure.RECEIVER_DOWN, Failure.DELIVERY_UNKNOWN) and not unknown and attempt < MAX_TRIES
+    again = failure in (Failure.RECEIVER_DOWN, Failure.DELIVERY_UNKNOWN) and not unknown and attempt < _most_tries(services, event)
     return EffectFailed(
         key=event.key,
         path=event.path,
@@ -88,6 +88,26 @@ def _failed(services: Services, event: EffectQueued, attempt: int, failure: Fail
         next_at=services.clock.now() + min(1_000_000 * 2 ** (attempt - 1), 60_000_000) if again else 0,
         message=message,
     )
+
+
+def interrupted(services: Services, row: EffectRow) -> EffectFailed:
+    """Return the event of a try whose outcome was lost: tried again at once, unless the receiver takes it only once."""
+    once = row.semantics == "at_most_once"
+    return EffectFailed(
+        key=row.key,
+        path=row.path,
+        attempt=row.attempts,
+        failure=Failure.DELIVERY_UNKNOWN.value,
+        final=once,
+        next_at=0 if once else services.clock.now(),
+        message="the try was interrupted" + (" and the receiver takes each effect at most once" if once else ""),
+    )
+
+
+def _most_tries(services: Services, event: EffectQueued) -> int:
+    """Return how often a receiver is tried, as its settings say now."""
+    retries = services.live(event.receiver).get("retries")
+    return retries + 1 if isinstance(retries, int) else MAX_TRIES
 
 
 def redeliver(context: RunContext, row: EffectRow) -> Event | None:
@@ -103,10 +123,8 @@ def redeliver(context: RunContext, row: EffectRow) -> Event | None:
     event = recorded.event
     if not isinstance(event, EffectQueued) or recorded.erased:
         return None
-    interrupted = row.state == "attempting"
-    if interrupted and row.semantics == "at_most_once":
-        message = "the try was interrupted and the receiver takes each effect at most once"
-        outcome: Event = _failed(services, event, row.attempts, Failure.DELIVERY_UNKNOWN, message)
+    if row.state == "attempting" and row.semantics == "at_most_once":
+        outcome: Event = interrupted(services, row)
         _append(services, "outcome", row, lambda locked: _outcome(locked, row, outcome))
         return outcome
     claim = attempted(services, event, row.attempts + 1)

@@ -23,6 +23,7 @@ from aie.records.events import (
     EffectQueued,
     MapExpanded,
     ReviewDecided,
+    ReviewExpired,
     ReviewOpened,
     RunCancelRequested,
     RunFinished,
@@ -132,6 +133,8 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             return _settle(index, _mark(state, event.path, Status.REVIEW), ())
         case ReviewDecided():
             return state.but(decisions=state.decisions.set(event.path, event)), ()
+        case ReviewExpired():
+            return _expired(index, state, event)
         case EffectQueued():
             state = state.but(effects=state.effects.set(event.path, event))
             return _settle(index, _mark(state, event.path, Status.EFFECT).but(running=state.running - 1), ())
@@ -374,6 +377,16 @@ def _undelivered(index: Index, state: State, event: EffectFailed) -> Step:
         return _settle(index, state, ()) if state.open_segment else (state, ())
     state = state.but(running=state.running + 1)  # the failure takes the place of a command
     failed = StepFailed(path=event.path, failure=event.failure, message=event.message)
+    return _handle(index, state, failed)
+
+
+def _expired(index: Index, state: State, event: ReviewExpired) -> Step:
+    """Nobody decided in time: the handler of `review_expired` says what now. Without an open segment the claim asks it."""
+    opened = state.reviews.get(event.path)
+    if opened is None or opened.review != event.review:
+        return state, ()
+    state = state.but(running=state.running + 1)  # the failure takes the place of a command
+    failed = StepFailed(path=event.path, failure=Failure.REVIEW_EXPIRED.value, message="nobody decided in time")
     return _handle(index, state, failed)
 
 

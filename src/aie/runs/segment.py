@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Final, assert_never
 
 from aie.core import Spend
-from aie.errors import AieError, Failure, LimitReached, StepFailure
+from aie.errors import AieError, Failure, FenceLost, LimitReached, StepFailure, StoreError
 from aie.records import Entry, Event, Locked, Recorded, fenced
 from aie.records.events import (
     AttemptIntended,
@@ -72,6 +72,7 @@ class Segment:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: Wait | Finish | None = None
         self._cancelled = False
+        self._severed = False
 
     async def run(self) -> None:
         """Run until nothing is runnable, then close in one fenced transaction.
@@ -94,6 +95,14 @@ class Segment:
                 elif not self._commands:
                     break
             await self._close()
+        except FenceLost:
+            raise
+        except Exception:
+            # Who continues must find nothing of this segment under way: calls and deliveries end first.
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+                self._tasks = {task for task in self._tasks if not task.done()}
+            raise
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -263,14 +272,22 @@ class Segment:
 
         def decide(locked: Locked) -> Sequence[Event]:
             fenced(locked, epoch=state.epoch, executor=context.services.executor)
+            if self._severed:
+                raise StoreError("an earlier write of this segment failed; later ones would leave a gap")
             return events(locked)
 
         entry = Entry(
             tenant=context.tenant, stream=context.run, decide=decide, segment=state.segment, epoch=state.epoch
         )
         reached(f"{site}.before")
-        await asyncio.wrap_future(context.services.journal.write(entry))
+        future = context.services.journal.write(entry)
+        future.add_done_callback(self._written)
+        await asyncio.wrap_future(future)
         reached(f"{site}.after")
+
+    def _written(self, future: "Future[list[Recorded]]") -> None:
+        """Take note of a failure on the journal's own thread, before it turns to the next entry."""
+        self._severed |= future.exception() is not None
 
     async def _close(self) -> None:
         """Write the segment's last transaction: it waits, it ends, or something arrived and the next one is queued."""

@@ -11,6 +11,7 @@ APPENDS: Final = (
     "submission",
     "decision",
     "cancellation",
+    "expiry",
     "retry",
     "migration",
     "claim",

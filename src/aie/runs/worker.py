@@ -26,6 +26,7 @@ from aie.records import (
 )
 from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
 from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, lacking, requeue
+from aie.runs.deadlines import expire_review
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
 from aie.runs.segment import Segment
@@ -165,9 +166,10 @@ class Worker:
 
     def _give_back(self) -> None:
         """Queue again what broke off here; while the store does not take it, the next beat tries again."""
+        busy = {key for (_, key), future in list(self._delivering.items()) if not future.done()}
         while self._broken:
             with contextlib.suppress(FenceLost):
-                append(self.services.journal, "give_back", give_back(self.services, self._broken[0]))
+                append(self.services.journal, "give_back", give_back(self.services, self._broken[0], busy=busy))
             self._broken.popleft()
 
     def _claim_some(self) -> bool:
@@ -218,6 +220,8 @@ class Worker:
             claimed = claim(services, row)
             if claimed is not None:
                 self.engine.start([claimed])
+        for review in services.store.due_reviews():
+            expire_review(services, review)
         self._deliver_due()
         seal(services.store)
 

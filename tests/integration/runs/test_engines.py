@@ -23,6 +23,7 @@ from aie.records.events import (
     StepFinished,
     StepSkipped,
 )
+from aie.releases import Handler
 from aie.runs import Pace, cancel, decide_review, migrate, retry
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
 
@@ -146,6 +147,21 @@ def test_a_person_decides_once(opened: Open) -> None:
             decide_review(at.services, "default", run, decision(review, actor="eve"))
         assert at.rest(run).state == "completed"
         assert [each.event.segment for each in at.events(run) if isinstance(each.event, SegmentStarted)] == [1, 2]
+
+
+def test_a_review_that_nobody_decides_expires(opened: Open) -> None:
+    """Then its handler decides; a decision that comes later is refused."""
+
+    def urgent(_task: Task, _tools: Tools) -> Outcome:
+        return ReviewRequest(desk="desk", why="always", shown=SHOWN, due_in=1)
+
+    handlers = {Failure.REVIEW_EXPIRED: Handler(kind="default", value="nobody")}
+    with opened({"ask": urgent}) as at:
+        release = make_release([scripted("ask", conduct="human", on=handlers)], result={"r": "ask"})
+        run = at.submit(at.add(release), {"id": "1"}).run
+        assert _output(at, run) == {"r": "nobody"}
+        with pytest.raises(Conflict, match="is expired"):
+            decide_review(at.services, "default", run, decision(opened_review(at, run)))
 
 
 def test_a_decision_during_a_running_segment_queues_the_next_one(opened: Open) -> None:

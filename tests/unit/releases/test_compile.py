@@ -106,7 +106,7 @@ def test_what_changes_an_answer_is_pinned(tmp_path: Path, path: str, old: str, n
         ("models.yaml", "models:", "# ours\nmodels:"),
         ("models.yaml", "    context_window", "    owner: someone\n    context_window"),
         ("aie.yaml", "folder: out", "folder: elsewhere"),
-        ("aie.yaml", "desks:", "workers: 8\ndesks:"),
+        ("aie.yaml", "desks:", "capacity: 8\ndesks:"),
     ],
 )
 def test_what_only_permits_or_costs_stays_live(tmp_path: Path, path: str, old: str, new: str) -> None:

@@ -18,6 +18,7 @@ from aie.records.events import (
     Event,
     MapExpanded,
     ReviewDecided,
+    ReviewExpired,
     ReviewOpened,
     RunCancelRequested,
     RunFinished,
@@ -182,6 +183,23 @@ def test_a_decision_on_an_earlier_review_of_the_step_does_not_count() -> None:
         started(2, 2),
     ]
     assert after(index, *events)[1] == (Wait(reviews=("a",), effects=()),)
+
+
+def test_a_review_that_nobody_decided_follows_its_handler() -> None:
+    """At the next claim when the run waits, at once in a running segment."""
+    index = plan(node("a", conduct="human", review_expired=Handler(kind="escalate", desk="chief")), node("b"))
+    opened = ReviewOpened(review="r1", path="a", desk="d", shown_hash="", why="", shown=None)
+    expired = ReviewExpired(review="r1", path="a")
+    command = OpenReview(path="a", desk="chief", failure="review_expired")
+    assert after(index, started(), opened, expired)[1] == (command,)
+    closed = SegmentClosed(segment=1, epoch=1, executing_ms=0)
+    events = (started(), opened, finished("b"), RunWaiting(reviews=["a"], effects=[]), closed, expired, started(2, 2))
+    assert after(index, *events)[1] == (command,)
+    ends = plan(node("a", conduct="human"))
+    waited = (started(), opened, RunWaiting(reviews=["a"], effects=[]), closed, expired, started(2, 2))
+    assert after(ends, *waited)[1] == (
+        Finish(state="failed", failure="review_expired", path="a", message="nobody decided in time"),
+    )
 
 
 def test_an_effect_is_completed_in_its_segment_or_by_the_next_claim() -> None:
