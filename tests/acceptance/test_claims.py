@@ -1,9 +1,10 @@
 """The claims template from files to proof, with the command as a process."""
 
+import contextlib
 import json
-import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -118,22 +119,8 @@ def test_records_verify_live_from_an_export_and_against_a_saved_head(claims: Pat
     assert run_aie("verify", "audit.zip", "--head", "head.json", cwd=claims.parent / "claims").status == 0
     assert run_aie("rebuild", cwd=claims).status == 0
     assert run_aie("verify", "--head", "head.json", cwd=claims).status == 0
-    subprocess.run(
-        [
-            "sqlite3",
-            ".aie/aie.db",
-            "UPDATE events SET body = replace(body, 'tester', 'nobody') WHERE type = 'run.submitted'",
-        ]
-        if os.path.exists("/usr/bin/sqlite3")
-        else [
-            command()[0],
-            "-c",
-            "import sqlite3; c = sqlite3.connect('.aie/aie.db');"
-            "c.execute(\"UPDATE events SET body = replace(body, 'tester', 'nobody') WHERE type = 'run.submitted'\"); c.commit()",
-        ],
-        cwd=claims,
-        check=True,
-    )
+    with contextlib.closing(sqlite3.connect(claims / ".aie/aie.db")) as database, database:
+        database.execute("UPDATE events SET body = replace(body, 'tester', 'nobody') WHERE type = 'run.submitted'")
     bad = run_aie("verify", cwd=claims)
     assert bad.status == 7
     assert "error: " in bad.err

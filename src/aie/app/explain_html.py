@@ -126,9 +126,10 @@ def _evidence(explanation: Explanation) -> Iterator[str]:
         yield f"<h3>{escape(source.name)}</h3>"
         yield f"<p class='small soft'>{legend}</p>" if marks else ""
         yield f"<pre class=letter>{marked(source.text, marks)}</pre>"
-    named = {source.name for source in explanation.sources}
+    marked_in = {source.name for source in explanation.sources}
+    paged = any((each.page or 1) > 1 for each in explanation.evidence)
     for each in explanation.evidence:
-        if each.document not in named or each.page is not None:
+        if paged or each.document not in marked_in:
             page = f", page {each.page}" if each.page is not None else ""
             yield f"<p class='small soft'>{escape(about(each))}, {escape(each.document)}{page}</p>"
             yield f"<blockquote>{escape(each.quote)}</blockquote>"
@@ -166,7 +167,7 @@ def _effects(explanation: Explanation) -> Iterator[str]:
             f"{failure}</span>: {escape(plain(effect.request))}</p>"
         )
         yield (
-            f"<p class='small soft'>key <code>{escape(effect.key)}</code>, {escape(effect.semantics)}, "
+            f"<p class='small soft'>key <code>{escape(plain(effect.key))}</code>, {escape(effect.semantics)}, "
             f"attempts: {effect.attempts}</p>"
         )
 

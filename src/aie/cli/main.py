@@ -50,6 +50,7 @@ VERBS: Final = {
     "review": Verb(module="reviews", name="review", help="List, show and decide what waits for a person"),
     "cancel": Verb(module="runs", name="cancel", help="Stop a run"),
     "retry": Verb(module="runs", name="retry", help="Let failed runs go on from the failed step"),
+    "migrate": Verb(module="runs", name="migrate", help="Move runs that need another runtime to this one"),
     "worker": Verb(module="worker", name="worker", help="Execute runs until stopped"),
     "status": Verb(module="workspace", name="status", help="Show releases, queues and what waits"),
     "verify": Verb(module="records", name="verify", help="Prove that the records are what was written"),
@@ -137,7 +138,7 @@ def _run(given: Sequence[str]) -> int:
         sys.stdout.flush()
     except (AieError, typer.TyperException) as error:
         return tell(error, as_json=as_json)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer answers a broken pipe with an exit of its own, and nothing else so
         silence_stdout()
         return BROKEN_PIPE
     except (KeyboardInterrupt, Cancelled, typer.Abort):

@@ -133,9 +133,10 @@ def _fields(shown: JSON) -> dict[str, dict[str, JSON]]:
 
 def _page(screen: Screen, found: ShownReview) -> Iterator[str]:
     row, shown = found.row, found.shown
-    yield screen.bold(f"{row.path} of {row.run}, for {row.desk}: {row.state}")
+    yield screen.bold(f"{row.path}, for {row.desk}: {row.state}")
+    yield row.run
     due = f", due {minute(row.due)}" if row.due is not None else ""
-    yield f"asked {minute(row.opened_at)}{due}, because: {found.why}"
+    yield from textwrap.wrap(f"asked {minute(row.opened_at)}{due}, because: {found.why}", width())
     yield ""
     fields = _fields(shown)
     if fields:

@@ -1,4 +1,4 @@
-"""run, runs, explain, cancel, retry."""
+"""run, runs, explain, cancel, retry, migrate."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from aie.errors import AieError, InputError
 from aie.records import RunFilter
 from aie.releases import short
 
-__all__ = ["cancel", "explain", "retry", "run", "runs"]
+__all__ = ["cancel", "explain", "migrate", "retry", "run", "runs"]
 
 _State = Literal["queued", "running", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"]
 _Relation = Literal["supersede", "duplicate"]
@@ -228,9 +228,6 @@ def retry(
     workflow: Annotated[str, typer.Option("--workflow", metavar="NAME", help="Those of this workflow.")] = "",
     failure: Annotated[str, typer.Option("--failure", metavar="CLASS", help="Those that failed so.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
-    migrate: Annotated[
-        str, typer.Option("--migrate", metavar="REASON", help="Move runs that need an older runtime to this one.")
-    ] = "",
     workspace: WorkspaceOption = None,
     actor: ActorOption = "",
     tenant: TenantOption = "",
@@ -240,15 +237,10 @@ def retry(
     screen = Screen(form)
     if not names and not workflow and not failure:
         raise InputError("say which runs", hints=("aie retry RUN…", "aie retry --failure provider_down --dry-run"))
-    if migrate and not names:
-        raise InputError("a migration names its runs", hints=("aie retry RUN --migrate REASON",))
     with opened(workspace, actor=actor, tenant=tenant) as app, runner(app, execute=not dry_run) as here:
         chosen = list(names or ())
         for name in chosen if not dry_run else ():
-            if migrate:
-                migrate_run(here, name, migrate)
-            else:
-                retry_run(here, name)
+            retry_run(here, name)
         if not chosen:
             where = RunFilter(tenant=app.tenant, workflow=workflow or None, failure=failure or None)
             chosen = [row.id for row in retry_runs(here, where, dry_run=dry_run)]
@@ -261,3 +253,28 @@ def retry(
         screen.next("the same without --dry-run")
     else:
         screen.next(f"aie explain {chosen[-1]}")
+
+
+def migrate(
+    names: Annotated[list[str], typer.Argument(metavar="RUN", help="Runs that need another runtime.")],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why other behaviour is right for these runs; it is recorded.")
+    ],
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = "",
+    tenant: TenantOption = "",
+    form: FormatOption = "text",
+) -> None:
+    """Move runs that need another runtime to the layer versions of this installation, in the open.
+
+    Their release stays: its files and models decide on. What the layers do with them is from here on the behaviour of
+    this installation, under your name and reason. A worker with the versions that they need changes nothing instead.
+    """
+    screen = Screen(form)
+    with opened(workspace, actor=actor, tenant=tenant) as app, runner(app) as here:
+        for name in names:
+            migrate_run(here, name, reason)
+        for name in names:
+            state = here.wait(name).state
+            screen.stream({"run": name, "state": state}, f"{state}  {name}")
+    screen.next(f"aie explain {names[-1]}")
