@@ -221,6 +221,14 @@ def test_a_model_that_is_no_longer_approved_is_not_asked(ask):
     assert (chat.asked, attempts.opened) == ([], [])
 
 
+def test_a_missing_key_is_found_before_anything_is_reserved(ask):
+    """An attempt that is opened is always closed."""
+    attempts = Attempts()
+    with pytest.raises(KeyError):
+        ask(Chat(GOOD), attempts, api_key="env:OTHER")
+    assert attempts.opened == []
+
+
 def test_without_a_schema_the_answer_is_text(ask):
     """Whatever it says."""
     assert ask(Chat("42"), Attempts(), returns=False) == {"text": "42"}

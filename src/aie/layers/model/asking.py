@@ -114,13 +114,14 @@ def _call(
     live = cast("Mapping[str, Any]", tools.live(name))
     if live.get("approved") is False:
         raise StepFailure(Failure.MODEL_RETIRED, f"{name} is not approved any more")
-    chat = connect(route["provider"])
+    # What may be missing here is found before anything is reserved.
+    chat, endpoint = connect(route["provider"]), _endpoint(live, tools)
     price = Price(input_per_million=live["input_per_million"], output_per_million=live["output_per_million"])
     worst = worst_case(request, price, route["context_window"])
     attempt = tools.attempts.open(model=name, request=request.to_json(), worst=worst)
     if attempt.recorded is not None:
         return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
-    return _settled(attempt, request, chat, _endpoint(live, tools), price, worst)
+    return _settled(attempt, request, chat, endpoint, price, worst)
 
 
 def _endpoint(live: Mapping[str, Any], tools: Tools) -> Endpoint:
