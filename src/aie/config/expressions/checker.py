@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import cel
-
+from aie.config.expressions import interpreter
 from aie.config.expressions.facts import not_null, path_of
 from aie.config.expressions.functions import FUNCTIONS, METHODS, Signature
 from aie.config.expressions.operators import comparable, compute, join, order
@@ -597,7 +596,7 @@ class _Checker:
             self._find("cel-type", node, "a pattern is a literal text", "write the pattern in quotes")
             return
         try:
-            cel.evaluate(f"''.matches({self._source(node)})")
+            interpreter.evaluate(f"''.matches({self._source(node)})")
         except Exception:  # noqa: BLE001 - the binding raises what it likes
             self._find("cel-literal", node, "not a regular expression", "look at its brackets and escapes")
 

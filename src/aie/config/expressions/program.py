@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-import cel
-
+from aie.config.expressions import interpreter
 from aie.config.expressions.checker import MACROS
 from aie.config.expressions.functions import NATIVE, Calls
 from aie.config.expressions.parser import parse
@@ -16,8 +15,9 @@ from aie.errors import Failure, StepFailure
 
 __all__ = ["Expression", "expression"]
 
-MAX_ITEMS: Final = {0: 1_000_000, 1: 20_000, 2: 1_000}
-"""Items a list may have, by how deep macros are nested: evaluation has no cost limit and holds the interpreter lock."""
+MAX_ITEMS: Final = (20_000, 1_000)
+"""Items a list may have under one macro and under two nested ones: evaluation has no cost limit and holds the
+interpreter lock."""
 MAX_INT: Final = 2**53 - 1
 MAX_DEPTH: Final = 60
 
@@ -34,12 +34,13 @@ class Expression:
         self.program = program
         try:
             node = parse_program(program)
-            self._compiled = cel.compile(program)
+            self._compiled = interpreter.compile_program(program)
         except (SyntaxProblem, ValueError) as error:
             raise StepFailure(Failure.EXPRESSION, f"`{program[:120]}` is not an expression") from error
         self._names = _names(node)
         self._functions = frozenset(each.name for each in _calls(node)) & NATIVE.keys()
-        self._items = MAX_ITEMS[min(_nesting(node), 2)]
+        self._nesting = _nesting(node)
+        self._items = MAX_ITEMS[self._nesting > 1]
 
     def evaluate(self, names: Mapping[str, JSON]) -> JSON:
         """Return the value of the expression.
@@ -52,10 +53,11 @@ class Expression:
         """
         calls = Calls()
         variables = {name: names[name] for name in self._names if name in names}
-        for value in variables.values():
-            self._check_size(value)
+        if self._nesting:
+            for value in variables.values():
+                self._check_size(value)
         try:
-            context = cel.Context(variables, calls.functions(self._functions))
+            context = interpreter.Context(variables, calls.functions(self._functions))
             result: JSON = self._compiled.execute(context)
         except Exception as error:  # noqa: BLE001 - the binding raises what it likes
             raise self._failure(calls.error or _reason(error)) from None
