@@ -21,7 +21,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from aie.records import Heads, Journal, MemoryKeys, Store, current_heads, open_store, seal, verification, verify
+from aie.records import (
+    Heads,
+    Journal,
+    MemoryKeys,
+    Recorded,
+    Store,
+    current_heads,
+    open_store,
+    seal,
+    verification,
+    verify,
+)
 from aie.records.links import Link, link_on
 from aie.records.sources import StoreSource
 from tests.shows.intrusions import MUTATIONS
@@ -80,11 +91,16 @@ def _told(store: Store, runs: int) -> Heads:
     """Tell the story to two writers, sealing in between, so that chains have several blocks."""
     for part, tenants in enumerate((("acme",), ("globex",), ("initech",))):
         with Journal(store, f"writer_{part}") as journal:
-            journal.on_commit(lambda recorded: seal(store) if recorded[-1].n % 5 == 0 else None)
+            journal.on_commit(lambda recorded: _seal_sometimes(store, recorded))
             tell(store, journal, runs=runs, tenants=tenants, executor=f"ex_{part}")
         seal(store)
     store.close()
     return current_heads(store)
+
+
+def _seal_sometimes(store: Store, recorded: list[Recorded]) -> None:
+    if recorded[-1].n % 5 == 0:
+        seal(store)
 
 
 def _attempt(store: Store, heads: Heads, random: Random, kind: str, tally: Tally) -> None:

@@ -115,6 +115,8 @@ class Journal:
         last = False
         while not last:
             orders, last = self._gather()
+            # A future that its caller cancelled in time is as if it had never been put.
+            orders = [order for order in orders if order.future.set_running_or_notify_cancel()]
             if orders:
                 self._settle(orders)
         if self._link is not None:
@@ -236,19 +238,20 @@ class Journal:
             link.close()
 
     def _last(self, link: Link, entries: Sequence[Entry]) -> dict[str, int]:
-        """Return a copy of this writer's last positions; register it with tenants that it writes for first."""
-        for tenant in {entry.tenant for entry in entries} - self._seqs.keys():
+        """Return this writer's last positions; register it, in this transaction, with tenants that are new to it."""
+        seqs = dict(self._seqs)
+        for tenant in {entry.tenant for entry in entries} - seqs.keys():
             rows = link.fetch(
                 "SELECT max(writer_seq) FROM events WHERE tenant = ? AND writer = ?", tenant, self._writer
             )
-            self._seqs[tenant] = rows[0][0] or 0
+            seqs[tenant] = rows[0][0] or 0
             link.run(
                 "INSERT INTO writers (tenant, writer, kind, sealed_seq, closed) VALUES (?, ?, 'events', 0, false) "
                 "ON CONFLICT DO NOTHING",
                 tenant,
                 self._writer,
             )
-        return dict(self._seqs)
+        return seqs
 
     def _recover(self, link: Link) -> None:
         """Forget what the failed transaction may have made untrue: positions, and the connection itself."""

@@ -26,6 +26,7 @@ from aie.records import (
     fenced,
     observe,
     open_store,
+    seal,
     submission,
     take_lease,
 )
@@ -369,7 +370,11 @@ def test_postgres_tells_other_processes_what_became_runnable(postgres_url: str) 
 def test_a_slow_observer_delays_only_later_commits(store: Store, journal: Journal) -> None:
     """Futures are resolved before observers are told."""
     release = Flag()
-    journal.on_commit(lambda _: release.wait(5) or None)
+
+    def wait(_: list[Recorded]) -> None:
+        release.wait(5)
+
+    journal.on_commit(wait)
     future = journal.write(submission("acme", "run_1", submitted(store, "acme", "1"), QUEUED))
     assert len(future.result(timeout=5)) == 2
     release.set()
@@ -382,7 +387,7 @@ def test_a_process_stopped_inside_a_transaction_stops_nobody_else(postgres_url: 
     take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
     with Journal(store, "stopped") as stopped, Journal(store, "other") as other:
         submit(store, stopped, "run_1", QUEUED, STARTED)
-        took_over = []
+        took_over: list[bool] = []
 
         def end_and_take_over(point: str) -> None:
             """Be the server, and then the other worker, at the moment when the first holds its locks."""
@@ -411,3 +416,61 @@ def test_a_process_stopped_inside_a_transaction_stops_nobody_else(postgres_url: 
         shown = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar()
     assert shown == "5s", "what the test did by hand the server does by itself"
     store.close()
+
+
+def test_a_writer_whose_first_entry_was_refused_is_sealed_all_the_same(store: Store, journal: Journal) -> None:
+    """The sealer learns of a writer in the transaction that first appends, not in one that was rolled back."""
+    with pytest.raises(NotFound):
+        append(journal, "acme", "run_1", step("a"))
+    submit(store, journal, "run_1", QUEUED)
+    assert seal(store) == 2
+
+
+def test_events_of_a_run_begin_with_its_submission(store: Store, journal: Journal) -> None:
+    """Nothing is appended to a run that does not exist, and none is submitted twice."""
+    for event in (step("a"), QUEUED, STARTED):
+        with pytest.raises(NotFound):
+            append(journal, "acme", "run_1", event)
+    submit(store, journal, "run_1", QUEUED)
+    with pytest.raises(Conflict):
+        append(journal, "acme", "run_1", submitted(store, "acme", "again"))
+    assert len(store.read("run_1")) == 2
+
+
+def test_a_review_or_effect_of_another_run_cannot_be_touched(store: Store, journal: Journal) -> None:
+    """Even when the entry looked at it: its projection belongs to the other stream."""
+    owed = ev.EffectQueued(key="k", path="p", receiver="r", semantics="idempotent", body_hash="h", request={})
+    opened = ev.ReviewOpened(review="rev_1", path="a", desk="d", shown_hash="sha256:1", why="always", shown={})
+    submit(store, journal, "run_1", QUEUED, owed, opened)
+    submit(store, journal, "run_2", QUEUED)
+    delivered = ev.EffectDelivered(key="k", path="p", attempt=1)
+    decided = ev.ReviewDecided(review="rev_1", path="a", actor="bob", decision="approve", shown_hash="sha256:1")
+    for event in (delivered, decided):
+        entry = Entry(tenant="acme", stream="run_2", decide=lambda _, event=event: (event,), effect_keys=("k",))  # type: ignore[misc]
+        with pytest.raises(NotFound):
+            journal.append(entry)
+
+
+def test_text_that_postgres_cannot_hold_is_refused_on_both(store: Store, journal: Journal) -> None:
+    """A NUL in a key is the caller's mistake; in a private field it is data."""
+    with pytest.raises(InputError, match="NUL"):
+        journal.append(submission("acme", "run_1", submitted(store, "acme", "a\0b"), QUEUED))
+    submit(store, journal, "run_2", QUEUED)
+    append(journal, "acme", "run_2", ev.RunCancelRequested(actor="ada", reason="a\0b \\u0000"))
+    append(journal, "acme", "run_2", ev.RunCancelRequested(actor="\\u0000"))
+    assert [each.event for each in store.read("run_2", after=2)] == [
+        ev.RunCancelRequested(actor="ada", reason="a\0b \\u0000"),
+        ev.RunCancelRequested(actor="\\u0000"),
+    ]
+
+
+def test_a_future_cancelled_in_time_is_never_written(store: Store) -> None:
+    """And the writer goes on with the others."""
+    journal = Journal(store, "w1", linger_ms=100)
+    journal.start()
+    gone = journal.write(submission("acme", "run_1", submitted(store, "acme", "1"), QUEUED))
+    kept = journal.write(submission("acme", "run_2", submitted(store, "acme", "2"), QUEUED))
+    cancelled = gone.cancel()
+    assert len(kept.result()) == 2
+    journal.stop()
+    assert (store.run("run_1") is None) is cancelled

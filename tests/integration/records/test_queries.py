@@ -3,7 +3,7 @@
 import pytest
 
 from aie.errors import InputError
-from aie.records import EffectFilter, Journal, ReviewFilter, RunFilter, Store
+from aie.records import EffectFilter, Journal, ReviewFilter, RunFilter, RunRow, Store
 from aie.records import events as ev
 from tests.shows.story import EXECUTOR, append, submitted, tell
 
@@ -20,7 +20,8 @@ def test_pages_neither_repeat_nor_leave_out(told: Store) -> None:
     """Following `after` to the end gives each run once, last submitted first."""
     whole = told.runs(limit=500)
     assert whole.after == ""
-    seen, after = [], ""
+    seen: list[RunRow] = []
+    after = ""
     while True:
         page = told.runs(limit=4, after=after)
         seen += page.rows

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aie.core import canonical
+from aie.core import JSON, canonical
 from aie.errors import IntegrityError
 from aie.records.events import EVENTS, Event, RunFinished, decode, encode
 
@@ -84,8 +84,9 @@ def test_private_fields_at_their_default_are_not_sealed(kind: type[Event]) -> No
 
 def test_false_is_not_mistaken_for_a_default() -> None:
     """An output of False, 0 or "" is an output."""
-    for output in (False, 0, "", [], {}):
-        event = RunFinished(state="completed", epoch=1, spend={}, output=output)  # type: ignore[arg-type]
+    outputs: tuple[JSON, ...] = (False, 0, "", [], {})
+    for output in outputs:
+        event = RunFinished(state="completed", epoch=1, spend={}, output=output)
         assert encode(event)[1] == {"output": output}
 
 
