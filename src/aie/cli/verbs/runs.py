@@ -258,7 +258,8 @@ def retry(
 def migrate(
     names: Annotated[list[str], typer.Argument(metavar="RUN", help="Runs that need another runtime.")],
     reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why other behaviour is right for these runs; it is recorded.")
+        str,
+        typer.Option("--reason", metavar="TEXT", help="Why other behaviour is right for these runs; it is recorded."),
     ],
     workspace: WorkspaceOption = None,
     actor: ActorOption = "",
