@@ -1,0 +1,186 @@
+"""One life: a process that opens the workspace, takes part until the order's run has ended, and closes, or dies."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from aie.app import (
+    App,
+    Given,
+    Runner,
+    cancel_run,
+    decide,
+    executing,
+    lock_release,
+    migrate_run,
+    open_app,
+    open_reviews,
+    rebuild_projections,
+    retry_run,
+)
+from aie.core import observe
+from aie.errors import Conflict
+from aie.layers import Layer
+from aie.records.events import RunRetried
+from aie.runs import Pace, Segment
+
+__all__ = ["ENDED", "FAILED", "LOST", "VARIANTS", "Kill", "Scene", "begin", "live"]
+
+VARIANTS: Final = ("plain", "birth", "cancelled", "refused", "upgraded", "broken", "rebuilt")
+"""What happens besides: the store is made, the run is cancelled, fails and is retried, needs another runtime, its
+segment breaks off once a life, its projections are rebuilt."""
+
+ENDED, FAILED, LOST = 0, 1, 3
+"""How a life ends that was not killed."""
+
+_PACES: Final = {
+    # The lock of a SQLite store says at once that an executor is dead; on Postgres its lease has to run out.
+    "sqlite": Pace(lease=5_000_000, beat=0.1),
+    "postgresql": Pace(lease=400_000, beat=0.06),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where a scenario plays."""
+
+    root: Path
+    """Folder of the workspace."""
+    store: str
+    """Address of its store."""
+    order: str
+    """The order, unique among scenarios."""
+    variant: str = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """Where a life ends."""
+
+    point: str
+    """Empty: at any point."""
+    hit: int
+    """Which hit, from 1."""
+
+
+def begin(scene: Scene, *, provider: str, receiver: str) -> None:
+    """Make the environment of a life; called in its process."""
+    logging.disable(logging.CRITICAL)
+    os.environ |= {
+        "AIE_CRASH_STORE": scene.store,
+        "AIE_CRASH_PROVIDER": provider,
+        "AIE_CRASH_RECEIVER": receiver,
+    }
+
+
+def live(scene: Scene, kill: Kill | None = None) -> Counter[str]:
+    """Live until the run has ended and everything is closed; return which points were hit how often."""
+    hits: Counter[str] = Counter()
+    observe(_observer(hits, kill))
+    with open_app(scene.root, actor="script") as app:
+        if scene.variant == "birth":
+            release = lock_release(app, "orders").release.id
+        else:
+            release = app.store.releases(app.tenant, workflow="orders", limit=1)[0].id
+        if scene.variant == "upgraded":
+            app = _upgraded(app)
+        elif scene.variant == "broken":
+            _break_once()
+        with executing(app, pace=_PACES[app.store.dialect], on_lost=lambda: os._exit(LOST)) as executor:
+            runner = Runner(app, executor)
+            run = runner.submit(_order(scene), release).run
+            _play(runner, run, scene.variant)
+        if scene.variant == "rebuilt":
+            rebuild_projections(app)
+    return hits
+
+
+def _observer(hits: Counter[str], kill: Kill | None) -> Callable[[str], None]:
+    lock = threading.Lock()
+
+    def reached(point: str) -> None:
+        with lock:
+            hits[point] += 1
+            if kill is None:
+                return
+            count = hits[point] if kill.point else hits.total()
+            if kill.point in ("", point) and count == kill.hit:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
+def _order(scene: Scene) -> Given:
+    lines = [] if scene.variant == "refused" else [{"number": f"L{n}", "text": f"line {n}"} for n in range(2)]
+    data = {"order_id": scene.order, "text": f"about {scene.order}", "lines": lines, "file": "order.txt"}
+    return Given(name="order", folder=scene.root, data=data)
+
+
+def _play(runner: Runner, run: str, variant: str) -> None:
+    """Do what people do, until the run has ended."""
+    while True:
+        row = runner.wait(run, timeout=1.0)
+        match row.state:
+            case "completed" | "cancelled" | "dead":
+                return
+            case "failed" if variant != "refused" or _retried(runner, run):
+                return
+            case "failed":
+                retry_run(runner, run)
+            case "needs_runtime":
+                with contextlib.suppress(Conflict):
+                    migrate_run(runner, run, "tested on both")
+            case "waiting" if variant == "cancelled":
+                with contextlib.suppress(Conflict):
+                    cancel_run(runner, run, "not wanted any more")
+            case "waiting":
+                _decide(runner)
+            case _:
+                pass
+
+
+def _decide(runner: Runner) -> None:
+    reviews = open_reviews(runner.app)
+    for review in reviews:
+        if review.path == "signed":
+            decide(runner, review.id, "approve")
+        else:
+            decide(runner, review.id, "correct", values={"handled": "by telephone"})
+    if not reviews:
+        time.sleep(0.003)
+
+
+def _retried(runner: Runner, run: str) -> bool:
+    return any(isinstance(each.event, RunRetried) for each in runner.app.store.read(run))
+
+
+class _Raised:
+    """A layer of a later version that does the same."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.name, self.version = layer.name, layer.version + 1
+        self.compile, self.run = layer.compile, layer.run
+
+
+def _upgraded(app: App) -> App:
+    layers = {**app.services.layers, "check": _Raised(app.services.layers["check"])}
+    return replace(app, services=replace(app.services, layers=layers))
+
+
+def _break_once() -> None:
+    """Let the first segment of this life break off at its end."""
+    close = Segment._close
+
+    async def broken(self: Segment) -> None:
+        Segment._close = close  # type: ignore[method-assign]
+        raise RuntimeError("broken on purpose")
+
+    Segment._close = broken  # type: ignore[method-assign]
