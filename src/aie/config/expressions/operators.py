@@ -17,7 +17,7 @@ from aie.config.types import (
     Type,
 )
 
-__all__ = ["comparable", "compute", "join", "order"]
+__all__ = ["bare", "comparable", "compute", "join", "order"]
 
 _NAMES: Final = {
     "<": "lt",
@@ -58,7 +58,7 @@ def _either_any(left: Type, right: Type) -> bool:
 
 def comparable(op: str, left: Type, right: Type) -> str | None:
     """Return the same for `==` and `!=`; null may be compared with everything."""
-    one, two = _bare(left), _bare(right)
+    one, two = bare(left), bare(right)
     if isinstance(one, NullType) or isinstance(two, NullType):
         return ""
     if isinstance(one, MoneyType) or isinstance(two, MoneyType):
@@ -111,7 +111,7 @@ def _joined(one: Type, two: Type) -> Type:
     if isinstance(two, NullType):
         return one if isinstance(one, NullableType | AnyType) else NullableType(one)
     if isinstance(one, NullableType) or isinstance(two, NullableType):
-        inner = _joined(_bare(one), _bare(two))
+        inner = _joined(bare(one), bare(two))
         return inner if isinstance(inner, AnyType) else NullableType(inner)
     if isinstance(one, TextType) and isinstance(two, TextType):
         return TextType(tuple(sorted({*one.values, *two.values}))) if one.values and two.values else TextType()
@@ -128,5 +128,6 @@ def _joined(one: Type, two: Type) -> Type:
     return AnyType()
 
 
-def _bare(type_: Type) -> Type:
+def bare(type_: Type) -> Type:
+    """Return the type without null."""
     return type_.of if isinstance(type_, NullableType) else type_

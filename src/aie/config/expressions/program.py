@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Final
 
 from aie.config.expressions import interpreter
-from aie.config.expressions.checker import MACROS
 from aie.config.expressions.functions import NATIVE, Calls
+from aie.config.expressions.invocations import MACROS
 from aie.config.expressions.parser import parse
 from aie.config.expressions.syntax import Call, Expr, Ident, SyntaxProblem, children
 from aie.core import JSON
