@@ -1,13 +1,32 @@
 """The triage template from files to proof, with the command as a process."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import run_aie
+from tests.acceptance.conftest import ENVIRONMENT, command, run_aie
 
 pytestmark = pytest.mark.slow
+
+
+def test_from_an_empty_folder_by_commands_alone(tmp_path: Path):
+    """init, train, check, release, promote, run: each names the next, and the data of each stands alone on stdout."""
+    assert run_aie("init", "inbox", "--template", "triage", cwd=tmp_path).out == "inbox\n"
+    untrained = run_aie("check", "-C", "inbox", cwd=tmp_path)
+    assert (untrained.status, "aie train intent" in untrained.out) == (2, True)
+    inbox = tmp_path / "inbox"
+    assert run_aie("train", cwd=inbox).out.startswith("intent  models/intent.aie")
+    checked = run_aie("check", cwd=inbox)
+    assert (checked.status, checked.out) == (0, "")
+    released = run_aie("release", "triage", cwd=inbox)
+    assert "next: aie promote triage --to production" in released.err
+    assert released.out.strip() in run_aie("promote", "triage", cwd=inbox).out
+    ran = run_aie("run", "triage", "examples/refund.json", "--format", "json", cwd=inbox)
+    assert (ran.status, ran.data["state"]) == (0, "completed")
+    again = run_aie("release", "triage", "--format", "json", cwd=inbox)
+    assert (again.data["name"], again.data["new"]) == (released.out.strip(), False)
 
 
 def test_clear_messages_are_routed_and_the_unclear_one_waits(triage: Path):
@@ -27,10 +46,6 @@ def test_clear_messages_are_routed_and_the_unclear_one_waits(triage: Path):
 
 def test_a_message_comes_by_pipe(triage: Path):
     """`-` reads the input from stdin."""
-    import subprocess
-
-    from tests.acceptance.conftest import ENVIRONMENT, command
-
     message = {"id": "M-1", "text": "I sent the lamp back and my refund has not been paid."}
     done = subprocess.run(
         command("run", "triage", "-"),

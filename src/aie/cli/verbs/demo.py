@@ -77,7 +77,7 @@ def demo(
         stories.sort(key=lambda story: story.case)
         resumed = sum(any(each.executing_ms is None for each in story.segments) for story in stories)
         screen.say(
-            f"   {resumed} claims were under way when it died; each went on under a new epoch, none from the start"
+            f"   {resumed} claims were under way when it died; each went on under a new epoch"
         )
         _tell_outcome(screen, stories)
         decided = _decide(screen, app)
