@@ -8,7 +8,7 @@ from aie.errors import InputError
 
 __all__ = ["JSON", "canonical", "digest_bytes", "digest_json"]
 
-JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """A JSON value. Floats are legal only where nothing is digested: `canonical` refuses them."""
 
 MAX_INT: Final = 2**53 - 1

@@ -78,7 +78,11 @@ def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: b
 
 def _failed(services: Services, event: EffectQueued, attempt: int, failure: Failure, message: str) -> EffectFailed:
     unknown = failure is Failure.DELIVERY_UNKNOWN and event.semantics == "at_most_once"
-    again = failure in (Failure.RECEIVER_DOWN, Failure.DELIVERY_UNKNOWN) and not unknown and attempt < _most_tries(services, event)
+    again = (
+        failure in (Failure.RECEIVER_DOWN, Failure.DELIVERY_UNKNOWN)
+        and not unknown
+        and attempt < _most_tries(services, event)
+    )
     return EffectFailed(
         key=event.key,
         path=event.path,

@@ -381,7 +381,7 @@ def _undelivered(index: Index, state: State, event: EffectFailed) -> Step:
 
 
 def _expired(index: Index, state: State, event: ReviewExpired) -> Step:
-    """Nobody decided in time: the handler of `review_expired` says what now. Without an open segment the claim asks it."""
+    """Nobody decided in time: the handler of `review_expired` says what now, or the claim if none is open."""
     opened = state.reviews.get(event.path)
     if opened is None or opened.review != event.review:
         return state, ()

@@ -167,7 +167,7 @@ class Stage:
 
 
 @contextmanager
-def stage(
+def stage(  # noqa: PLR0913 — each part of the stage may be another one
     url: str,
     acts: Mapping[str, Act],
     *,

@@ -86,7 +86,13 @@ def decision(
 
 def test_a_run_completes_with_its_result(opened: Open) -> None:
     """Branches, a condition that is false and reads as null, a map, and a result from all of them."""
-    acts = {"a": give({"n": 1}), "b": give("b"), "never": give(0), "nulls": nulls, "x": lambda task, _: Result(data=task.config["do"])}
+    acts = {
+        "a": give({"n": 1}),
+        "b": give("b"),
+        "never": give(0),
+        "nulls": nulls,
+        "x": lambda task, _: Result(data=task.config["do"]),
+    }
     nodes = [
         scripted("a"),
         scripted("b", "a"),
@@ -95,7 +101,9 @@ def test_a_run_completes_with_its_result(opened: Open) -> None:
         scripted("each", over="input.items", body=[scripted("x")]),
     ]
     with opened(acts) as at:
-        release = at.add(make_release(nodes, result={"n": "a.n", "never": "never", "late": "late", "items": "size(each)"}))
+        release = at.add(
+            make_release(nodes, result={"n": "a.n", "never": "never", "late": "late", "items": "size(each)"})
+        )
         run = at.submit(release, {"id": "1", "items": ["p", "q"]}).run
         assert at.rest(run).state == "completed"
         ended = at.events(run)[-2].event

@@ -25,7 +25,12 @@ def receiver_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
         case FileReceiver():
             return {"folder": str(root.resolve() / receiver.folder)}
         case HttpReceiver():
-            return {"url": receiver.url, "secret": receiver.secret, "timeout": receiver.timeout, "retries": receiver.retries}
+            return {
+                "url": receiver.url,
+                "secret": receiver.secret,
+                "timeout": receiver.timeout,
+                "retries": receiver.retries,
+            }
         case _:
             assert_never(receiver)
 
