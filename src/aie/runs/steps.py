@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from aie.core import JSON, Labels, Value, digest_json, join
-from aie.errors import AieError, Failure, StepFailure
+from aie.errors import AieError, Failure, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Result, ReviewRequest, Task, Tools
 from aie.records import Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
@@ -84,6 +84,8 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
     except StepFailure as error:
         limit = str(error.fields.get("limit", ""))
         return failed(path, error.failure, error.message, began, limit=limit)
+    except Unavailable as error:  # a secret or an extra that is missing here: no call was made
+        return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
     except AieError as error:
         return failed(path, Failure.INTERNAL, error.message, began)
     except Exception as error:  # noqa: BLE001 — a bug in a layer is a recorded failure of its run, not of the worker
