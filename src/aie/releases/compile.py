@@ -67,14 +67,16 @@ def _compile(workspace: Workspace, spec: WorkflowSpec, problems: Problems) -> tu
     gives = _schema(parts, "output", spec.output, _OUTPUT)
     scope: dict[str, Type] = {"input": takes}
     _check_case(parts.site(None, scope), spec)
+    # What runs for a text depends on what is known where it stands: a step's own `if` may tell more than this.
+    identity = dict(parts.programs)
     compiler = StepCompiler(parts=parts, steps=spec.steps, around=scope, path=("steps",))
     nodes, types = compiler.compile()
     _check_result(parts.site(None, {**scope, **types}), spec, gives)
     plan = Plan(
         workflow=spec.workflow,
-        case=parts.program(spec.case),
-        subject=None if spec.subject is None else parts.program(spec.subject),
-        search={name: parts.program(text) for name, text in spec.search.items()},
+        case=identity.get(spec.case, spec.case),
+        subject=None if spec.subject is None else identity.get(spec.subject, spec.subject),
+        search={name: identity.get(text, text) for name, text in spec.search.items()},
         risk=spec.risk,
         limits=spec.limits.limits(),
         result={name: parts.program(text) for name, text in spec.result.items()},

@@ -168,6 +168,8 @@ class StepCompiler:
             site.problem("name-taken", "map.as", f"`{spec.as_}` names something else already", "choose another name")
         if spec.key is not None:
             _check_key(self.parts.site(step, around, site.path), spec.key)
+        over = self.parts.program(spec.over)
+        key = None if spec.key is None else self.parts.program(spec.key)
         outer = frozenset({*self.steps, *self.outer})
         body = StepCompiler(
             parts=self.parts, steps=spec.steps, around=around, path=(*site.path, "map", "steps"), outer=outer
@@ -183,9 +185,9 @@ class StepCompiler:
             failures=_MAP_FAILURES,
         )
         plan = MapPlan(
-            over=self.parts.program(spec.over),
+            over=over,
             as_=spec.as_,
-            key=None if spec.key is None else self.parts.program(spec.key),
+            key=key,
             at_most=spec.at_most,
             nodes=nodes,
         )
