@@ -4,29 +4,15 @@ The rows of all runs are locked in the order of their ids, so that two processes
 one batch see what earlier ones of the same batch did.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aie.core import JSON, canonical
-from aie.errors import AieError, Conflict, InputError, NotFound, StoreBusy, StoreError
+from aie.errors import AieError, NotFound, StoreBusy, StoreError
 from aie.records import tables
+from aie.records.admission import admit, encoded
 from aie.records.entries import Entry, Locked
-from aie.records.events import (
-    EffectAttempted,
-    EffectDelivered,
-    EffectFailed,
-    EffectQueued,
-    Event,
-    KeyDestroyed,
-    ReviewDecided,
-    ReviewExpired,
-    ReviewOpened,
-    RunSubmitted,
-    SegmentStarted,
-    encode,
-)
+from aie.records.events import Event, KeyDestroyed, RunSubmitted, SegmentStarted
 from aie.records.leaf import event_header, leaf_of, salt_of
 from aie.records.links import Link
 from aie.records.projection import Desk, Row, project
@@ -153,7 +139,8 @@ class Batch:
         wanted = {entry.executor for entry in entries if entry.executor} - self.live
         if wanted:
             self.live.update(id_ for (id_,) in link.fetch(_LIVE, link.array(sorted(wanted))))
-        keys = {entry.idempotency[1] for entry in entries if entry.idempotency is not None}
+        # A key with NUL cannot even be asked for on Postgres; its entry is refused by the check of its events.
+        keys = {key for entry in entries if entry.idempotency for key in entry.idempotency[1:] if "\0" not in key}
         if keys:
             for values in link.fetch(_SAME_KEY, link.array(sorted(keys))):
                 row = dict(zip(RUN_COLUMNS, values, strict=True))
@@ -184,34 +171,11 @@ class Batch:
         try:
             locked = self._locked(entry)
             events = entry.decide(locked)
-            self._check(entry, events)
-            encoded = [_encoded(event) for event in events]
+            admit(self.desk, entry, events)
+            texts = [encoded(event) for event in events]
         except BaseException as error:  # noqa: BLE001 - whatever a decision raises belongs to its entry alone
             return error
-        return self._append(entry, events, encoded)
-
-    def _check(self, entry: Entry, events: Sequence[Event]) -> None:
-        """Refuse what would break the projection, before any of the entry is applied."""
-        queued: set[str] = set()
-        opened: set[str] = set()
-        for event in events:
-            match event:
-                case EffectQueued(key=key):
-                    known = self.desk.effects.get((entry.tenant, key))
-                    if known is not None or key in queued:
-                        run = entry.stream if known is None else known["run"]
-                        raise Conflict(f"the effect was asked for before by {run}", run=run, key=key)
-                    queued.add(key)
-                case EffectAttempted(key=key) | EffectDelivered(key=key) | EffectFailed(key=key):
-                    if key not in queued and (entry.tenant, key) not in self.desk.effects:
-                        raise NotFound(f"{entry.stream} has no effect with the key {key}")
-                case ReviewOpened(review=review):
-                    opened.add(review)
-                case ReviewDecided(review=review) | ReviewExpired(review=review):
-                    if review not in opened and review not in self.desk.reviews:
-                        raise NotFound(f"{entry.stream} has no review {review}")
-                case _:
-                    pass
+        return self._append(entry, events, texts)
 
     def _locked(self, entry: Entry) -> Locked:
         row = self.desk.runs.get(entry.stream)
@@ -257,13 +221,13 @@ class Batch:
         return None if run is None else run_row(self.desk.runs[run])
 
     def _append(
-        self, entry: Entry, events: Sequence[Event], encoded: Sequence[tuple[str, bytes | None]]
+        self, entry: Entry, events: Sequence[Event], texts: Sequence[tuple[str, bytes | None]]
     ) -> list[Recorded]:
         segment, epoch = entry.segment, entry.epoch
         n = self.last_n.get(entry.stream, 0)
         seq = self.seqs[entry.tenant]
         appended = []
-        for event, (body, plain) in zip(events, encoded, strict=True):
+        for event, (body, plain) in zip(events, texts, strict=True):
             if isinstance(event, SegmentStarted):
                 segment, epoch = event.segment, event.epoch
             elif isinstance(event, RunSubmitted):
@@ -341,32 +305,6 @@ class Batch:
 def place(tenant: str, stream: str, n: int, type_: str) -> bytes:
     """Return the associated data that ties a sealed payload to its event."""
     return f"{tenant}\0{stream}\0{n}\0{type_}".encode()
-
-
-def _encoded(event: Event) -> tuple[str, bytes | None]:
-    body, payload = encode(event)
-    text = canonical(body).decode()
-    if "\\u0000" in text and _holds_nul(body):
-        raise InputError(f"a public field of {event.type} holds a NUL character", hints=("remove it",))
-    if not payload:
-        return text, None
-    try:
-        # A provider's answer may hold floats: what is digested is the ciphertext.
-        plain = json.dumps(
-            payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
-        ).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"private fields of {event.type} are not JSON: {type(error).__name__}") from error
-    return text, plain
-
-
-def _holds_nul(value: JSON) -> bool:
-    """Postgres has no text with NUL in it."""
-    if isinstance(value, dict):
-        return any(_holds_nul(key) or _holds_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(map(_holds_nul, value))
-    return isinstance(value, str) and "\0" in value
 
 
 def write_desk(link: Link, desk: Desk) -> None:
