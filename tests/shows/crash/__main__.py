@@ -3,47 +3,104 @@
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread of numpy's would not survive a fork
 
-import aie.models.providers.openai_compatible
-import aie.runs.engines.dbos  # noqa: F401 — imported before anything is forked
 from aie.testing.receiver import Receiver
-from tests.shows.crash.campaign import World, calibrate, run_campaign
+from tests.shows.crash.campaign import POINTS, World, run_campaign
 from tests.shows.crash.provider import Provider
+from tests.shows.crash.sabotage import SABOTAGE
 from tests.shows.crash.stores import ground
 from tests.shows.crash.warming import warm_up
+from tests.shows.servers import postgres_server
+
+_GROUNDS = [(store, engine) for store in ("sqlite", "postgres") for engine in ("local", "dbos")]
+_ADDED = (
+    "attempted", "killed", "survived", "scenarios", "double", "recovered", "lost_or_contradicted", "stuck", "leases_lost",
+    "forfeited_attempts", "provider_calls", "deliveries", "harmless_repeats", "broken",
+)  # fmt: skip
+NOTE = "SIGKILL does not test fsync: what the kernel had taken was not lost, as it is when the power fails."
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--double", type=int, default=4)
+    parser = argparse.ArgumentParser(prog="python -m tests.shows.crash", description=__doc__)
+    parser.add_argument("--kills", type=int, default=40, help="scenarios killed once, over all stores and engines")
+    parser.add_argument("--double", type=int, default=4, help="scenarios killed twice besides")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
-    parser.add_argument("--engine", choices=["local", "dbos"], default="local")
-    parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2, help="shards at a time")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], help="only this store")
+    parser.add_argument("--engine", choices=["local", "dbos"], help="only this engine")
+    parser.add_argument("--point", action="append", default=[], choices=sorted(POINTS), help="only these points")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGE), help="break something in every life: must fail")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="aie-crash-", dir="/dev/shm"))
     began = time.monotonic()
-    with Provider() as provider, Receiver(folder / "receiver.log") as receiver:
+    if given.store and given.engine:
+        report = _shard(given)
+    else:
+        report = _all(given)
+    report["seconds"] = round(time.monotonic() - began, 1)
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    failed = report["lost_or_contradicted"] or report["stuck"] or (not given.point and report["points_never_killed_at"])
+    sys.exit(1 if failed else 0)
+
+
+def _shard(given: argparse.Namespace) -> dict[str, Any]:
+    """Run on one store and one engine, in this process and its children."""
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="aie-crash-", dir=memory if memory.is_dir() else None))
+    folder.chmod(0o755)
+    with ExitStack() as stack:
+        provider = stack.enter_context(Provider())
+        receiver = stack.enter_context(Receiver(folder / "receiver.log"))
+        server = stack.enter_context(postgres_server(folder)) if given.store == "postgres" else ""
         warm_up(provider.url)
-        with ground(given.store, given.engine, folder) as place:
-            world = World(provider=provider, receiver=receiver, ground=place)
-            if given.calibrate:
-                for point, each in sorted(calibrate(world).items()):
-                    print(point, [(c.variant, c.prelude.point if c.prelude else "", n) for c, n in each])
-                print(time.monotonic() - began)
-                return
-            tally = run_campaign(world, seed=given.seed, kills=given.kills, double=given.double)
-    print(json.dumps(tally.to_json(), indent=2))
-    print(time.monotonic() - began)
+        place = stack.enter_context(ground(given.store, given.engine, folder, server))
+        world = World(
+            provider=provider, receiver=receiver, ground=place, sabotage=SABOTAGE.get(given.sabotage)
+        )
+        tally = run_campaign(world, seed=given.seed, kills=given.kills, double=given.double, points=given.point)
+    if tally.lost or tally.stuck:
+        sys.stderr.write(f"what was found is kept in {folder}\n")
+    else:
+        shutil.rmtree(folder)
+    return _with_points(tally.to_json())
+
+
+def _all(given: argparse.Namespace) -> dict[str, Any]:
+    """Run every shard in a process of its own and add up."""
+    grounds = [each for each in _GROUNDS if given.store in (None, each[0]) and given.engine in (None, each[1])]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        reports = list(pool.map(lambda each: _started(given, each[0], each[1], len(grounds)), grounds))
+    added: dict[str, Any] = {name: sum((report[name] for report in reports[1:]), reports[0][name]) for name in _ADDED}
+    for name in ("kills_by_store", "kills_by_point"):
+        keys = sorted({key for report in reports for key in report[name]})
+        added[name] = {key: sum(report[name].get(key, 0) for report in reports) for key in keys}
+    return _with_points(added)
+
+
+def _started(given: argparse.Namespace, store: str, engine: str, shards: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.shows.crash", "--store", store, "--engine", engine]
+    command += ["--seed", str(given.seed), "--kills", str(-(-given.kills // shards))]
+    command += ["--double", str(-(-given.double // shards))]
+    command += [part for point in given.point for part in ("--point", point)]
+    command += ["--sabotage", given.sabotage] if given.sabotage else []
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def _with_points(report: dict[str, Any]) -> dict[str, Any]:
+    never = sorted(POINTS - report["kills_by_point"].keys())
+    return report | {"points": len(POINTS), "points_never_killed_at": never, "note": NOTE}
 
 
 if __name__ == "__main__":

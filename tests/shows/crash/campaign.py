@@ -84,7 +84,7 @@ class Tally:
             "scenarios": self.scenarios,
             "double": self.double,
             "recovered": self.recovered,
-            "lost": len(self.lost),
+            "lost_or_contradicted": len(self.lost),
             "stuck": len(self.stuck),
             "leases_lost": self.leases_lost,
             "forfeited_attempts": self.forfeited,
