@@ -65,8 +65,8 @@ def test_json_errors_are_json(claims: Path):
 
 
 def test_a_reader_that_goes_away_is_no_error(claims: Path):
-    """`aie schema workflow | head -0`: quiet, and nothing else is printed."""
-    for arguments in (("schema", "workflow"), ("--help",)):
+    """`aie schema workflow.yaml | head -0`: quiet, and nothing else is printed."""
+    for arguments in (("schema", "workflow.yaml"), ("--help",)):
         with subprocess.Popen(command(*arguments), cwd=claims, env=ENVIRONMENT, stdout=-1, stderr=-1) as done:
             assert done.stdout is not None
             assert done.stderr is not None

@@ -88,8 +88,8 @@ class Screen:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Yield a function to call with (done, total); a bar on a terminal, silence elsewhere."""
-        if self.json or not sys.stderr.isatty():
+        """Yield a function to call with (done, total); a bar for a person who watches and sees no data come in."""
+        if not sys.stderr.isatty() or sys.stdout.isatty():
             yield lambda done, total: None
             return
         from rich.console import Console  # noqa: PLC0415 - 0.16 CPU-s that only a watched, long command pays
@@ -97,7 +97,8 @@ class Screen:
         from rich.progress import Progress as Bars  # noqa: PLC0415
 
         columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        # Left to itself the bar takes over stdout: data would go to the terminal and not into the pipe.
+        with Bars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
             task = bars.add_task(what, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)
 

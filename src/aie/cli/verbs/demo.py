@@ -76,9 +76,7 @@ def demo(
         stories = [explain_run(app, row.id) for row in app.store.runs(RunFilter(), limit=1000).rows]
         stories.sort(key=lambda story: story.case)
         resumed = sum(any(each.executing_ms is None for each in story.segments) for story in stories)
-        screen.say(
-            f"   {resumed} claims were under way when it died; each went on under a new epoch"
-        )
+        screen.say(f"   {resumed} claims were under way when it died; each went on under a new epoch")
         _tell_outcome(screen, stories)
         decided = _decide(screen, app)
         report = verify_records(app)

@@ -1,10 +1,9 @@
 """init, check, status, doctor, schema."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel
 
 from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, workflows
 from aie.cli.failing import problem_json, problem_lines
@@ -12,14 +11,13 @@ from aie.cli.moments import ago
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
 from aie.cli.screen import Screen
-from aie.config import ModelsSpec, Settings, WorkflowSpec
+from aie.config import json_schemas
 from aie.core import JSON
 from aie.errors import NotFound
 
 __all__ = ["check", "doctor", "init", "schema", "status"]
 
-_FILES: Final[dict[str, type[BaseModel]]] = {"workspace": Settings, "models": ModelsSpec, "workflow": WorkflowSpec}
-_NAMES = {"workspace": "aie.yaml", "models": "models.yaml", "workflow": "workflow.yaml"}
+_File = Literal["aie.yaml", "models.yaml", "workflow.yaml", "datasets.yaml"]
 
 
 def init(
@@ -93,15 +91,9 @@ def doctor(workspace: WorkspaceOption = None, form: FormatOption = "text") -> No
     screen.next("aie check" if root is not None else "aie init FOLDER")
 
 
-def schema(
-    file: Annotated[
-        Literal["workspace", "models", "workflow"], typer.Argument(help="aie.yaml, models.yaml, workflow.yaml.")
-    ],
-    form: FormatOption = "json",
-) -> None:
+def schema(file: Annotated[_File, typer.Argument(help="A file of a workspace.")], form: FormatOption = "text") -> None:
     """Print the JSON Schema of a file that people write, for editors."""
-    screen = Screen("json")
-    made = _FILES[file].model_json_schema()
-    screen.show({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, ())
-    if form == "text":
-        typer.echo(f"next: tell your editor to use it for {_NAMES[file]}", err=True)
+    Screen("json").show(json_schemas()[file], ())
+    screen = Screen(form)
+    screen.say("name it in the first line of the file: # yaml-language-server: $schema=schema.json")
+    screen.next(f"aie schema {file} > schema.json")
