@@ -1,6 +1,5 @@
 """The Rust interpreter alone: its package imports a console with two terminal libraries, half of the cost of ours."""
 
-import importlib
 import importlib.util
 import sys
 from importlib.machinery import PathFinder
@@ -19,7 +18,9 @@ def _load() -> ModuleType:
     folders = package.submodule_search_locations if package is not None else None
     spec = PathFinder.find_spec(name, list(folders)) if folders else None
     if spec is None or spec.loader is None:
-        return importlib.import_module("cel")
+        import cel  # noqa: PLC0415 - the costly way, where the extension is not where it is expected
+
+        return cel
     module = importlib.util.module_from_spec(spec)
     # Whoever imports the package later gets this very module: an extension is initialised once a process.
     sys.modules[name] = module
