@@ -96,7 +96,7 @@ def _shortened(value: dict[str, JSON]) -> str:
             continue
         if isinstance(each, list):
             small = len(each) <= _FEW and not any(isinstance(item, dict | list) for item in each)
-            parts.append(f"{name} {plain(each)}" if small else f"{len(each)} {name}")
+            parts.append(f"{name} {plain(each)}" if small else _counted(len(each), name))
         elif isinstance(each, str) and len(each) > _LONG // 2:
             parts.append(f"{name} of {len(each)} characters")
         elif isinstance(each, dict):
@@ -105,6 +105,10 @@ def _shortened(value: dict[str, JSON]) -> str:
             parts.append(f"{name} {plain(each)}")
     text = ", ".join(parts)
     return text if len(text) <= 2 * _LONG else f"{text[: 2 * _LONG]}…"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"1 {name.removesuffix('s')}" if count == 1 else f"{count} {name}"
 
 
 def plain(value: JSON) -> str:
