@@ -77,7 +77,7 @@ def _head(explanation: Explanation) -> str:
     erased = "<p class=wait>The personal data of this run was erased: its words can no longer be read.</p>"
     return (
         f"<h1>{escape(headline(explanation))}</h1>\n"
-        f'<span class="state {tone}">{escape(explanation.state)}</span>\n'
+        f'<span class="state {tone}">{escape(explanation.state.replace("_", " "))}</span>\n'
         f"{erased if explanation.erased else ''}<dl class=facts>{listed}</dl>"
     )
 

@@ -45,7 +45,7 @@ def headline(explanation: Explanation) -> str:
             return f"{what}: failed at {explanation.failed_at or 'its start'}, {explanation.failure}"
         case "dead":
             return f"{what}: set aside for people at {explanation.failed_at or 'its start'}, {explanation.failure}"
-        case "needs runtime":
+        case "needs_runtime":
             needs = ", ".join(f"{layer} {version}" for layer, version in sorted(explanation.needs_runtime.items()))
             return f"{what}: waits for a worker that provides {needs}"
         case state:

@@ -149,7 +149,7 @@ def _note(story: _Story, record: Recorded) -> None:
         case RunWaiting():
             story.phase, story.waiting = "waiting", record
         case RunNeedsRuntime() as event:
-            story.phase, story.needs = "needs runtime", event
+            story.phase, story.needs = "needs_runtime", event
         case RunFinished():
             story.finished = record
         case StepFinished(path=path) | StepSkipped(path=path):

@@ -228,7 +228,7 @@ class Explanation:
     submitted_at: int
     finished_at: int | None
     state: str
-    """`queued`, `running`, `waiting`, or how it ended."""
+    """`queued`, `running`, `waiting`, `needs_runtime`, or how it ended."""
     failure: str
     failed_at: str
     """Path of the step that failed; empty otherwise."""

@@ -3,8 +3,17 @@
 from dataclasses import replace
 from types import ModuleType
 
+from aie.app import explain_text
 from aie.core import Spend
-from aie.records.events import AttemptIntended, AttemptSettled, EffectFailed, RunFinished, StepFailed, StepSkipped
+from aie.records.events import (
+    AttemptIntended,
+    AttemptSettled,
+    EffectFailed,
+    RunFinished,
+    RunNeedsRuntime,
+    StepFailed,
+    StepSkipped,
+)
 from aie.runs import Explanation, explain
 
 
@@ -131,3 +140,12 @@ def test_an_erased_run_is_explained_without_its_words(lives: ModuleType):
     assert (told.case, told.input, told.output, told.evidence) == ("", None, None, ())
     assert told.reviews[0].actor == "dana"
     assert "liability" not in str(told.to_json())
+
+
+def test_a_run_that_no_worker_can_serve_says_what_it_waits_for(lives: ModuleType):
+    """It never runs under newer behaviour on the quiet."""
+    release = lives.claims_release()
+    events = [*lives.doubtful(release, decided=False)[:2], RunNeedsRuntime(needs={"model": 2}, provided={"model": 3})]
+    told = explain("run_1", lives.record(events), release)
+    assert (told.state, told.needs_runtime) == ("needs_runtime", {"model": 2})
+    assert explain_text(told)[0] == "claims C-029: waits for a worker that provides model 2"
