@@ -6,6 +6,7 @@ blocks makes every later change visible.
 """
 
 from aie.records import events
+from aie.records.batch import Outcome
 from aie.records.chain import Heads, read_heads
 from aie.records.checks import Finding
 from aie.records.entries import (
@@ -22,7 +23,7 @@ from aie.records.entries import (
 )
 from aie.records.erase import destroy_key
 from aie.records.events import Event
-from aie.records.journal import CHANNEL, Journal, UnknownOutcome
+from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
@@ -37,6 +38,7 @@ from aie.records.verification import Report, verify
 
 __all__ = [
     "CHANNEL",
+    "Answer",
     "Decide",
     "EffectFilter",
     "EffectRow",
@@ -48,6 +50,7 @@ __all__ = [
     "KeyProvider",
     "Locked",
     "MemoryKeys",
+    "Outcome",
     "Page",
     "PlainKeys",
     "Recorded",

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Self
 
 from aie.errors import StoreError
@@ -22,7 +22,7 @@ from aie.records.rows import Recorded
 from aie.records.sites import reached
 from aie.records.store import Store
 
-__all__ = ["CHANNEL", "Journal", "UnknownOutcome"]
+__all__ = ["CHANNEL", "Answer", "Journal", "UnknownOutcome"]
 
 CHANNEL: Final = "aie_runs"
 """Postgres channel: the id of each run that became runnable, waits or ended."""
@@ -46,7 +46,30 @@ class UnknownOutcome(StoreError):
 @dataclass(frozen=True, slots=True)
 class _Order:
     entry: Entry
-    future: "Future[list[Recorded]]" = field(default_factory=Future)
+    done: Callable[[Outcome], None]
+
+
+class Answer:
+    """Waits for the outcome of one entry: `journal.put(entry, answer)`, then `answer.wait()`. A tenth of a `Future`."""
+
+    __slots__ = ("_come", "_outcome")
+
+    def __init__(self) -> None:
+        self._come = threading.Lock()
+        self._come.acquire()
+        self._outcome: Outcome = []
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Take the outcome."""
+        self._outcome = outcome
+        self._come.release()
+
+    def wait(self) -> list[Recorded]:
+        """Return what was appended, once it is durable, or raise the entry's error. Call it once."""
+        self._come.acquire()
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
 
 
 class Journal:
@@ -94,18 +117,37 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def write(self, entry: Entry) -> "Future[list[Recorded]]":
-        """Put an entry; the future holds what was appended once it is durable, or the entry's error."""
-        order = _Order(entry)
+    def put(self, entry: Entry, done: Callable[[Outcome], None]) -> None:
+        """Put an entry; `done` is called, on the writer thread, with what was appended once it is durable, or the error.
+
+        It must be quick.
+        """
+        order = _Order(entry, done)
         with self._closing:
             if not self._open:
                 raise StoreError("the journal is not running", hints=("call start() first; nothing follows stop()",))
             self._orders.put(order)
-        return order.future
+
+    def write(self, entry: Entry) -> "Future[list[Recorded]]":
+        """Put an entry; the future holds what was appended once it is durable, or the entry's error."""
+        future: Future[list[Recorded]] = Future()
+        # What was put is written: it cannot be cancelled any more, and resolving it cannot fail.
+        future.set_running_or_notify_cancel()
+
+        def done(outcome: Outcome) -> None:
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.put(entry, done)
+        return future
 
     def append(self, entry: Entry) -> list[Recorded]:
         """Put an entry and wait for it."""
-        return self.write(entry).result()
+        answer = Answer()
+        self.put(entry, answer)
+        return answer.wait()
 
     def on_commit(self, callback: Callable[[list[Recorded]], None]) -> None:
         """Call `callback`, on the writer thread, with what each transaction appended. It must be quick."""
@@ -115,8 +157,6 @@ class Journal:
         last = False
         while not last:
             orders, last = self._gather()
-            # A future that its caller cancelled in time is as if it had never been put.
-            orders = [order for order in orders if order.future.set_running_or_notify_cancel()]
             if orders:
                 self._settle(orders)
         if self._link is not None:
@@ -170,11 +210,12 @@ class Journal:
     def _resolve(self, orders: Sequence[_Order], outcomes: Sequence[Outcome]) -> None:
         appended: list[Recorded] = []
         for order, outcome in zip(orders, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                order.future.set_exception(outcome)
-            else:
+            if not isinstance(outcome, BaseException):
                 appended.extend(outcome)
-                order.future.set_result(outcome)
+            try:
+                order.done(outcome)
+            except Exception:  # noqa: BLE001 - the others wait for theirs
+                _log.exception("whoever put an entry could not be told what became of it")
         for observer in self._observers if appended else ():
             try:
                 observer(appended)
