@@ -118,7 +118,7 @@ class Journal:
         self.stop()
 
     def put(self, entry: Entry, done: Callable[[Outcome], None]) -> None:
-        """Put an entry; `done` is called, on the writer thread, with what was appended once it is durable, or the error.
+        """Put an entry; `done` is called, on the writer thread, with what was appended, once durable, or the error.
 
         It must be quick.
         """
