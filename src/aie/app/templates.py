@@ -30,6 +30,7 @@ def start_workspace(folder: Path, template: str) -> list[str]:
     known = list_templates()
     if template not in known:
         raise NotFound(f"there is no template {template!r}", hints=(f"one of: {', '.join(known)}",))
+    folder = folder.resolve()  # `.` and `..` have no name to build beside
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(f"{folder} is not empty", hints=("name a folder that does not exist yet",))
     # Beside its place first: a copy that is cut off must not look like a workspace.
@@ -39,9 +40,12 @@ def start_workspace(folder: Path, template: str) -> list[str]:
         with as_file(files("aie") / "templates" / template) as source:
             shutil.copytree(source, building)
         (building / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
+        if folder.exists():  # maybe somebody stands in it: it stays, and what makes it a workspace comes last
+            for part in sorted(building.iterdir(), key=lambda each: each.name == "aie.yaml"):
+                part.rename(folder / part.name)
+            building.rmdir()
+        else:
+            building.rename(folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise

@@ -3,14 +3,16 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Final
 
 import typer
 
+from aie.cli.visible import visible
 from aie.core import JSON
 from aie.errors import AieError, ConfigError, Problem
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "problem_json", "problem_lines", "silence_stdout", "tell"]
+__all__ = ["BROKEN_PIPE", "INTERRUPTED", "defect", "problem_json", "problem_lines", "silence_stdout", "tell"]
 
 INTERRUPTED: Final = 130
 """Status after Ctrl-C, as the shell has it."""
@@ -21,11 +23,23 @@ BROKEN_PIPE: Final = 141
 def tell(error: AieError | typer.TyperException | OSError, *, as_json: bool) -> int:
     """Say on stderr what went wrong and how to mend it, and return the status to exit with."""
     if as_json:
-        typer.echo(json.dumps(_as_json(error), ensure_ascii=False), err=True)
+        typer.echo(visible(json.dumps(_as_json(error), ensure_ascii=False)), err=True)
     else:
         for line in _lines(error):
-            typer.echo(line, err=True)
+            typer.echo(visible(line), err=True)
     return error.exit_code if isinstance(error, AieError | typer.TyperException) else 1
+
+
+def defect(error: Exception) -> AieError:
+    """Return an error that nobody foresaw as one of ours: its kind and place; its words may hold values."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = "" if frame is None else f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+    return AieError(
+        f"this is a defect of aie: {type(error).__name__}{place}",
+        hints=("AIE_TRACEBACK=1 shows all of it; please report it",),
+    )
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -60,10 +74,10 @@ def _lines(error: AieError | typer.TyperException | OSError) -> list[str]:
     if isinstance(error, typer.TyperException):
         message = error.format_message()
         if message.startswith("Usage:"):  # no arguments at all: the message is the help
-            return [message]
+            return message.splitlines()
         context = getattr(error, "ctx", None)
         hint = [f"hint: {context.command_path} --help"] if context is not None else []
-        return [f"error: {_plain(message)}", *hint]
+        return [f"error: {_plain(' '.join(message.split()))}", *hint]
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return [f"error: {place}{error.strerror or error}"]

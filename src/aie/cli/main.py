@@ -3,6 +3,7 @@
 Only typer is imported to print help or to refuse a typo; the floors below come with the verb's module.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ import typer
 import typer.core
 from typer.main import get_command
 
-from aie.cli.failing import BROKEN_PIPE, INTERRUPTED, silence_stdout, tell
-from aie.errors import AieError, Cancelled
+from aie.cli.failing import BROKEN_PIPE, INTERRUPTED, defect, silence_stdout, tell
+from aie.errors import AieError, Cancelled, InputError
 
 __all__ = ["VERBS", "Verb", "command", "main"]
 
@@ -128,12 +129,16 @@ def command() -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding shows escapes, not a failure
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run(given))
 
 
 def _run(given: Sequence[str]) -> int:
     as_json = "--format=json" in given or ("--format", "json") in pairwise(given)
     try:
+        _check_readable(given)
         status = command().main(args=given, prog_name="aie", standalone_mode=False)
         sys.stdout.flush()
     except (AieError, typer.TyperException) as error:
@@ -147,4 +152,18 @@ def _run(given: Sequence[str]) -> int:
         if os.environ.get("AIE_TRACEBACK"):
             raise
         return tell(error, as_json=as_json)
+    except Exception as error:
+        if os.environ.get("AIE_TRACEBACK"):
+            raise
+        return tell(defect(error), as_json=as_json)
     return status if isinstance(status, int) else 0
+
+
+def _check_readable(given: Sequence[str]) -> None:
+    """Refuse arguments that are not text in the encoding of this system: no store can hold them."""
+    settings = [os.environ.get(name, "") for name in ("AIE_ACTOR", "AIE_TENANT", "AIE_WORKSPACE")]
+    for text in (*given, *settings):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"the argument {text!r} is not UTF-8", hints=("write it in UTF-8",)) from error

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 import typer
 
+from aie.cli.visible import visible
 from aie.core import JSON
 
 __all__ = ["Format", "Progress", "Screen", "width"]
@@ -45,20 +46,20 @@ class Screen:
     def show(self, data: JSON, lines: Iterable[str]) -> None:
         """Write the command's data: the value as JSON, or the lines for people."""
         if self.json:
-            typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+            typer.echo(visible(json.dumps(data, ensure_ascii=False, indent=2), keep="\n"))
         else:
             for line in lines:
-                typer.echo(line)
+                typer.echo(self._shown(line))
 
     def stream(self, data: JSON, line: str) -> None:
         """Write one of many values as soon as it is there: a line either way."""
-        typer.echo(json.dumps(data, ensure_ascii=False) if self.json else line)
+        typer.echo(visible(json.dumps(data, ensure_ascii=False) if self.json else line))
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """Talk to the person who watches."""
         if not self.json:
-            typer.echo(text, err=True)
+            typer.echo(visible(text), err=True)
 
     def next(self, *commands: str) -> None:
         """Name what one would do next."""
@@ -66,12 +67,16 @@ class Screen:
             self.say(f"next: {command}")
 
     def bold(self, text: str) -> str:
-        """Return a heading, marked where the terminal can and people want it."""
-        return f"\x1b[1m{text}\x1b[0m" if self.colour else text
+        """Return a heading, a line of its own; it is marked where the terminal can and people want it."""
+        return _Heading(text)
+
+    def _shown(self, line: str) -> str:
+        marked = self.colour and isinstance(line, _Heading)
+        return f"\x1b[1m{visible(line)}\x1b[0m" if marked else visible(line)
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         """Return aligned columns, the last one wrapped; a block for each row where the terminal is too narrow."""
-        body = [list(row) for row in rows]
+        body = [[visible(cell) for cell in row] for row in rows]
         if not body:
             return []
         sizes = [max(len(row[at]) for row in [head, *body]) for at in range(len(head))]
@@ -101,6 +106,12 @@ class Screen:
         with Bars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
             task = bars.add_task(what, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+class _Heading(str):
+    """A line that is a heading."""
+
+    __slots__ = ()
 
 
 def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:

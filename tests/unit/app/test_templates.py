@@ -40,6 +40,21 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("name", ["", ".", "inner/.."])
+def test_an_empty_folder_that_one_stands_in_becomes_the_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """It is filled, not replaced: whoever stands in it still does."""
+    here = tmp_path / "w"
+    here.mkdir()
+    before = here.stat().st_ino
+    monkeypatch.chdir(here)
+    start_workspace(Path(name), "claims")
+    assert Path("aie.yaml").is_file()
+    assert here.stat().st_ino == before
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
 def test_a_copy_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A workspace is there whole or not at all."""
 

@@ -101,6 +101,31 @@ def test_a_system_error_names_its_file(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().err == "error: x.json: No such file or directory\n"
 
 
+def test_an_argument_that_no_store_can_hold_is_refused(capsys: pytest.CaptureFixture[str]):
+    """Bytes that are not UTF-8 arrive as halves of surrogate pairs."""
+    assert ending("explain", "run_\udcff") == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_defect_is_told_by_kind_and_place_and_never_by_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """What failed may be a value; whoever mends it asks for the whole."""
+
+    def break_(*_: object) -> None:
+        raise KeyError("Hannah Berger")
+
+    monkeypatch.setattr("aie.cli.verbs.workspace.check_workspace", break_)
+    monkeypatch.setattr("aie.cli.verbs.workspace.find_workspace", lambda _: Path())
+    assert ending("check") == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: this is a defect of aie: KeyError at test_main.py:")
+    assert "Hannah" not in told
+    monkeypatch.setenv("AIE_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["check"])
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, typer.Abort])
 def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, signal: type[BaseException]):
     """Without a word: the person knows what they pressed."""
