@@ -25,12 +25,12 @@ from aie.records.erase import destroy_key
 from aie.records.events import Event
 from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
-from aie.records.leases import claimable, claiming, drop_lease, expire_leases, orphans, renew_lease, take_lease
+from aie.records.leases import claimable, drop_lease, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
 from aie.records.rebuilding import rebuild
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow
-from aie.records.sealer import Sealer, current_heads, seal
+from aie.records.sealer import current_heads, seal
 from aie.records.sites import commit_sites, observe, reached
 from aie.records.sources import Source, export_records, open_export, read_store
 from aie.records.store import Store, open_store
@@ -61,12 +61,10 @@ __all__ = [
     "ReviewRow",
     "RunFilter",
     "RunRow",
-    "Sealer",
     "Source",
     "Store",
     "UnknownOutcome",
     "claimable",
-    "claiming",
     "commit_sites",
     "current_heads",
     "destroy_key",

@@ -4,18 +4,16 @@ All of this is level-triggered: asking again after a crash gives the same answer
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from aie.errors import Conflict, FenceLost
+from aie.errors import FenceLost
 from aie.records import tables
-from aie.records.entries import Entry, Locked, present
-from aie.records.events import Event, SegmentStarted
 from aie.records.rows import RunRow, run_row
 from aie.records.store import Store
 
-__all__ = ["claimable", "claiming", "drop_lease", "expire_leases", "orphans", "renew_lease", "take_lease"]
+__all__ = ["claimable", "drop_lease", "expire_leases", "orphans", "renew_lease", "take_lease"]
 
 
 def take_lease(store: Store, executor: str, *, ttl: int, runtime: Mapping[str, int], sole: bool = False) -> int:
@@ -90,30 +88,3 @@ def claimable(store: Store, *, limit: int, queues: Sequence[str], state: str = "
     )
     with store.connect() as connection:
         return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
-
-
-def claiming(
-    row: RunRow,
-    *,
-    executor: str,
-    engine: str,
-    runtime: Mapping[str, int],
-    accept: Callable[[RunRow], bool] = lambda _: True,
-) -> Entry:
-    """Return the entry that claims a queued run: its future raises `Conflict` when another was first.
-
-    `accept` is asked again under the lock, so it must be pure.
-    """
-
-    def decide(locked: Locked) -> Sequence[Event]:
-        run = present(locked)
-        if run.state != "queued" or not accept(run):
-            raise Conflict(f"{run.id} is not there to be claimed", run=run.id, state=run.state)
-        if executor not in locked.live:
-            raise FenceLost("the lease of this executor was lost", run=run.id)
-        started = SegmentStarted(
-            segment=run.segment, epoch=run.epoch + 1, executor=executor, runtime=dict(runtime), engine=engine
-        )
-        return (started,)
-
-    return Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=executor)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 from itertools import groupby
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from aie.records.chain import GENESIS, Block, Heads, Range, head_of, merkle_root
 from aie.records.links import Link
 from aie.records.store import Store
 
-__all__ = ["Sealer", "current_heads", "seal"]
+__all__ = ["current_heads", "seal"]
 
 _LOCK: Final = 0x61696501
 _LIMIT: Final = 20_000
@@ -69,35 +68,6 @@ def current_heads(store: Store) -> Heads:
     provider = store.vault.provider
     bare = Heads(at=store.clock.now(), public_key=provider.public_key(), heads=heads, signature=b"")
     return Heads(at=bare.at, public_key=bare.public_key, heads=heads, signature=provider.sign(bare.message()))
-
-
-class Sealer:
-    """Seals on a thread of its own, by default within a second of the commit."""
-
-    def __init__(self, store: Store, *, every: float = 0.5) -> None:
-        self._store = store
-        self._every = every
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="sealer", daemon=True)
-
-    def start(self) -> None:
-        """Start sealing."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Seal what is left and end."""
-        self._ending.set()
-        self._thread.join()
-
-    def _loop(self) -> None:
-        while True:
-            ending = self._ending.wait(self._every)
-            try:
-                seal(self._store)
-            except Exception:  # noqa: BLE001 - the next pass does what this one could not
-                _log.exception("sealing failed; the next pass tries again")
-            if ending:
-                return
 
 
 def _seal_pass(store: Store, link: Link) -> int:

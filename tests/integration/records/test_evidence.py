@@ -14,7 +14,6 @@ from aie.records import (
     Journal,
     MemoryKeys,
     Report,
-    Sealer,
     Store,
     current_heads,
     destroy_key,
@@ -122,14 +121,6 @@ def test_everything_is_sealed_and_verifies(told: Store) -> None:
     seal(told)
     assert "blocks after 0" in " ".join(checked(told, heads).unprovable)
     assert "no saved head" in " ".join(checked(told).unprovable)
-
-
-def test_a_sealer_seals_what_is_left_when_it_ends(told: Store) -> None:
-    """No wait for its next beat."""
-    sealer = Sealer(told, every=60)
-    sealer.start()
-    sealer.stop()
-    assert checked(told).unsealed == 0
 
 
 def test_writers_that_ended_are_forgotten_by_the_sealer(told: Store) -> None:

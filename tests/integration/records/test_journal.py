@@ -17,15 +17,16 @@ from aie.records import (
     MemoryKeys,
     Recorded,
     Repeat,
+    RunRow,
     Store,
     UnknownOutcome,
     claimable,
-    claiming,
     drop_lease,
     environment_stream,
     fenced,
     observe,
     open_store,
+    present,
     seal,
     submission,
     take_lease,
@@ -184,14 +185,31 @@ def test_only_the_owner_of_the_epoch_may_write(store: Store, journal: Journal) -
         write(1, EXECUTOR)
 
 
+def claiming(row: RunRow, executor: str) -> Entry:
+    """Claim a run as an executor does."""
+
+    def decide(locked: Locked) -> Sequence[ev.Event]:
+        run = present(locked)
+        if run.state != "queued":
+            raise Conflict("claimed")
+        if executor not in locked.live:
+            raise FenceLost("no lease")
+        started = ev.SegmentStarted(
+            segment=run.segment, epoch=run.epoch + 1, executor=executor, runtime={}, engine="local"
+        )
+        return (started,)
+
+    return Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=executor)
+
+
 def test_of_two_claims_one_wins_and_raises_the_epoch(store: Store, journal: Journal) -> None:
     """The claim decides again under the row lock."""
     submit(store, journal, "run_1", QUEUED)
     take_lease(store, "ex_2", ttl=1_000_000, runtime={})
     (row,) = claimable(store, limit=10, queues=["interactive"])
-    first = journal.append(claiming(row, executor=EXECUTOR, engine="local", runtime={}))
+    first = journal.append(claiming(row, EXECUTOR))
     with pytest.raises(Conflict):
-        journal.append(claiming(row, executor="ex_2", engine="local", runtime={}))
+        journal.append(claiming(row, "ex_2"))
     assert isinstance(first[0].event, ev.SegmentStarted)
     run = store.run("run_1")
     assert run is not None
@@ -204,7 +222,7 @@ def test_an_executor_without_a_live_lease_claims_nothing(store: Store, journal: 
     submit(store, journal, "run_1", QUEUED)
     (row,) = claimable(store, limit=10, queues=["interactive"])
     with pytest.raises(FenceLost):
-        journal.append(claiming(row, executor="ex_gone", engine="local", runtime={}))
+        journal.append(claiming(row, "ex_gone"))
     with pytest.raises(FenceLost):
         journal.append(submission("acme", "run_2", submitted(store, "acme", "2"), QUEUED, executor="ex_gone"))
 
