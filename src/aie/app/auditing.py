@@ -19,7 +19,7 @@ def explain_run(app: App, run: str) -> Explanation:
     if not recorded or not isinstance(recorded[0].event, RunSubmitted):
         raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
     loaded = app.services.releases.get(app.tenant, recorded[0].event.release)
-    return explain(run, recorded, loaded.release)
+    return explain(run, recorded, loaded.release, installed=app.services.runtime())
 
 
 def rebuild_projections(app: App) -> int:

@@ -8,7 +8,19 @@ from importlib.resources import files
 from typing import Final
 
 from aie.app.marking import Mark, marked
-from aie.app.wording import about, cost_line, duration, headline, limit_lines, plain, said, step_line, who_decided
+from aie.app.wording import (
+    about,
+    cost_line,
+    duration,
+    headline,
+    limit_lines,
+    plain,
+    said,
+    step_line,
+    ways_on,
+    who_decided,
+    who_moved,
+)
 from aie.core import iso
 from aie.releases import short
 from aie.runs import Explanation, Source
@@ -33,6 +45,7 @@ def explain_html(explanation: Explanation) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
     title = escape(headline(explanation))
     sections = [
+        _card("Ways on", (f"<p><b>{escape(way)}</b>: {escape(how)}</p>" for way, how in ways_on(explanation))),
         _card("Decision", _decision(explanation)),
         _card("Steps", _steps(explanation)),
         _card("Evidence", _evidence(explanation)),
@@ -75,10 +88,11 @@ def _head(explanation: Explanation) -> str:
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     erased = "<p class=wait>The personal data of this run was erased: its words can no longer be read.</p>"
+    moved = "".join(f"<p class=wait>{escape(line)}</p>" for line in who_moved(explanation))
     return (
         f"<h1>{escape(headline(explanation))}</h1>\n"
         f'<span class="state {tone}">{escape(explanation.state.replace("_", " "))}</span>\n'
-        f"{erased if explanation.erased else ''}<dl class=facts>{listed}</dl>"
+        f"{erased if explanation.erased else ''}{moved}<dl class=facts>{listed}</dl>"
     )
 
 

@@ -4,7 +4,19 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from aie.app.wording import about, cost_line, duration, headline, limit_lines, plain, said, step_line, who_decided
+from aie.app.wording import (
+    about,
+    cost_line,
+    duration,
+    headline,
+    limit_lines,
+    plain,
+    said,
+    step_line,
+    ways_on,
+    who_decided,
+    who_moved,
+)
 from aie.core import iso
 from aie.releases import short
 from aie.runs import Explanation
@@ -21,6 +33,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
     """Return the lines of an explanation, the answer first."""
     blocks = [
         _head(explanation, width),
+        _block("Ways on", _pairs(ways_on(explanation), width)),
         _block("Decided", _decided(explanation, width)),
         _block("Because", _because(explanation, width)),
         _block("Evidence", _evidence(explanation, width)),
@@ -43,6 +56,8 @@ def _head(explanation: Explanation, width: int) -> list[str]:
         f"run {explanation.run}",
         *textwrap.wrap(f"pinned for life to {short(explanation.release, explanation.workflow)}{through}", width),
     ]
+    for moved in who_moved(explanation):
+        lines += textwrap.wrap(moved, width)
     if explanation.erased:
         lines += textwrap.wrap("The personal data of this run was erased: its words can no longer be read.", width)
     return lines

@@ -1,7 +1,7 @@
 """Sentences about a run that text and HTML share."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aie.core import JSON, iso, usd
 from aie.runs import Evidence, Explanation, ReviewStory, StepStory
@@ -15,7 +15,10 @@ __all__ = [
     "plain",
     "said",
     "step_line",
+    "versions",
+    "ways_on",
     "who_decided",
+    "who_moved",
 ]
 
 _HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}")
@@ -46,10 +49,43 @@ def headline(explanation: Explanation) -> str:
         case "dead":
             return f"{what}: set aside for people at {explanation.failed_at or 'its start'}, {explanation.failure}"
         case "needs_runtime":
-            needs = ", ".join(f"{layer} {version}" for layer, version in sorted(explanation.needs_runtime.items()))
-            return f"{what}: waits for a worker that provides {needs}"
+            here = f"; this installation has {versions(explanation.installed)}" if explanation.installed else ""
+            return f"{what}: needs runtime: a worker that provides {versions(explanation.needs_runtime)}{here}"
         case state:
             return f"{what}: {state}"
+
+
+def versions(layers: Mapping[str, int]) -> str:
+    """Return layer versions as people name them: `check 1, model 2`."""
+    return ", ".join(f"{layer} {version}" if version else f"no {layer}" for layer, version in sorted(layers.items()))
+
+
+def ways_on(explanation: Explanation) -> list[tuple[str, str]]:
+    """Return what lets a run go on whose layer versions were missing, each way with what comes of it."""
+    if not explanation.needs_runtime:
+        return []
+    needs = versions(explanation.needs_runtime)
+    installed = versions(explanation.installed) or "what this installation has"
+    if explanation.needs_runtime == explanation.installed:
+        return [("here", f"aie worker: this installation has {needs}; the run ends as it began")]
+    return [
+        (
+            "as it began",
+            f"aie worker, of an installation that has {needs}: the run ends on the versions it was locked with",
+        ),
+        (
+            "migrated",
+            f"aie migrate {explanation.run} --reason TEXT: it goes on with {installed}, recorded under your name",
+        ),
+    ]
+
+
+def who_moved(explanation: Explanation) -> Iterator[str]:
+    """Yield a line for each time the run was moved to another runtime."""
+    for each in explanation.migrations:
+        layers = ", ".join(f"{name} {before} → {after}" for name, (before, after) in sorted(each.layers.items()))
+        moved = f"moved to other layer versions by {each.actor} on {_minute(each.at)}"
+        yield f"{moved}, {layers or 'none that it uses'}: {each.reason}"
 
 
 def step_line(step: StepStory) -> str:

@@ -16,6 +16,7 @@ from aie.records.events import (
     ReviewDecided,
     ReviewOpened,
     RunFinished,
+    RunMigrated,
     RunNeedsRuntime,
     RunSubmitted,
     RunWaiting,
@@ -35,6 +36,7 @@ from aie.runs.explanation import (
     Evidence,
     Explanation,
     LimitUse,
+    Migration,
     ReviewStory,
     Segment,
     Source,
@@ -58,6 +60,7 @@ class _Story:
     finished: Recorded | None = None
     waiting: Recorded | None = None
     needs: RunNeedsRuntime | None = None
+    moved: list[Recorded] = field(default_factory=list)
     phase: str = "queued"
     erased: bool = False
     steps: dict[str, Recorded] = field(default_factory=dict)
@@ -76,13 +79,16 @@ class _Story:
     closed: dict[int, SegmentClosed] = field(default_factory=dict)
 
 
-def explain(run: str, records: Sequence[Recorded], release: Release) -> Explanation:
+def explain(
+    run: str, records: Sequence[Recorded], release: Release, *, installed: Mapping[str, int] | None = None
+) -> Explanation:
     """Return why the run ended as it did, or where it stands.
 
     Args:
         run: Its id.
         records: All events of its stream, in order.
         release: The release it is pinned to.
+        installed: Layer versions of this installation, to tell from those that the run needs.
     """
     story = _read(records)
     assert story.submitted is not None, "a run's stream begins with its submission"
@@ -124,6 +130,8 @@ def explain(run: str, records: Sequence[Recorded], release: Release) -> Explanat
         cpu_us=sum(step.cpu_us for step in steps),
         segments=tuple(_segments(story)),
         needs_runtime=story.needs.needs if story.needs else {},
+        installed=_installed(story, installed),
+        migrations=tuple(_migrations(story, release)),
         timeline=tuple(tell(records)),
     )
 
@@ -150,6 +158,8 @@ def _note(story: _Story, record: Recorded) -> None:
             story.phase, story.waiting = "waiting", record
         case RunNeedsRuntime() as event:
             story.phase, story.needs = "needs_runtime", event
+        case RunMigrated():
+            story.moved.append(record)
         case RunFinished():
             story.finished = record
         case StepFinished(path=path) | StepSkipped(path=path):
@@ -397,6 +407,22 @@ def _limits(limits: Limits, state: State, spend: Spend) -> Iterator[LimitUse]:
     }
     for each in fields(limits):
         yield LimitUse(name=each.name, used=used[each.name], at_most=getattr(limits, each.name))
+
+
+def _installed(story: _Story, installed: Mapping[str, int] | None) -> Mapping[str, int]:
+    if story.needs is None or installed is None:
+        return {}
+    return {name: installed.get(name, 0) for name in story.needs.needs}
+
+
+def _migrations(story: _Story, release: Release) -> Iterator[Migration]:
+    versions = dict(release.runtime)
+    for record in story.moved:
+        moved = cast("RunMigrated", record.event)
+        after = {name: moved.runtime.get(name, 0) for name in versions}
+        layers = {name: (versions[name], version) for name, version in after.items() if versions[name] != version}
+        yield Migration(at=record.at, actor=moved.actor, reason=moved.reason, layers=layers)
+        versions = after
 
 
 def _segments(story: _Story) -> Iterator[Segment]:

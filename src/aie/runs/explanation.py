@@ -14,6 +14,7 @@ __all__ = [
     "Evidence",
     "Explanation",
     "LimitUse",
+    "Migration",
     "Moment",
     "ReviewStory",
     "Segment",
@@ -202,6 +203,17 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """The run was moved, in the open, to layer versions that it was not locked with."""
+
+    at: int
+    actor: str
+    reason: str
+    layers: Mapping[str, tuple[int, int]]
+    """Layers of the release whose version changed: before and after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """One line of the timeline."""
 
@@ -251,7 +263,11 @@ class Explanation:
     """CPU time of all recorded steps."""
     segments: tuple[Segment, ...]
     needs_runtime: Mapping[str, int]
-    """Layer versions that nobody provides; empty unless the run waits for them."""
+    """Layer versions that the worker which looked last did not provide; empty unless the run waits for them."""
+    installed: Mapping[str, int]
+    """Versions of the same layers in the installation that explains; 0: it has no such layer; empty: it did not say."""
+    migrations: tuple[Migration, ...]
+    """Moves to another runtime, oldest first."""
     timeline: tuple[Moment, ...]
 
     def to_json(self) -> dict[str, JSON]:

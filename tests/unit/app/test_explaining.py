@@ -3,14 +3,16 @@
 from dataclasses import replace
 from types import ModuleType
 
-from aie.app import explain_text
+from aie.app import explain_html, explain_text
 from aie.core import Spend
 from aie.records.events import (
     AttemptIntended,
     AttemptSettled,
     EffectFailed,
     RunFinished,
+    RunMigrated,
     RunNeedsRuntime,
+    SegmentQueued,
     StepFailed,
     StepSkipped,
 )
@@ -148,4 +150,31 @@ def test_a_run_that_no_worker_can_serve_says_what_it_waits_for(lives: ModuleType
     events = [*lives.doubtful(release, decided=False)[:2], RunNeedsRuntime(needs={"model": 2}, provided={"model": 3})]
     told = explain("run_1", lives.record(events), release)
     assert (told.state, told.needs_runtime) == ("needs_runtime", {"model": 2})
-    assert explain_text(told)[0] == "claims C-029: waits for a worker that provides model 2"
+    assert explain_text(told)[0] == "claims C-029: needs runtime: a worker that provides model 2"
+
+
+def test_a_run_without_its_runtime_says_what_is_here_and_both_ways_on(lives: ModuleType):
+    """An older worker, or a migration; where the versions are installed, a worker alone."""
+    release = lives.claims_release()
+    events = [*lives.doubtful(release, decided=False)[:2], RunNeedsRuntime(needs={"model": 2}, provided={"model": 3})]
+    newer = "\n".join(explain_text(explain("run_1", lives.record(events), release, installed={"model": 3}), width=200))
+    assert "a worker that provides model 2; this installation has model 3" in newer
+    assert "aie worker, of an installation that has model 2" in newer
+    assert "aie migrate run_1 --reason TEXT: it goes on with model 3" in newer
+    older = "\n".join(explain_text(explain("run_1", lives.record(events), release, installed={"model": 2}), width=200))
+    assert "aie worker: this installation has model 2" in older
+    assert "aie migrate" not in older
+
+
+def test_a_migration_stays_visible(lives: ModuleType):
+    """Who moved the run, why, and from which versions to which; layers that the run does not use are not told."""
+    release = lives.claims_release()
+    runtime = release.runtime | {"model": 3, "lookup": 9}
+    moved = RunMigrated(actor="mia", runtime=runtime, reason="checked side by side")
+    events = [*lives.doubtful(release, decided=False)[:2], moved, SegmentQueued(segment=1, why="migrated")]
+    told = explain("run_1", lives.record(events), release)
+    [migration] = told.migrations
+    assert (migration.actor, dict(migration.layers)) == ("mia", {"model": (2, 3)})
+    assert "mia" in explain_text(told, width=200)[3]
+    assert "model 2 → 3: checked side by side" in explain_text(told, width=200)[3]
+    assert "model 2 → 3: checked side by side" in explain_html(told)
