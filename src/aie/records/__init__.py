@@ -25,7 +25,7 @@ from aie.records.erase import destroy_key
 from aie.records.events import Event
 from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
-from aie.records.leases import claimable, drop_lease, expire_leases, orphans, renew_lease, take_lease
+from aie.records.leases import claimable, drop_lease, end_hung_writers, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
 from aie.records.rebuilding import rebuild
@@ -69,6 +69,7 @@ __all__ = [
     "current_heads",
     "destroy_key",
     "drop_lease",
+    "end_hung_writers",
     "environment_stream",
     "events",
     "expire_leases",

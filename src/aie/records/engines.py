@@ -10,12 +10,14 @@ from sqlalchemy.pool import QueuePool
 from aie.errors import StoreError, Unavailable
 from aie.records.tables import SCHEMA
 
-__all__ = ["open_engines"]
+__all__ = ["ABANDONED_MS", "WRITER", "open_engines"]
 
 _BUSY_MS: Final = 30_000
 """How long a SQLite writer waits for its turn."""
-_ABANDONED_MS: Final = 5_000
+ABANDONED_MS: Final = 5_000
 """How long a Postgres transaction may sit without a statement."""
+WRITER: Final = "aie-writer"
+"""What Postgres knows our writing connections as."""
 
 
 def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
@@ -86,12 +88,16 @@ def _postgres_engine(url: URL, *, size: int, writes: bool = False) -> Engine:
     if writes:
         # A process that is stopped inside a transaction would hold its row locks for ever, and stop every other writer
         # of those runs with it; the server ends its transaction instead, and the fence meets it when it comes back.
-        options += f" -cidle_in_transaction_session_timeout={_ABANDONED_MS}"
+        options += f" -cidle_in_transaction_session_timeout={ABANDONED_MS}"
     return create_engine(
         url,
         isolation_level="READ COMMITTED" if writes else "AUTOCOMMIT",
         pool_size=size,
         max_overflow=8,
         pool_pre_ping=True,
-        connect_args={"options": options, "prepare_threshold": 1},
+        connect_args={
+            "options": options,
+            "prepare_threshold": 1,
+            "application_name": WRITER if writes else "aie-reader",
+        },
     )

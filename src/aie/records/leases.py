@@ -6,14 +6,22 @@ All of this is level-triggered: asking again after a crash gives the same answer
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from aie.errors import FenceLost
 from aie.records import tables
+from aie.records.engines import ABANDONED_MS, WRITER
 from aie.records.rows import RunRow, run_row
 from aie.records.store import Store
 
-__all__ = ["claimable", "drop_lease", "expire_leases", "orphans", "renew_lease", "take_lease"]
+__all__ = ["claimable", "drop_lease", "end_hung_writers", "expire_leases", "orphans", "renew_lease", "take_lease"]
+
+
+_END_HUNG = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND usename = current_user AND application_name = :writer AND wait_event = 'ClientRead' "
+    "AND xact_start IS NOT NULL AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+)
 
 
 def take_lease(store: Store, executor: str, *, ttl: int, runtime: Mapping[str, int], sole: bool = False) -> int:
@@ -61,6 +69,19 @@ def expire_leases(store: Store) -> list[str]:
         now = link.now(store.clock.now())
         sql = "UPDATE executors SET state = 'dead' WHERE state = 'live' AND expires < ? RETURNING id"
         return sorted(id_ for (id_,) in link.fetch(sql, now))
+
+
+def end_hung_writers(store: Store) -> int:
+    """End transactions whose process stopped in the middle of a statement, and free what they lock; return how many.
+
+    Between statements the server ends them by itself; while it waits for the rest of a COPY or of a pipeline no timeout
+    of it applies. Whoever is ended so and comes back finds its connection gone and its fence lost.
+    """
+    if store.dialect != "postgresql":
+        return 0
+    with store.connect() as connection:
+        found = connection.execute(_END_HUNG, {"writer": WRITER, "seconds": ABANDONED_MS / 1000}).scalar_one()
+    return int(found)
 
 
 def orphans(store: Store, *, limit: int = 100) -> list[RunRow]:

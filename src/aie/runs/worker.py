@@ -18,6 +18,7 @@ from aie.records import (
     Recorded,
     claimable,
     drop_lease,
+    end_hung_writers,
     expire_leases,
     orphans,
     renew_lease,
@@ -98,7 +99,7 @@ class Worker:
         take_lease(services.store, services.executor, ttl=self._pace.lease, runtime=services.runtime(), sole=self._sole)
         services.journal.on_commit(self._committed)
         self.engine.launch(self._execute)
-        for name, work in (("aie-beat", self._beats), ("aie-claims", self._claims)):
+        for name, work in (("aie-lease", self._leases), ("aie-beat", self._beats), ("aie-claims", self._claims)):
             thread = threading.Thread(target=work, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -197,15 +198,26 @@ class Worker:
 
     # ------------------------------------------------------------ the beat
 
-    def _beats(self) -> None:
+    def _leases(self) -> None:
+        """Keep the lease, apart from the beat: that one may have to wait for a row which a hung process has locked."""
+        store, executor = self.services.store, self.services.executor
         while not self._stopping.is_set():
             try:
-                renew_lease(self.services.store, self.services.executor, ttl=self._pace.lease)
-                self._beat()
+                renew_lease(store, executor, ttl=self._pace.lease)
+                if end_hung_writers(store):
+                    _log.warning("a hung process was cut off from the store")
             except FenceLost:
                 self._lose()
                 return
-            except Exception:  # noqa: BLE001 — a beat that failed is tried again; only a lost lease ends the worker
+            except Exception:  # noqa: BLE001 — only a lost lease ends the worker
+                _log.exception("the lease could not be renewed; the next beat tries again")
+            self._stopping.wait(self._pace.beat)
+
+    def _beats(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._beat()
+            except Exception:  # noqa: BLE001 — a beat that failed is tried again
                 _log.exception("a beat failed; the next one tries again")
             self._news.set()
             self._stopping.wait(self._pace.beat)
