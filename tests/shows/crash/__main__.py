@@ -25,8 +25,8 @@ from tests.shows.servers import postgres_server
 
 _GROUNDS = [(store, engine) for store in ("sqlite", "postgres") for engine in ("local", "dbos")]
 _ADDED = (
-    "attempted", "killed", "survived", "scenarios", "double", "recovered", "lost_or_contradicted", "stuck", "leases_lost",
-    "forfeited_attempts", "provider_calls", "deliveries", "harmless_repeats", "broken",
+    "attempted", "killed", "survived", "scenarios", "double", "recovered", "lost_or_contradicted", "stuck",
+    "leases_lost", "forfeited_attempts", "provider_calls", "deliveries", "harmless_repeats", "broken",
 )  # fmt: skip
 NOTE = "SIGKILL does not test fsync: what the kernel had taken was not lost, as it is when the power fails."
 
@@ -43,10 +43,7 @@ def main() -> None:
     parser.add_argument("--sabotage", choices=sorted(SABOTAGE), help="break something in every life: must fail")
     given = parser.parse_args()
     began = time.monotonic()
-    if given.store and given.engine:
-        report = _shard(given)
-    else:
-        report = _all(given)
+    report = _shard(given) if given.store and given.engine else _all(given)
     report["seconds"] = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
     failed = report["lost_or_contradicted"] or report["stuck"] or (not given.point and report["points_never_killed_at"])
@@ -64,9 +61,7 @@ def _shard(given: argparse.Namespace) -> dict[str, Any]:
         server = stack.enter_context(postgres_server(folder)) if given.store == "postgres" else ""
         warm_up(provider.url)
         place = stack.enter_context(ground(given.store, given.engine, folder, server))
-        world = World(
-            provider=provider, receiver=receiver, ground=place, sabotage=SABOTAGE.get(given.sabotage)
-        )
+        world = World(provider=provider, receiver=receiver, ground=place, sabotage=SABOTAGE.get(given.sabotage))
         tally = run_campaign(world, seed=given.seed, kills=given.kills, double=given.double, points=given.point)
     if tally.lost or tally.stuck:
         sys.stderr.write(f"what was found is kept in {folder}\n")

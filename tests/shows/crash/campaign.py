@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -143,9 +142,7 @@ def calibrate(world: World, courses: Sequence[Course] = COURSES) -> dict[str, li
     return found
 
 
-def run_campaign(
-    world: World, *, seed: int, kills: int, double: int = 0, points: Sequence[str] = ()
-) -> Tally:
+def run_campaign(world: World, *, seed: int, kills: int, double: int = 0, points: Sequence[str] = ()) -> Tally:
     """Kill until `kills` lives were killed in scenarios of their own and `double` more in scenarios killed twice.
 
     Args:
@@ -166,7 +163,7 @@ def run_campaign(
     before = tally.double
     while tally.double - before < double:
         point = random.choice(reachable)
-        course, hits = random.choice([each for each in where[point]])
+        course, hits = random.choice(where[point])
         second = Kill(point="", hit=random.randint(1, 40))
         _play(world, course, [Kill(point=point, hit=random.randint(1, hits)), second], tally)
     return tally

@@ -21,7 +21,7 @@ from aie.runs import Loaded, fold
 from tests.shows.crash.living import Scene
 from tests.shows.crash.provider import Charge
 
-__all__ = ["Delivered", "Verdict", "judge", "read_log"]
+__all__ = ["Delivered", "Verdict", "about_epochs", "judge", "read_log"]
 
 _PRICE_IN, _PRICE_OUT = 2, 8
 """Micro-USD a token, as `models.yaml` says."""
@@ -76,7 +76,7 @@ def judge(scene: Scene, charge: Charge, delivered: Sequence[Delivered]) -> Verdi
         recorded = store.read(rows[0].id)
         broken = [
             *_about_outcome(store, scene, recorded),
-            *_about_epochs(recorded),
+            *about_epochs(recorded),
             *_about_money(recorded, charge),
             *_about_effects(store, scene, recorded, delivered),
             *_about_records(store),
@@ -124,7 +124,7 @@ def _about_outcome(store: Store, scene: Scene, recorded: Sequence[Recorded]) -> 
         yield "a run ended without closing its segment"
 
 
-def _about_epochs(recorded: Sequence[Recorded]) -> Iterator[str]:
+def about_epochs(recorded: Sequence[Recorded]) -> Iterator[str]:
     """Each claim raises the epoch, and nothing of an earlier epoch follows it."""
     epoch = 0
     for each in recorded:

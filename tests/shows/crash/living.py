@@ -32,7 +32,7 @@ from aie.layers import Layer
 from aie.records.events import RunRetried
 from aie.runs import Pace, Segment
 
-__all__ = ["ENDED", "FAILED", "LOST", "VARIANTS", "Kill", "Scene", "begin", "live"]
+__all__ = ["ENDED", "FAILED", "LOST", "VARIANTS", "Kill", "Scene", "begin", "live", "order_of"]
 
 VARIANTS: Final = ("plain", "birth", "cancelled", "refused", "upgraded", "broken", "rebuilt")
 """What happens besides: the store is made, the run is cancelled, fails and is retried, needs another runtime, its
@@ -90,13 +90,13 @@ def live(scene: Scene, kill: Kill | None = None) -> Counter[str]:
             release = lock_release(app, "orders").release.id
         else:
             release = app.store.releases(app.tenant, workflow="orders", limit=1)[0].id
-        if scene.variant == "upgraded":
-            app = _upgraded(app)
-        elif scene.variant == "broken":
+        acting = _upgraded(app) if scene.variant == "upgraded" else app
+        lines = 0 if scene.variant == "refused" else 2
+        if scene.variant == "broken":
             _break_once()
-        with executing(app, pace=_PACES[app.store.dialect], on_lost=lambda: os._exit(LOST)) as executor:
+        with executing(acting, pace=_PACES[app.store.dialect], on_lost=lambda: os._exit(LOST)) as executor:
             runner = Runner(app, executor)
-            run = runner.submit(_order(scene), release).run
+            run = runner.submit(order_of(scene.root, scene.order, lines=lines), release).run
             _play(runner, run, scene.variant)
         if scene.variant == "rebuilt":
             rebuild_projections(app)
@@ -118,10 +118,11 @@ def _observer(hits: Counter[str], kill: Kill | None) -> Callable[[str], None]:
     return reached
 
 
-def _order(scene: Scene) -> Given:
-    lines = [] if scene.variant == "refused" else [{"number": f"L{n}", "text": f"line {n}"} for n in range(2)]
-    data = {"order_id": scene.order, "text": f"about {scene.order}", "lines": lines, "file": "order.txt"}
-    return Given(name="order", folder=scene.root, data=data)
+def order_of(root: Path, order: str, *, lines: int = 2) -> Given:
+    """Return the input of an order."""
+    texts = [{"number": f"L{number}", "text": f"line {number}"} for number in range(lines)]
+    data = {"order_id": order, "text": f"about {order}", "lines": texts, "file": "order.txt"}
+    return Given(name="order", folder=root, data=data)
 
 
 def _play(runner: Runner, run: str, variant: str) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from aie.testing.openai_server import OpenAIServer
 
@@ -44,7 +44,7 @@ class Provider:
         self._process.stdin.flush()
         return Charge(**json.loads(self._process.stdout.readline()))
 
-    def __enter__(self) -> "Provider":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
