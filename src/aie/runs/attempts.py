@@ -1,7 +1,6 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Protocol
 
 from aie.core import JSON, Spend
@@ -16,8 +15,8 @@ __all__ = ["Ledger", "StepAttempts"]
 class Ledger(Protocol):
     """The segment's side of admission; called from any thread."""
 
-    def intend(self, event: AttemptIntended) -> "Future[LimitReached | None]":
-        """Admit and journal the intent; the future is done when it is durable, or holds why it was refused."""
+    def intend(self, event: AttemptIntended) -> LimitReached | None:
+        """Admit and journal the intent; returns once it is durable, or why it was refused."""
         ...
 
     def settle(self, event: AttemptSettled) -> None:
@@ -99,7 +98,7 @@ class StepAttempts:
             worst=worst.to_json(),
         )
         self._next += 1
-        refused = self._ledger.intend(event).result()
+        refused = self._ledger.intend(event)
         if refused is not None:
             raise refused
         return _Open(self._ledger, event)

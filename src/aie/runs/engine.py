@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from aie.runs.claims import Claim
+from aie.runs.mailbox import Mailbox
 
 __all__ = ["Engine", "Execute"]
 
-Execute: TypeAlias = Callable[[Claim], Awaitable[None]]
-"""Runs the claimed segment to quiescence; raises nothing but `FenceLost` and store errors."""
+Execute: TypeAlias = Callable[[Claim, Mailbox], Awaitable[None]]
+"""Runs the claimed segment to quiescence on the mailbox's loop; raises nothing but `FenceLost` and store errors."""
 
 
 class Engine(Protocol):

@@ -1,19 +1,20 @@
 """Drives one segment of one run to quiescence: executes the heart's commands and feeds back what happened.
 
 One event loop carries all segments of a process: pure steps run on the loop, whatever blocks runs in a pool, and a
-segment that waits for its journal flush holds nothing. Events are buffered and made durable together: before a call
-leaves the process (its intent), before an effect is tried, and at the end of the segment.
+segment that waits for its journal flush holds nothing: what it waits for calls it back. Events are buffered and made
+durable together: before a call leaves the process (its intent), before an effect is tried, and at the end of the
+segment.
 """
 
 import asyncio
+import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from aie.core import Spend
-from aie.errors import AieError, Failure, FenceLost, LimitReached, StepFailure, StoreError
-from aie.records import Entry, Event, Locked, Recorded, fenced
+from aie.errors import AieError, Failure, LimitReached, StepFailure
+from aie.records import Answer, Entry, Event, Locked, Outcome, Recorded, fenced
 from aie.records.events import (
     AttemptIntended,
     AttemptSettled,
@@ -27,6 +28,7 @@ from aie.records.events import (
 from aie.runs.attempts import StepAttempts
 from aie.runs.effects import attempted, deliver, repeat_of
 from aie.runs.heart import admit, advance, fold
+from aie.runs.mailbox import Mailbox
 from aie.runs.reviews import escalation, resolve
 from aie.runs.sites import reached
 from aie.runs.state import (
@@ -68,56 +70,62 @@ class Segment:
         self._state, commands = fold(self._index, ((each.event, each.at) for each in _until_claim(recorded)))
         self._commands: deque[Command] = deque(commands)
         self._buffer: list[Event] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flying = 0
+        """Steps, deliveries and pauses under way, and the closing."""
+        self._lock = threading.Lock()
+        """Over the state and the buffer: threads of the pool record attempts while the loop goes on."""
+        self._mailbox: Mailbox | None = None
+        self._over: asyncio.Future[None] | None = None
         self._closing: Wait | Finish | None = None
         self._cancelled = False
         self._severed = False
 
-    async def run(self) -> None:
+    async def run(self, mailbox: Mailbox) -> None:
         """Run until nothing is runnable, then close in one fenced transaction.
+
+        Args:
+            mailbox: of the loop that this is awaited on.
 
         Raises:
             FenceLost: another epoch owns the run; nothing of this one was recorded after that.
         """
-        self._loop = asyncio.get_running_loop()
+        self._over = mailbox.loop.create_future()
+        self._mailbox = mailbox
         if self._cancelled:
             self._cancel()
-        try:
-            while True:
-                while self._commands:
-                    self._execute(self._commands.popleft())
-                if self._tasks:
-                    done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-                    self._tasks -= done
-                    for task in done:
-                        task.result()
-                elif not self._commands:
-                    break
-            await self._close()
-        except FenceLost:
-            raise
-        except Exception:
-            # Who continues must find nothing of this segment under way: calls and deliveries end first.
-            while self._tasks:
-                await asyncio.wait(self._tasks)
-                self._tasks = {task for task in self._tasks if not task.done()}
-            raise
-        finally:
-            for task in self._tasks:
-                task.cancel()
+        self._go_on()
+        await self._over
 
     def cancel(self) -> None:
         """Let the run stop: what is in flight ends, nothing new begins. Called from any thread."""
         self._cancelled = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._cancel)
+        if self._mailbox is not None:
+            self._mailbox.post(self._cancel)
 
     def _cancel(self) -> None:
-        if not self._state.cancelled:
-            self._state = self._state.but(cancelled=True)
-            if not self._state.running and not self._tasks:
-                self._closing = Finish(state="cancelled")
+        with self._lock:
+            if not self._state.cancelled:
+                self._state = self._state.but(cancelled=True)
+                if not self._state.running and not self._flying:
+                    self._closing = Finish(state="cancelled")
+
+    def _go_on(self) -> None:
+        """Execute what there is to do; once nothing is in flight, close."""
+        try:
+            while self._commands:
+                self._execute(self._commands.popleft())
+            if not self._flying:
+                self._flying += 1
+                self._close()
+        except Exception as error:  # noqa: BLE001 - told to whoever awaits the segment
+            self._break_off(error)
+
+    def _break_off(self, error: BaseException) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_exception(error)
+
+    def _is_over(self) -> bool:
+        return self._over is None or self._over.done()
 
     # ------------------------------------------------------------ commands
 
@@ -155,42 +163,74 @@ class Segment:
             attempts = StepAttempts(self, self._state, command.path, self._context.ref)
             self._record(perform(self._context, self._state, command.path, attempts, self._time_left()))
         else:
-            self._spawn(self._step_in_pool(command))
+            self._in_pool(command)
 
-    async def _step_in_pool(self, command: RunStep) -> None:
-        if command.wait_ms:
-            await self._flush()
-            await asyncio.sleep(command.wait_ms / 1000)
-        context, state = self._context, self._state
-        attempts = StepAttempts(self, state, command.path, context.ref)
-        work = context.services.pool.submit(perform, context, state, command.path, attempts, self._time_left())
-        event = await asyncio.wrap_future(work)
-        if isinstance(event, EffectQueued):
-            await self._first_delivery(event)
-        else:
+    def _in_pool(self, command: RunStep) -> None:
+        """Run a step that blocks, after its pause, if it has one."""
+        self._flying += 1
+        if not command.wait_ms:
+            self._submit(lambda: self._step(command))
+            return
+        pause = command.wait_ms / 1000
+        self._flush(lambda: self._later(pause, lambda: self._submit(lambda: self._step(command))))
+
+    def _step(self, command: RunStep) -> Event:
+        attempts = StepAttempts(self, self._state, command.path, self._context.ref)
+        return perform(self._context, self._state, command.path, attempts, self._time_left())
+
+    def _later(self, pause: float, call: Callable[[], None]) -> None:
+        if self._mailbox is not None:
+            self._mailbox.loop.call_later(pause, call)
+
+    def _submit(self, work: Callable[[], Event]) -> None:
+        """Let a thread of the pool work and take in what comes of it."""
+
+        def in_thread() -> None:
+            try:
+                event = work()
+            except BaseException as error:  # noqa: BLE001 - told to whoever awaits the segment
+                self._post(lambda error=error: self._break_off(error))  # type: ignore[misc]
+            else:
+                self._post(lambda: self._landed(event))
+
+        self._context.services.pool.submit(in_thread)
+
+    def _post(self, call: Callable[[], None]) -> None:
+        if self._mailbox is not None:
+            self._mailbox.post(call)
+
+    def _landed(self, event: Event) -> None:
+        """Take in what came of a step or of an effect's first delivery."""
+        if self._is_over():
+            return
+        try:
+            if isinstance(event, EffectQueued):
+                repeated = repeat_of(self._context, event) if self._context.duplicate else None
+                if repeated is None:
+                    self._first_delivery(event)
+                    return
+                event = repeated
+            self._flying -= 1
             self._record(event)
+        except Exception as error:  # noqa: BLE001 - told to whoever awaits the segment
+            self._break_off(error)
+            return
+        self._go_on()
 
-    async def _first_delivery(self, event: EffectQueued) -> None:
-        if self._context.duplicate:
-            repeated = repeat_of(self._context, event)
-            if repeated is not None:
-                self._record(repeated)
-                return
+    def _first_delivery(self, event: EffectQueued) -> None:
         self._record(event)
         self._record(attempted(self._context.services, event, 1))
-        await self._flush()
-        work = self._context.services.pool.submit(deliver, self._context, event, 1)
-        self._record(await asyncio.wrap_future(work))
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        if self._loop is None:
-            raise RuntimeError("a segment runs on a loop")
-        self._tasks.add(self._loop.create_task(work))
+        self._flush(lambda: self._submit(lambda: deliver(self._context, event, 1)))
+        self._go_on()
 
     # ------------------------------------------------------------ events
 
     def _record(self, event: Event) -> None:
         """Feed an event to the heart and buffer it for the next flush."""
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         self._state, commands = advance(self._index, self._state, event, self._context.services.clock.now())
         self._buffer.append(event)
         self._commands.extend(commands)
@@ -208,33 +248,27 @@ class Segment:
         intended = self._state.attempts[attempt].intended
         return AttemptSettled(attempt=attempt, path=intended.path, outcome="forfeited", spend=intended.worst)
 
-    def intend(self, event: AttemptIntended) -> "Future[LimitReached | None]":
+    def intend(self, event: AttemptIntended) -> LimitReached | None:
         """Admit and journal an intent; called from the pool's threads (the `Ledger` of attempts)."""
-        result: Future[LimitReached | None] = Future()
-        self._on_loop(lambda: self._spawn(self._intend(event, result)))
-        return result
+        with self._lock:
+            refused = admit(self._index.plan.limits, self._state, Spend.from_json(event.worst))
+            if refused is not None or self._state.cancelled:
+                return refused or LimitReached("the run was cancelled", limit="cancelled", free=0, needed=1)
+            self._take(event)
+            reached("flush.before")
+            answer = Answer()
+            self._put(self._buffered(), answer)
+        try:
+            answer.wait()
+        except BaseException as error:
+            self._post(lambda error=error: self._break_off(error))  # type: ignore[misc]
+            raise
+        reached("flush.after")
+        return None
 
     def settle(self, event: AttemptSettled) -> None:
         """Take a settlement; called from the pool's threads, before the step's own event."""
-        self._on_loop(lambda: self._record(event))
-
-    async def _intend(self, event: AttemptIntended, result: "Future[LimitReached | None]") -> None:
-        refused = admit(self._index.plan.limits, self._state, Spend.from_json(event.worst))
-        if refused is not None or self._state.cancelled:
-            result.set_result(refused or LimitReached("the run was cancelled", limit="cancelled", free=0, needed=1))
-            return
         self._record(event)
-        try:
-            await self._flush()
-        except BaseException as error:
-            result.set_exception(error)
-            raise
-        result.set_result(None)
-
-    def _on_loop(self, call: Callable[[], None]) -> None:
-        if self._loop is None:
-            raise RuntimeError("a segment runs on a loop")
-        self._loop.call_soon_threadsafe(call)
 
     # ------------------------------------------------------------ limits
 
@@ -257,39 +291,50 @@ class Segment:
 
     # ------------------------------------------------------------ the journal
 
-    async def _flush(self) -> None:
-        """Make everything buffered durable.
+    def _flush(self, then: Callable[[], None]) -> None:
+        """Make everything buffered durable, then go on with `then`."""
+        if not self._buffer:
+            then()
+            return
+        with self._lock:
+            self._write("flush", self._buffered(), then)
 
-        Raises:
-            FenceLost: another epoch owns the run.
-        """
-        if self._buffer:
-            events, self._buffer = self._buffer, []
-            await self._write("flush", lambda _: events)
+    def _buffered(self) -> Callable[[Locked], Sequence[Event]]:
+        events, self._buffer = self._buffer, []
+        return lambda _: events
 
-    async def _write(self, site: str, events: Callable[[Locked], Sequence[Event]]) -> None:
+    def _write(self, site: str, events: Callable[[Locked], Sequence[Event]], then: Callable[[], None]) -> None:
+        """Put what is to be written into the journal; when it is durable, `then` is called on the loop."""
+
+        def written(outcome: Outcome) -> None:
+            self._post(lambda: self._written(site, outcome, then))
+
+        reached(f"{site}.before")
+        self._put(events, written)
+
+    def _written(self, site: str, outcome: Outcome, then: Callable[[], None]) -> None:
+        if self._is_over():
+            return
+        if isinstance(outcome, BaseException):
+            self._break_off(outcome)
+            return
+        reached(f"{site}.after")
+        then()
+
+    def _put(self, events: Callable[[Locked], Sequence[Event]], done: Callable[[Outcome], None]) -> None:
+        """Put an entry; the order of entries is the order of events, so whoever takes the buffer puts it at once."""
         context, state = self._context, self._state
 
         def decide(locked: Locked) -> Sequence[Event]:
             fenced(locked, epoch=state.epoch, executor=context.services.executor)
-            if self._severed:
-                raise StoreError("an earlier write of this segment failed; later ones would leave a gap")
             return events(locked)
 
         entry = Entry(
             tenant=context.tenant, stream=context.run, decide=decide, segment=state.segment, epoch=state.epoch
         )
-        reached(f"{site}.before")
-        future = context.services.journal.write(entry)
-        future.add_done_callback(self._written)
-        await asyncio.wrap_future(future)
-        reached(f"{site}.after")
+        context.services.journal.put(entry, done)
 
-    def _written(self, future: "Future[list[Recorded]]") -> None:
-        """Take note of a failure on the journal's own thread, before it turns to the next entry."""
-        self._severed |= future.exception() is not None
-
-    async def _close(self) -> None:
+    def _close(self) -> None:
         """Write the segment's last transaction: it waits, it ends, or something arrived and the next one is queued."""
         closing = self._closing
         if isinstance(closing, Finish):
@@ -305,7 +350,11 @@ class Segment:
             waiting = RunWaiting(reviews=list(closing.reviews), effects=list(closing.effects))
             return [*events, waiting, closed]
 
-        await self._write("close", last)
+        self._write("close", last, self._closed)
+
+    def _closed(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     def _finished(self, finish: Finish) -> RunFinished:
         output, spend = None, self._state.spent.to_json()

@@ -30,6 +30,7 @@ from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, lacki
 from aie.runs.deadlines import expire_review
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
+from aie.runs.mailbox import Mailbox
 from aie.runs.segment import Segment
 from aie.runs.services import Services
 from aie.runs.sites import append
@@ -133,14 +134,14 @@ class Worker:
 
     # ------------------------------------------------------------ segments
 
-    async def _execute(self, claimed: Claim) -> None:
+    async def _execute(self, claimed: Claim, mailbox: Mailbox) -> None:
         services = self.services
         segment: Segment | None = None
         try:
             recorded = claimed.recorded or tuple(services.store.read(claimed.run))
             segment = Segment(context_of(services, recorded), recorded)
             self._segments[claimed.run] = segment
-            await segment.run()
+            await segment.run(mailbox)
         except FenceLost:
             raise
         except Exception:

@@ -7,8 +7,8 @@ epoch and a new workflow id. What a dead executor left pending in DBOS's tables 
 """
 
 from collections.abc import Sequence
-from concurrent.futures import wait
 from itertools import islice
+from threading import Semaphore
 from typing import Any, Final
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -87,12 +87,13 @@ class DbosEngine:
         """Execute the segments of one workflow; called by DBOS on a thread of its own."""
         if self._loop is None or self._execute is None:
             raise RuntimeError("the engine was not launched")
-        futures = []
+        landed = Semaphore(0)
         for key, run, tenant, segment, epoch in claims:
             claim = self._claims.pop(key, None) or Claim(run=run, tenant=tenant, segment=segment, epoch=epoch)
-            futures.append(self._loop.submit(self._execute, claim))
-        wait(futures)
-        return len(futures)
+            self._loop.submit(self._execute, claim, landed.release)
+        for _ in claims:
+            landed.acquire()
+        return len(claims)
 
     def in_flight(self) -> int:
         """Return how many segments are executing or about to."""

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 
 from aie.errors import FenceLost
 from aie.runs.claims import Claim
 from aie.runs.engine import Execute
+from aie.runs.mailbox import Mailbox
 
 __all__ = ["SegmentLoop"]
 
@@ -20,51 +20,53 @@ class SegmentLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._mailbox = Mailbox(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name="aie-segments", daemon=True)
-        self._flying: set[Future[None]] = set()
-        self._lock = threading.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flying = 0
+        self._count = threading.Condition()
         self._thread.start()
 
-    def submit(self, execute: Execute, claim: Claim) -> "Future[None]":
-        """Start a segment; the future is done when its segment is closed or its fence was lost."""
-        future = asyncio.run_coroutine_threadsafe(_guarded(execute, claim), self._loop)
-        with self._lock:
-            self._flying.add(future)
-        future.add_done_callback(self._landed)
-        return future
-
-    def call(self, function: Callable[[], None]) -> None:
-        """Call a function on the loop."""
-        self._loop.call_soon_threadsafe(function)
+    def submit(self, execute: Execute, claim: Claim, landed: Callable[[], None] | None = None) -> None:
+        """Start a segment; `landed` is called, on the loop, when it is closed or broke off."""
+        with self._count:
+            self._flying += 1
+        self._mailbox.post(lambda: self._start(execute, claim, landed))
 
     def in_flight(self) -> int:
         """Return how many segments are executing."""
-        with self._lock:
-            return len(self._flying)
+        return self._flying
 
     def stop(self, *, drain: bool) -> None:
         """End the loop; with `drain`, after everything in flight."""
         if drain:
-            with self._lock:
-                flying = list(self._flying)
-            for future in flying:
-                future.exception()
+            with self._count:
+                self._count.wait_for(lambda: self._flying == 0)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def _landed(self, future: "Future[None]") -> None:
-        with self._lock:
-            self._flying.discard(future)
+    def _start(self, execute: Execute, claim: Claim, landed: Callable[[], None] | None) -> None:
+        task = self._loop.create_task(_guarded(execute, claim, self._mailbox))
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._landed(task, landed))
+
+    def _landed(self, task: "asyncio.Task[None]", landed: Callable[[], None] | None) -> None:
+        self._tasks.discard(task)
+        with self._count:
+            self._flying -= 1
+            if self._flying == 0:
+                self._count.notify_all()
+        if landed is not None:
+            landed()
 
 
-async def _guarded(execute: Callable[[Claim], Awaitable[None]], claim: Claim) -> None:
+async def _guarded(execute: Callable[[Claim, Mailbox], Awaitable[None]], claim: Claim, mailbox: Mailbox) -> None:
     """Run a segment; losing the fence is the normal end of an executor that was too slow."""
     try:
-        await execute(claim)
+        await execute(claim, mailbox)
     except FenceLost as error:
         _log.warning("run %s, epoch %d: %s", claim.run, claim.epoch, error.message)
-    except Exception:
+    except Exception:  # noqa: BLE001 - logged; the worker gives the run back
         _log.exception("run %s, epoch %d: the segment broke off; the run will be claimed again", claim.run, claim.epoch)
-        raise
