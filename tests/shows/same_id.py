@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -84,21 +84,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--control", action="store_true", help="break identity; the show must fail")
     options = parser.parse_args()
-    counts = Counts()
     with tempfile.TemporaryDirectory(prefix="same-id-") as home:
-        folder = Path(home)
-        copies = [write(folder / "one", CLAIMS), write(folder / "deeper" / "two", CLAIMS)]
-        made = compile_release(load_workspace(copies[0]), "claims")
-        same_everywhere(counts, copies, folder, control=options.control)
-        random = Random(options.seed)
-        flip = no_flip if options.control else flip_one
-        for path in sorted(made.files):
-            for _ in range(options.places):
-                flip_file(counts, made, folder / "flip", path, flip(random, CLAIMS[path].encode()))
-        bundle = write_bundle(made)
-        for _ in range(options.places * len(made.files)):
-            flip_bundle(counts, made, flip(random, bundle))
-        travel(counts, made, folder, control=options.control)
+        counts = run_show(Path(home), seed=options.seed, places=options.places, control=options.control)
     passed = set(counts.failed) == set(counts.attempted) if options.control else not counts.failed
     told = {
         "show": "same_id",
@@ -111,10 +98,36 @@ def main() -> int:
     return 0 if passed else 1
 
 
-def same_everywhere(counts: Counts, copies: list[Path], folder: Path, *, control: bool) -> None:
+def run_show(folder: Path, *, seed: int, places: int, control: bool = False, pythons: Sequence[str] = ()) -> Counts:
+    """Compile, flip, export and import in an empty folder.
+
+    Args:
+        folder: where workspaces and environments go.
+        seed: of the flips.
+        places: bits flipped in each file.
+        control: break identity.
+        pythons: interpreters that can import the package; empty: all that can be equipped.
+    """
+    counts = Counts()
+    copies = [write(folder / "one", CLAIMS), write(folder / "deeper" / "two", CLAIMS)]
+    made = compile_release(load_workspace(copies[0]), "claims")
+    same_everywhere(counts, copies, pythons or tuple(_pythons(counts, folder)), control=control)
+    random = Random(seed)
+    flip = no_flip if control else flip_one
+    for path in sorted(made.files):
+        for _ in range(places):
+            flip_file(counts, made, folder / "flip", path, flip(random, CLAIMS[path].encode()))
+    bundle = write_bundle(made)
+    for _ in range(places * len(made.files)):
+        flip_bundle(counts, made, flip(random, bundle))
+    travel(counts, made, folder, control=control)
+    return counts
+
+
+def same_everywhere(counts: Counts, copies: list[Path], pythons: Sequence[str], *, control: bool) -> None:
     """Compile both copies under each Python and hash seed: one id, one bundle."""
     seen: dict[tuple[str, str], str] = {}
-    for python in _pythons(counts, folder):
+    for python in pythons:
         for seed in ("0", "1"):
             for copy in copies:
                 counts.attempted["compile"] += 1
@@ -155,7 +168,7 @@ def flip_file(counts: Counts, made: Release, root: Path, path: str, flipped: tup
         other = compile_release(load_workspace(root), "claims").id
     except ConfigError:
         counts.refused[kind] += 1
-    except Exception as error:  # noqa: BLE001 — any other end is what the show is looking for
+    except Exception as error:
         counts.fail(kind, f"{path}, byte {at}: {error!r}")
     else:
         _judge(counts, kind, f"{path}, byte {at}", changed=other != made.id)
