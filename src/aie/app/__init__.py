@@ -33,10 +33,11 @@ from aie.app.running import (
     retry_runs,
     runner,
 )
+from aie.app.runtimes import Lack, lack_of, lacks
 from aie.app.templates import list_templates, start_workspace
 from aie.app.training import train, trainable
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
-from aie.app.wording import plain
+from aie.app.wording import plain, versions
 
 __all__ = [
     "RESTING",
@@ -45,6 +46,7 @@ __all__ = [
     "Examined",
     "Executor",
     "Given",
+    "Lack",
     "Locked",
     "Overview",
     "Runner",
@@ -62,6 +64,8 @@ __all__ = [
     "export_for_audit",
     "export_release",
     "import_release",
+    "lack_of",
+    "lacks",
     "list_templates",
     "lock_release",
     "look_over",
@@ -86,5 +90,6 @@ __all__ = [
     "trainable",
     "verify_export",
     "verify_records",
+    "versions",
     "workflows",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from aie.app.opening import App, open_app
+from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
 from aie.errors import AieError
 from aie.records import ReviewFilter, RunFilter
@@ -41,6 +42,8 @@ class Overview:
     """Open reviews, at most as many as are counted."""
     oldest: int | None
     """When the oldest of them was opened."""
+    lacking: dict[str, Lack]
+    """Runs that wait for layer versions, by id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ def look_over(app: App) -> Overview:
         counted=len(rows),
         waiting=len(open_),
         oldest=min((row.opened_at for row in open_), default=None),
+        lacking=lacks(app, limit=_SHOWN),
     )
 
 

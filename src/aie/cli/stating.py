@@ -2,10 +2,16 @@
 
 import json
 
+from aie.app import Lack
 from aie.core import JSON, iso
 from aie.records import Report, RunRow
 
-__all__ = ["report_json", "run_json"]
+__all__ = ["lack_json", "report_json", "run_json"]
+
+
+def lack_json(lack: Lack) -> dict[str, JSON]:
+    """Return the layer versions that a run needs, and what is installed of the same layers."""
+    return {"needs": dict(lack.needs), "installed": dict(lack.installed)}
 
 
 def report_json(report: Report) -> dict[str, JSON]:

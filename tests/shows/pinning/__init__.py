@@ -1,4 +1,4 @@
-"""Show: a run ends on the release and the layer versions it began with, or says that it needs them; one decision counts.
+"""Show: a run ends on its release and its layer versions, or says that it needs them; one decision of two counts.
 
     python -m tests.shows.pinning [--seed 1] [--pairs 20] [--control]
 

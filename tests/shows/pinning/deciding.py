@@ -53,7 +53,8 @@ class _Decider:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self._tell, self._hear = self.process.stdin, self.process.stdout
         if self._hear.readline().strip() != "ready":
             raise RuntimeError("a decider did not start")

@@ -140,7 +140,8 @@ def upgraded(counts: Counts, scene: Scene, waiting: Waiting, breaks: str = "") -
     kind = "an older worker ends it"
     counts.attempted[kind] += 1
     claims.do("worker", "--until-idle")
-    counts.accepted[kind] += all([_ended_on(counts, kind, scene, run, within=True) for run in runs])
+    ended = [_ended_on(counts, kind, scene, run, within=True) for run in runs]
+    counts.accepted[kind] += all(ended)
     _migrate(counts, scene, waiting.take(), newer)
 
 
@@ -190,15 +191,19 @@ def _needs(counts: Counts, scene: Scene, run: str, package: Package) -> bool:
     good = counts.expect(kind, "what followed", after, ["review.decided", "segment.queued", "run.needs_runtime"])
     told = [(each.needs, each.provided) for each in events if isinstance(each, RunNeedsRuntime)]
     good &= counts.expect(kind, "what it needs", told, [({"check": 1}, {"check": 2})])
-    listed = claims.do("runs", "--state", "needs_runtime", "--format", "json", package=package).data["runs"]
-    good &= counts.expect(kind, "listed as needing a runtime", run in [each["run"] for each in listed], True)
-    text = " ".join(claims.do("explain", run, package=package).out.split())
-    for words in ("needs runtime", "check 1", "check 2", f"aie migrate {run}", "aie worker"):
-        good &= counts.expect(kind, f"{words!r} in aie explain", words in text, True)
+    texts = {
+        ("explain", run): ("needs runtime", "check 1", "check 2", f"aie migrate {run}", "aie worker"),
+        ("runs", "--state", "needs_runtime"): (run, "needs check 1, here check 2"),
+        ("status",): ("for check 1; this installation has check 2",),
+    }
+    for arguments, expected in texts.items():
+        text = " ".join(claims.do(*arguments, package=package).out.split())
+        missing = [words for words in expected if words not in text]
+        good &= counts.expect(kind, f"what aie {arguments[0]} leaves out", missing, [])
     return good
 
 
-def _ended_on(  # noqa: PLR0913 — what a run must have ended on
+def _ended_on(
     counts: Counts,
     kind: str,
     scene: Scene,

@@ -15,18 +15,20 @@ from aie.app import (
     explain_html,
     explain_run,
     explain_text,
+    lacks,
     migrate_run,
     parse_input,
     read_input,
     retry_run,
     retry_runs,
     runner,
+    versions,
 )
 from aie.cli.moments import ago
 from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen, width
-from aie.cli.stating import run_json
+from aie.cli.stating import lack_json, run_json
 from aie.core import JSON
 from aie.errors import AieError, InputError
 from aie.records import RunFilter
@@ -155,12 +157,23 @@ def runs(
         )
         page = app.store.runs(where, limit=limit, after=after)
         now = app.services.clock.now()
+        missing = lacks(app, page.rows)
+    told = {run: f"needs {versions(lack.needs)}, here {versions(lack.installed)}" for run, lack in missing.items()}
     rows = [
-        (row.state, row.id, short(row.release, row.workflow), ago(now, row.submitted_at), row.failure)
+        (
+            row.state,
+            row.id,
+            short(row.release, row.workflow),
+            ago(now, row.submitted_at),
+            told.get(row.id, row.failure),
+        )
         for row in page.rows
     ]
-    data: JSON = {"runs": [run_json(row) for row in page.rows], "after": page.after}
-    screen.show(data, screen.table(("STATE", "RUN", "RELEASE", "AGE", "FAILURE"), rows))
+    listed: list[JSON] = [
+        run_json(row) | ({"runtime": lack_json(missing[row.id])} if row.id in missing else {}) for row in page.rows
+    ]
+    data: JSON = {"runs": listed, "after": page.after}
+    screen.show(data, screen.table(("STATE", "RUN", "RELEASE", "AGE", "WHY"), rows))
     if page.after:
         screen.next(f"aie runs --after {page.after}")
     if rows:

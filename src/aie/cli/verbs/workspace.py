@@ -1,16 +1,18 @@
 """init, check, status, doctor, schema."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, workflows
+from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, versions, workflows
 from aie.cli.failing import problem_json, problem_lines
 from aie.cli.moments import ago
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
 from aie.cli.screen import Screen
+from aie.cli.stating import lack_json
 from aie.config import json_schemas
 from aie.core import JSON
 from aie.errors import NotFound
@@ -61,13 +63,20 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         "runs": dict(seen.states),
         "counted": seen.counted,
         "waiting": seen.waiting,
+        "needs_runtime": [{"run": run, **lack_json(lack)} for run, lack in seen.lacking.items()],
     }
     lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
     states = ", ".join(f"{count} {state}" for state, count in seen.states.items()) or "none"
     lines += [*([""] if lines else []), f"latest {seen.counted} runs: {states}"]
     longest = f", the longest for {ago(now, seen.oldest)}" if seen.oldest is not None else ""
     lines.append(f"waiting for people: {seen.waiting}{longest}")
+    kinds = Counter((versions(lack.needs), versions(lack.installed)) for lack in seen.lacking.values())
+    for (needs, installed), count in sorted(kinds.items()):
+        runs = f"{count} run{'' if count == 1 else 's'}"
+        lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
     screen.show(data, lines)
+    if seen.lacking:
+        screen.next("aie runs --state needs_runtime")
     if seen.waiting:
         screen.next("aie review list")
     screen.next("aie runs")
