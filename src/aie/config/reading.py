@@ -37,16 +37,35 @@ _SINGLE: Final = frozenset({"string_type", "int_type", "bool_type", "literal_err
 
 
 def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | None:
-    """Return the spec that a file holds, or None with every mistake in `problems`."""
+    """Return the spec that a file holds, or None; every mistake is in `problems`.
+
+    Unknown keys alone do not hide the mistakes below them: the spec without them is returned for the checks to come.
+    """
     if source.root.kind != "map":
         problems.add(_problem(source, (), "not-a-map", "a map of keys expected", hint="write `key: value` lines"))
         return None
+    data = source.root.data()
     try:
-        return kind.model_validate(source.root.data())
+        return kind.model_validate(data)
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]:
+        found = error.errors(include_url=False, include_input=False)
+        for each in found[:MAX_PROBLEMS]:
             problems.add(_translate(kind, source, each))
+    if any(each["type"] != "extra_forbidden" for each in found):
         return None
+    for each in found:
+        _take_out(data, _path(source, each["loc"]))
+    try:
+        return kind.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _take_out(data: Any, path: Place) -> None:
+    """Remove the key at the end of a path."""
+    for part in path[:-1]:
+        data = data[part]
+    data.pop(path[-1], None)
 
 
 def _translate(kind: type[Spec], source: Source, error: ErrorDetails) -> Problem:

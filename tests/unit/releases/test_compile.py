@@ -241,3 +241,11 @@ def test_every_mistake_of_every_workflow_is_told_at_once(tmp_path: Path) -> None
     assert other in {file for file, _ in found}
     with pytest.raises(ConfigError):
         compile_release(load_workspace(tmp_path), "claims")
+
+
+def test_an_unknown_key_does_not_hide_the_mistakes_below_it(tmp_path: Path) -> None:
+    """Everything is told at once: mending one mistake never uncovers the next."""
+    text = CLAIMS[FLOW].replace("\nsteps:", "\nunheard: of\nsteps:", 1).replace("desk.", "dsek.", 1)
+    found = {each.code for each in _problems(tmp_path, {**CLAIMS, FLOW: text})}
+    assert "unknown-key" in found
+    assert len(found) > 1
