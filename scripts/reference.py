@@ -19,6 +19,7 @@ from aie.cli.main import VERBS, command
 from aie.cli.main import main as aie
 from aie.errors import AieError, Failure
 from aie.records.events import EVENTS, Event
+from scripts.configuration import configuration_page
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _HEAD = "<!-- Written by `make docs` from the code; edits here are lost. -->\n\n"
@@ -75,7 +76,12 @@ def cli_page() -> str:
     return "\n".join([_CLI, *(_help(path) for path in every)])
 
 
-PAGES: Final = {"cli.md": cli_page, "errors.md": errors_page, "events.md": events_page}
+PAGES: Final = {
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+    "errors.md": errors_page,
+    "events.md": events_page,
+}
 """What writes each page."""
 
 

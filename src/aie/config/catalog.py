@@ -99,9 +99,11 @@ class TextClassifier(_Entry):
     """Labels for a text, trained by `aie train`, run without a network."""
 
     kind: Literal["text_classifier"]
+    """Trained here, runs here."""
     task: Literal["single", "multi"] = "single"
     """One label for a text, or any number."""
     recipe: Recipe = Field(default_factory=Recipe)
+    """How it is made."""
     train: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(/[a-z][a-z0-9_-]*)?$")]
     """Dataset to learn from: `WORKFLOW/DATASET`, or `DATASET` where the name is unique."""
     split: Name = "train"
@@ -156,8 +158,11 @@ class Parameters(Spec):
     """Sampling parameters; they change answers and are pinned."""
 
     max_tokens: Count = 1024
+    """The most tokens of one answer."""
     temperature: DecimalText = "0.0"
+    """0 for the likeliest answer; larger varies more."""
     seed: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    """Makes sampling repeatable where the provider promises it."""
 
 
 class Price(Spec):
@@ -173,7 +178,9 @@ class ChatModel(_Entry):
     """A hosted or local chat model."""
 
     kind: Literal["chat"]
+    """Asked with a prompt."""
     provider: Literal["openai_compatible"]
+    """The protocol that the endpoint speaks."""
     endpoint: Annotated[str, Field(pattern=r"^https?://\S+$|^env:[A-Z][A-Z0-9_]*$")]
     """Base URL, or a reference `env:NAME`. Live."""
     model: Annotated[str, Field(min_length=1)]
@@ -181,6 +188,7 @@ class ChatModel(_Entry):
     api_key: Annotated[str, Field(pattern=r"^env:[A-Z][A-Z0-9_]*$")] | None = None
     """Reference of the key, `env:NAME`; never the key itself. Live."""
     parameters: Parameters = Field(default_factory=Parameters)
+    """How it samples."""
     price: Price | None = None
     """None only with `local: true`."""
     local: bool = False

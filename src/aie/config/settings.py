@@ -23,6 +23,7 @@ class FileReceiver(Spec):
     """Drops each effect as one JSON file."""
 
     kind: Literal["file"]
+    """A folder."""
     folder: Annotated[str, Field(min_length=1)]
     """Relative to the workspace."""
     semantics: Literal["idempotent"] = "idempotent"
@@ -35,6 +36,7 @@ class HttpReceiver(Spec):
     """Posts each effect as JSON."""
 
     kind: Literal["http"]
+    """An endpoint."""
     url: Annotated[str, Field(pattern=r"^https?://\S+$|^env:[A-Z][A-Z0-9_]*$")]
     """Where to post, or a reference `env:NAME`."""
     semantics: Literal["idempotent", "reconcile", "at_most_once"]

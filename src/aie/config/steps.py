@@ -168,6 +168,7 @@ class MapStep(Step):
     """Runs steps for every item of a list; its value is the list of their values by step name."""
 
     map: MapSpec
+    """The list and the steps."""
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         yield from super().expressions()

@@ -40,6 +40,7 @@ class RateTarget(Spec):
     """A share that must not be passed."""
 
     at_most: Share
+    """The highest share."""
     confidence: Share | None = None
     """How sure the evidence must be."""
 
@@ -48,22 +49,29 @@ class CostTarget(Spec):
     """A price of one run that must not be passed."""
 
     at_most: Usd
+    """The highest price."""
 
 
 class LatencyTarget(Spec):
     """A time of one run that must not be passed."""
 
     at_most: Duration
+    """The longest time."""
 
 
 class Targets(Spec):
-    """What the workflow is meant to reach; gates read it."""
+    """What the workflow is meant to reach: declared, and enforced by nothing yet."""
 
     error_rate: RateTarget | None = None
+    """Of the results that nobody corrected."""
     cost: CostTarget | None = None
+    """Of one run."""
     latency_p50: LatencyTarget | None = None
+    """Median time of a run, without waiting for people."""
     latency_p95: LatencyTarget | None = None
+    """Time that 95% of the runs stay below."""
     latency_p99: LatencyTarget | None = None
+    """Time that 99% of the runs stay below."""
 
 
 Target = RateTarget | CostTarget | LatencyTarget
@@ -83,9 +91,11 @@ class WorkflowSpec(Spec):
     search: dict[StepName, CELText] = Field(default_factory=dict, max_length=8)
     """Attributes that runs can be found by."""
     risk: Literal["low", "medium", "high"] = "medium"
-    """Decides which evidence a release needs."""
+    """How much harm a wrong result may do; stated in the release."""
     targets: Targets = Field(default_factory=Targets)
+    """What it is meant to reach."""
     limits: LimitsSpec = Field(default_factory=LimitsSpec)
+    """What one run may use at most."""
     input: Path
     """JSON Schema of the input."""
     output: Path
