@@ -17,6 +17,8 @@ __all__ = ["Case", "dataset_files", "read_dataset"]
 
 MAX_LINE: Final = 8_000_000
 """Characters of one row."""
+_NAMED: Final = 12
+"""Fields of a row that an error names."""
 _ABSENT: Final = object()
 
 
@@ -213,7 +215,7 @@ def _case(row: _Row, spec: DatasetSpec, path: Path) -> Case:
     for target, source in spec.map.items():
         value = _get(row, source)
         if value is _ABSENT and not target.startswith("expected."):
-            raise InputError(f"{row.place}: no field `{source}`", hints=(f"look at `map: {target}`",))
+            raise _no_field(row, target, source)
         if target == "at":
             at = _day(row, source)
         else:
@@ -235,6 +237,8 @@ def _case(row: _Row, spec: DatasetSpec, path: Path) -> Case:
 def _put(parts: _Parts, target: str, value: Any, row: _Row, spec: DatasetSpec) -> None:
     kind, *names = target.split(".")
     if kind == "expected" and (value is _ABSENT or value is None or value in ("", [])):
+        if value is _ABSENT and spec.empty == "error":
+            raise _no_field(row, target, spec.map.get(target) or spec.files[target])
         if spec.empty == "error":
             raise InputError(
                 f"{row.place}: `{target}` is empty",
@@ -246,6 +250,15 @@ def _put(parts: _Parts, target: str, value: Any, row: _Row, spec: DatasetSpec) -
     for name in names[:-1]:
         place = place.setdefault(name, {})
     place[names[-1]] = value
+
+
+def _no_field(row: _Row, target: str, source: str) -> InputError:
+    # Names of fields are the declaration's business; their values may be anybody's.
+    names = ", ".join(f"`{name}`" for name in sorted(row.data)[:_NAMED]) or "no field at all"
+    return InputError(
+        f"{row.place}: no field `{source}`",
+        hints=(f"the row has {names}; look at `map: {{{target}: …}}`",),
+    )
 
 
 def _required(row: _Row, source: str) -> Any:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.scalars import Name, Share
@@ -79,12 +79,47 @@ class SplitByDate(Spec):
         return self
 
 
+_FORMS: Final = (SplitByField, SplitByHash, SplitByDate)
+
+
+def _split_form(value: object) -> str | None:
+    """Name the form that has a key of what is written, so that a mistake is told in the words of one form."""
+    if isinstance(value, _FORMS):
+        return f"<{type(value).__name__.casefold()}>"
+    keys = set(value) if isinstance(value, dict) else set()
+    return next((f"<{form.__name__.casefold()}>" for form in _FORMS if keys & form.model_fields.keys()), None)
+
+
+def _any_form(value: object) -> object:
+    if _split_form(value) is None:
+        raise PydanticCustomError(
+            "form",
+            "{expected} expected, e.g. `{example}`",
+            {
+                "expected": "`by`, or `hash` and `shares`, or `date`, `before` and `rest`",
+                "example": "{hash: id, shares: {train: 80%, val: 20%}}",
+            },
+        )
+    return value
+
+
+# Tags are no names of keys: pydantic puts them into the path of an error.
+_Split = Annotated[
+    Annotated[SplitByField, Tag("<splitbyfield>")]
+    | Annotated[SplitByHash, Tag("<splitbyhash>")]
+    | Annotated[SplitByDate, Tag("<splitbydate>")],
+    Discriminator(_split_form),
+    BeforeValidator(_any_form),
+]
+
+
 class DatasetSpec(Spec):
     """One dataset of a workflow."""
 
     file: Annotated[str, Field(min_length=1)] | dict[Name, Annotated[str, Field(min_length=1)]]
     """The file, or a file for each split; relative to the workflow's folder, or `env:NAME/path`."""
     format: Literal["jsonl", "csv"]
+    """One JSON object a line, or a table with a heading."""
     id: _Field | None = None
     """Field that names a row; none: its line."""
     map: dict[Target, _Field] = Field(min_length=1)
@@ -95,7 +130,7 @@ class DatasetSpec(Spec):
     """Only rows that have these fields, and not empty."""
     where: dict[str, str | int | bool | None] = Field(default_factory=dict)
     """Only rows whose fields have these values."""
-    split: SplitByField | SplitByHash | SplitByDate | None = None
+    split: _Split | None = None
     """How rows are divided; none: by file, or all in one split `all`."""
     empty: Literal["unlabelled", "error", "label"] = "error"
     """What a missing or empty expected value means: no label yet, a mistake, or the label "none"."""

@@ -45,6 +45,14 @@ def test_an_empty_label_can_be_an_answer_or_a_mistake(tmp_path: Path) -> None:
         read(tmp_path, empty="error")
 
 
+def test_a_field_that_no_row_has_is_told_with_those_it_has(tmp_path: Path) -> None:
+    """A label under a misspelt name is not an empty label; names are told, values are not."""
+    with pytest.raises(InputError, match=r"rows\.jsonl:1: no field `tgas`") as caught:
+        read(tmp_path, empty="error", map={"input.text": "text", "expected.tags": "tgas"})
+    assert "the row has `id`, `lang`, `meta`" in caught.value.hints[0]
+    assert "one" not in caught.value.hints[0]
+
+
 def test_fractions_stay_as_written(tmp_path: Path) -> None:
     """Nothing that is digested holds a float."""
     cases = read(tmp_path, map={"input.share": "share"})

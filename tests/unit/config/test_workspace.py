@@ -141,6 +141,24 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("split", "key", "hint"),
+    [
+        ("{train: 70%, val: 30%}", "split", "write it like `{hash: id, shares: {train: 80%, val: 20%}}`"),
+        ("random", "split", "write it like `{hash: id, shares: {train: 80%, val: 20%}}`"),
+        ("{hash: id, share: {train: 100%}}", "split.share", "did you mean `shares`?"),
+        ("{hash: id}", "split.shares", "add `shares:` (Shares by split; together 100%)"),
+        ("{hash: id, shares: {train: 90%}}", "split", "write it like `{train: 80%, val: 10%, test: 10%}`"),
+    ],
+)
+def test_a_mistake_in_a_split_is_told_once(tmp_path: Path, split: str, key: str, hint: str) -> None:
+    """In the words of the form that was meant, not of every form there is."""
+    workflow = WORKFLOW.replace("format: jsonl,", f"format: jsonl, split: {split},")
+    assert [(each.key, each.hint) for each in problems(write(tmp_path, workflow=workflow))] == [
+        (f"datasets.notices.{key}", hint)
+    ]
+
+
 def test_a_folder_that_is_no_workspace_is_told_apart(tmp_path: Path) -> None:
     """With the command that makes one."""
     (found,) = problems(tmp_path)

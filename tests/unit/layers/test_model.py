@@ -366,3 +366,13 @@ def test_a_missing_or_broken_artefact_says_how_to_train_it(place, content, code)
     with pytest.raises(ConfigError) as caught:
         place(content=content)
     assert [(each.code, each.hint) for each in caught.value.problems] == [(code, "run `aie train intent`")]
+
+
+def test_what_reads_an_untrained_model_is_still_checked(place):
+    """A misspelt field is told where it stands, not where a later step reads what came of it."""
+    with pytest.raises(ConfigError) as caught:
+        place({"workflows/mail/workflow.yaml": ("intent.label", "intent.lable")}, content=None)
+    assert {(each.code, each.hint) for each in caught.value.problems} == {
+        ("untrained-model", "run `aie train intent`"),
+        ("unknown-field", "did you mean `label`?"),
+    }

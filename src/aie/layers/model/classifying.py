@@ -2,7 +2,18 @@
 
 from typing import Final, cast
 
-from aie.config import BoolType, DecimalType, ListType, ModelStep, ObjectType, Site, TextClassifier, TextType, Type
+from aie.config import (
+    AnyType,
+    BoolType,
+    DecimalType,
+    ListType,
+    ModelStep,
+    ObjectType,
+    Site,
+    TextClassifier,
+    TextType,
+    Type,
+)
 from aie.core import JSON
 from aie.errors import Failure, InputError, StepFailure
 from aie.layers.port import Compiled, Component, Result, Task, Tools
@@ -11,6 +22,7 @@ from aie.models import Classifier, read_artefact, recipe_facts, ten_thousandths,
 __all__ = ["classify", "compile_classifying"]
 
 _TEXT: Final = "text"
+_KIND: Final = "classifier"
 
 
 def compile_classifying(step: ModelStep, entry: TextClassifier, site: Site) -> Compiled | None:
@@ -29,19 +41,20 @@ def compile_classifying(step: ModelStep, entry: TextClassifier, site: Site) -> C
         return None
     whole &= site.expression(f"with.{_TEXT}", step.with_[_TEXT], TextType()) is not None
     component = _component(entry, site)
-    if component is None or not whole:
+    if not whole:
         return None
     literal = entry.threshold if isinstance(entry.threshold, str) else None
     return Compiled(
         conduct="pure",
         inputs={_TEXT: step.with_[_TEXT]},
         config={
-            "kind": "classifier",
-            "model": f"{component.kind}:{component.name}",
+            "kind": _KIND,
+            "model": f"{_KIND}:{entry.name}",
             "threshold": None if literal is None else ten_thousandths(literal),
         },
-        components=(component,),
-        output=_output(entry, Classifier.load(component.content).labels),
+        components=() if component is None else (component,),
+        # Without an artefact the problem is told once, and what the other steps read of this one is still checked.
+        output=_output(entry, () if component is None else Classifier.load(component.content).labels),
         failures=frozenset({Failure.MODEL_RETIRED}),
     )
 
@@ -85,16 +98,17 @@ def _component(entry: TextClassifier, site: Site) -> Component | None:
             train,
         )
         return None
-    return Component(kind="classifier", name=entry.name, content=write_artefact(artefact), live=entry.live())
+    return Component(kind=_KIND, name=entry.name, content=write_artefact(artefact), live=entry.live())
 
 
 def _output(entry: TextClassifier, labels: tuple[str, ...]) -> Type:
-    label = TextType(tuple(sorted(labels)))
+    """Return the type of an answer; of any labels when they are not known."""
+    label: Type = TextType(tuple(sorted(labels))) if labels else AnyType()
     fields: dict[str, Type] = {"confidence": DecimalType(), "accepted": BoolType()}
     if entry.task == "single":
         other = ObjectType({"label": label, "confidence": DecimalType()}, frozenset({"label", "confidence"}))
         fields |= {"label": label, "alternatives": ListType(other)}
     else:
-        scores = ObjectType(dict.fromkeys(labels, DecimalType()), frozenset(labels))
+        scores = ObjectType(dict.fromkeys(labels, DecimalType()), frozenset(labels)) if labels else AnyType()
         fields |= {"labels": ListType(label), "scores": scores}
     return ObjectType(fields, frozenset(fields))
