@@ -1,7 +1,5 @@
 """The show of pinning, short, and its controls; the whole is its command."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,9 +19,9 @@ Set = tuple[Scene, Waiting]
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Set]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Set:
     """Both templates, locked, and claims that wait for a person."""
-    yield set_scene(tmp_path_factory.mktemp("pinning"), this_package(), waiting=14, random=Random(7))
+    return set_scene(tmp_path_factory.mktemp("pinning"), this_package(), waiting=14, random=Random(7))
 
 
 def _whole(counts: Counts) -> bool:
