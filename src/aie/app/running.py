@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Final
 
@@ -41,13 +41,28 @@ RESTING: Final = frozenset({"waiting", "needs_runtime", "completed", "failed", "
 """States in which nothing happens until something outside does."""
 
 
+_TAKE_OVER: Final = 0.2
+"""Seconds between the tries of a waiting process to become the executor."""
+
+
 class Runner:
     """Submits runs and waits for them, as the store's executor or beside it."""
 
-    def __init__(self, app: App, executor: Executor | None) -> None:
+    def __init__(
+        self, app: App, executor: Executor | None, *, take_over: Callable[[], Executor | None] | None = None
+    ) -> None:
+        """Open a runner.
+
+        Args:
+            app: an open workspace.
+            executor: this process as the store's executor, if it is.
+            take_over: makes it that once nobody else is: asked now and then while this process waits for a run.
+        """
         self.app = app if executor is None else executor.app
         self.executor = executor
         """None: another process executes, this one submits and waits."""
+        self._take_over = take_over
+        self._ask_at = time.monotonic() + _TAKE_OVER
         self._rested: set[str] = set()
         self._changed = threading.Condition()
         self.app.journal.on_commit(self._committed)
@@ -103,11 +118,19 @@ class Runner:
             left = None if until is None else until - time.monotonic()
             if self._rests(row) or (left is not None and left <= 0):
                 return row
+            self._succeed()
             longest = 1.0 if self.executor is not None else pause
             pause = min(pause * 1.5, 0.05)
             with self._changed:
                 self._changed.wait_for(lambda: run in self._rested, longest if left is None else min(left, longest))
                 self._rested.discard(run)
+
+    def _succeed(self) -> None:
+        """Become the executor when the one before has ended: what it left would wait for the next command otherwise."""
+        if self.executor is None and self._take_over is not None and time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + _TAKE_OVER
+            self.executor = self._take_over()
+            self.app = self.app if self.executor is None else self.executor.app
 
     def _rests(self, row: RunRow) -> bool:
         """Whether nothing happens by itself: a run that only waits for its effect's first delivery goes on at once."""
@@ -146,13 +169,8 @@ class runner:  # noqa: N801 — used as `with runner(app) as r`
         self._stack = ExitStack()
 
     def __enter__(self) -> Runner:
-        executor = None
-        if self._execute:
-            try:
-                executor = self._stack.enter_context(executing(self._app))
-            except StoreBusy:
-                executor = None
-        made = Runner(self._app, executor)
+        executor = self._executor() if self._execute else None
+        made = Runner(self._app, executor, take_over=self._executor if self._execute else None)
         if executor is None and self._app.store_folder is None:
             listener = PostgresListener(self._app.store)
             listener.start(made.news)
@@ -161,6 +179,12 @@ class runner:  # noqa: N801 — used as `with runner(app) as r`
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _executor(self) -> Executor | None:
+        try:
+            return self._stack.enter_context(executing(self._app))
+        except StoreBusy:
+            return None
 
 
 def choose_release(app: App, workflow: str, *, environment: str = "", release: str = "") -> tuple[str, str]:
