@@ -18,7 +18,7 @@ from aie.records.events import (
     RunSubmitted,
     encode,
 )
-from aie.records.projection import Desk, Row
+from aie.records.projection import GIVEN_UP, Desk, Row
 
 __all__ = ["admit", "encoded"]
 
@@ -28,7 +28,7 @@ def admit(desk: Desk, entry: Entry, events: Sequence[Event]) -> None:
 
     Raises:
         NotFound: they speak of a run, review or effect that is not there, or not of this stream.
-        Conflict: the run exists already, or the effect was asked for before.
+        Conflict: the run exists already, or the effect was asked for before and not given up since.
     """
     begun = entry.stream in desk.runs or "/" in entry.stream
     queued: set[str] = set()
@@ -41,7 +41,7 @@ def admit(desk: Desk, entry: Entry, events: Sequence[Event]) -> None:
                 begun = True
             case EffectQueued(key=key):
                 known = desk.effects.get((entry.tenant, key))
-                if known is not None or key in queued:
+                if key in queued or (known is not None and not _gave_up(entry.stream, known)):
                     run = entry.stream if known is None else known["run"]
                     raise Conflict(f"the effect was asked for before by {run}", run=run, key=key)
                 queued.add(key)
@@ -83,6 +83,11 @@ def encoded(event: Event) -> tuple[str, bytes | None]:
 
 def _owns(stream: str, row: Row | None) -> bool:
     return row is not None and row["run"] == stream
+
+
+def _gave_up(stream: str, row: Row) -> bool:
+    """Whether a run may ask anew for an effect of its own: its delivery failed for good."""
+    return _owns(stream, row) and row["state"] in GIVEN_UP
 
 
 def _holds_nul(value: JSON) -> bool:

@@ -19,6 +19,8 @@ Row: TypeAlias = dict[str, Any]
 Pointer: TypeAlias = tuple[str, str, str, str]
 
 _EFFECT_FAILED: Final = {"receiver_refused": "refused", "delivery_unknown": "unknown"}
+GIVEN_UP: Final = frozenset({"failed", "refused", "unknown"})
+"""States of an effect whose delivery failed for good; its run may ask for it anew, under the same key."""
 
 
 @dataclass(slots=True)
@@ -182,7 +184,9 @@ def _review_expired(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewEx
 
 
 def _effect_queued(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectQueued) -> None:
-    run["effects"] += 1
+    place = recorded.tenant, event.key
+    again = place in desk.effects
+    run["effects"] += not again
     row: Row = {
         "tenant": recorded.tenant,
         "key": event.key,
@@ -197,7 +201,11 @@ def _effect_queued(desk: Desk, run: Row, recorded: Recorded, event: ev.EffectQue
         "executor": "",
         "n": recorded.n,
     }
-    desk.add("effects", (recorded.tenant, event.key), row)
+    if again:
+        desk.effects[place].update(row)
+        desk.touch("effects", place)
+    else:
+        desk.add("effects", place, row)
 
 
 def _effect_attempted(desk: Desk, _: Row, recorded: Recorded, event: ev.EffectAttempted) -> None:

@@ -49,7 +49,14 @@ def attempted(services: Services, event: EffectQueued, attempt: int) -> EffectAt
 
 def deliver(context: RunContext, event: EffectQueued, attempt: int) -> Event:
     """Try to deliver; returns what came of it and never raises."""
-    return _try(context, event, attempt, ask_first=False)
+    return _try(context, event, attempt, ask_first=event.semantics == "reconcile" and _was_tried(context, event))
+
+
+def _was_tried(context: RunContext, event: EffectQueued) -> bool:
+    """Whether a retried run tried this effect before it was retried: its receiver may have it."""
+    recorded = context.services.store.read(context.run, tenant=context.tenant)
+    tries = [each for each in recorded if isinstance(each.event, EffectAttempted) and each.event.key == event.key]
+    return len(tries) > 1
 
 
 def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: bool) -> Event:

@@ -183,6 +183,7 @@ def _note_outside(story: _Story, record: Recorded) -> None:
             story.decided[review] = record
         case EffectQueued(key=key):
             story.queued[key] = record
+            story.refused.pop(key, None)
         case EffectAttempted(key=key, attempt=attempt):
             story.tried[key] = attempt
         case EffectDelivered(key=key):

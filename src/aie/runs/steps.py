@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aie.core import JSON, Labels, Value, digest_json, join
 from aie.errors import AieError, Failure, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Result, ReviewRequest, Task, Tools
-from aie.records import Event
+from aie.records import EffectFilter, Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
 from aie.releases import Node
 from aie.runs.paths import item_path
@@ -218,14 +218,39 @@ def _effect(context: RunContext, path: str, request: EffectRequest) -> EffectQue
         "path": path,
         "fields": request.identity,
     }
+    key = context.services.store.mac(context.tenant, "effect", identity)
+    _check_owed(context, key, request.semantics)
     return EffectQueued(
-        key=context.services.store.mac(context.tenant, "effect", identity),
+        key=key,
         path=path,
         receiver=request.receiver,
         semantics=request.semantics,
         body_hash=context.ref(request.body),
         request=request.body,
     )
+
+
+def _check_owed(context: RunContext, key: str, semantics: str) -> None:
+    """Refuse an effect that is owed or done already: each has one key, whichever run of the case asks for it.
+
+    Raises:
+        StepFailure: RECEIVER_REFUSED when another run of the case asked for it and this one is not its duplicate;
+            DELIVERY_UNKNOWN when nobody knows whether a receiver has it that must not get it twice.
+    """
+    rows = context.services.store.effects(EffectFilter(tenant=context.tenant, key=key))
+    if not rows:
+        return
+    row = rows[0]
+    if row.run != context.run and not context.duplicate:
+        raise StepFailure(
+            Failure.RECEIVER_REFUSED,
+            f"run {row.run} of the same case asked for this effect before, it is {row.state}; "
+            "a later run says what it is to the first: `--relation supersede` or `--relation duplicate`",
+        )
+    if row.run == context.run and row.state == "unknown" and semantics == "at_most_once":
+        raise StepFailure(
+            Failure.DELIVERY_UNKNOWN, "nobody knows whether the receiver has it, and it takes each effect at most once"
+        )
 
 
 def tools_for(context: RunContext, attempts: Attempts) -> Tools:

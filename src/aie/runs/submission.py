@@ -11,7 +11,7 @@ from typing import Final, Literal
 from aie.config import expression
 from aie.core import JSON, Labels
 from aie.errors import Conflict, IdempotencyConflict, InputError, NotFound
-from aie.records import Entry, Event, Locked, Recorded, Repeat, present, submission
+from aie.records import Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
 from aie.records.events import (
     ReviewDecided,
     RunCancelRequested,
@@ -72,13 +72,16 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
         claim: start it in this process at once, in the same transaction.
 
     Raises:
-        Conflict: the case has a run with another input and `relation` does not say what this one is to it.
+        Conflict: the case has a run, with another input or under another key, and `relation` does not say what this
+            one is to it.
         IdempotencyConflict: the key was used with another input.
         StepFailure: EXPRESSION, when the case cannot be told from the input.
     """
     loaded = services.releases.get(wanted.tenant, wanted.release)
     run = services.ids.new("run")
     submitted = _event(services, loaded, wanted, run)
+    if wanted.key and not wanted.relation:
+        _check_first(services, wanted.tenant, submitted)
     events: list[Event] = [SegmentQueued(segment=1, why="submitted")]
     if claim:
         events.append(started(services, segment=1, epoch=1))
@@ -90,12 +93,28 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
     except IdempotencyConflict as error:
         if wanted.key:
             raise
-        raise Conflict(
-            f"the case has run {error.fields['run']} with another input",
-            hints=("say what this one is to it: `--relation supersede` or `--relation duplicate`",),
-            run=error.fields["run"],
-        ) from error
+        raise _second(str(error.fields["run"])) from error
     return Submitted(run=run, repeated=False, recorded=tuple(recorded))
+
+
+def _check_first(services: Services, tenant: str, submitted: RunSubmitted) -> None:
+    """Refuse a further run of a case under a key of its own; without one, the case itself is the key.
+
+    Raises:
+        Conflict: the case has a run under another key.
+    """
+    where = RunFilter(tenant=tenant, workflow=submitted.workflow, case_key=submitted.case)
+    rows = services.store.runs(where, limit=20).rows
+    if rows and all(row.idempotency_key != submitted.idempotency_key for row in rows):
+        raise _second(rows[0].id)
+
+
+def _second(run: str) -> Conflict:
+    return Conflict(
+        f"the case has run {run} already",
+        hints=("say what this one is to it: `--relation supersede` or `--relation duplicate`",),
+        run=run,
+    )
 
 
 def started(services: Services, *, segment: int, epoch: int) -> SegmentStarted:

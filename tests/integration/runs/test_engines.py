@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from threading import Event, Lock
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from aie.core import JSON, Limits, Spend
 from aie.errors import Conflict, Failure, IdempotencyConflict, StepFailure
-from aie.layers import Delivery, EffectRequest, Outcome, Result, ReviewRequest, Task, Tools
-from aie.records import RunRow
+from aie.layers import Deliverer, Delivery, EffectRequest, Outcome, Result, ReviewRequest, Task, Tools
+from aie.records import RunRow, rebuild
 from aie.records.events import (
     AttemptSettled,
     EffectDelivered,
@@ -226,6 +226,14 @@ def effect(task: Task, _tools: Tools) -> Outcome:
     return EffectRequest(receiver="receiver:r", semantics="idempotent", body={"n": 1}, identity={"n": 1})
 
 
+def once(task: Task, _tools: Tools) -> Outcome:
+    return EffectRequest(receiver="receiver:r", semantics="at_most_once", body={"n": 1}, identity={"n": 1})
+
+
+def reconciled(task: Task, _tools: Tools) -> Outcome:
+    return EffectRequest(receiver="receiver:r", semantics="reconcile", body={"n": 1}, identity={"n": 1})
+
+
 def test_an_effect_reaches_its_receiver_under_one_key(opened: Open) -> None:
     """A receiver that is down is tried again by the outbox, under the same key."""
     lock, keys = Lock(), list[str]()
@@ -248,6 +256,72 @@ def test_an_effect_reaches_its_receiver_under_one_key(opened: Open) -> None:
         assert len(set(keys)) == 1
         delivered = [each.event for each in at.events(run) if isinstance(each.event, EffectDelivered)]
         assert [each.attempt for each in delivered] == [2]
+
+
+@pytest.mark.parametrize("failure", [Failure.RECEIVER_REFUSED, Failure.DELIVERY_UNKNOWN])
+def test_an_effect_that_failed_for_good_is_owed_anew_when_its_run_is_retried(opened: Open, failure: Failure) -> None:
+    """Under the same key; the row of the outbox is the same, live and rebuilt."""
+    broken, keys = [True], list[str]()
+
+    def receive(delivery: Delivery) -> JSON:
+        keys.append(delivery.key)
+        if broken[0]:
+            raise StepFailure(failure, "no")
+        return {"took": delivery.body}
+
+    with opened({"pay": once}, receive=receive) as at:
+        release = at.add(make_release([scripted("pay", conduct="effect")], result={"receipt": "pay"}))
+        run = at.submit(release, {"id": "1"}).run
+        assert (at.rest(run).state, at.row(run).failure) == ("failed", failure.value)
+        broken[0] = False
+        retry(at.services, "default", run, actor="ann")
+        ended = at.rest(run)
+        if failure is Failure.DELIVERY_UNKNOWN:  # it takes each effect once, and nobody knows whether it did
+            assert (ended.state, ended.failure, len(keys)) == ("failed", "delivery_unknown", 1)
+            return
+        assert (ended.state, ended.effects) == ("completed", 1)
+        assert keys == [keys[0]] * 2
+        rows = at.services.store.effects()
+        assert [(row.state, row.attempts) for row in rows] == [("delivered", 1)]
+        rebuild(at.services.store)
+        assert at.services.store.effects() == rows
+
+
+def test_a_retried_effect_asks_a_receiver_that_reconciles_first(opened: Open) -> None:
+    """An earlier try may have reached it."""
+    calls = list[str]()
+
+    class Receiver:
+        def deliver(self, delivery: Delivery, tools: Tools) -> JSON:
+            calls.append("deliver")
+            raise StepFailure(Failure.RECEIVER_REFUSED, "no")
+
+        def reconcile(self, delivery: Delivery, tools: Tools) -> JSON | None:
+            calls.append("ask")
+            return {"took": 1}
+
+    with opened({"pay": reconciled}, receive=lambda _: None) as at:
+        cast("dict[str, Deliverer]", at.services.deliverers)["check"] = Receiver()
+        release = at.add(make_release([scripted("pay", conduct="effect")], result={"receipt": "pay"}))
+        run = at.submit(release, {"id": "1"}).run
+        assert at.rest(run).state == "failed"
+        retry(at.services, "default", run, actor="ann")
+        assert at.rest(run).state == "completed"
+        assert calls == ["deliver", "ask"]
+
+
+def test_a_second_run_of_a_case_says_what_it_is_to_the_first(opened: Open) -> None:
+    """Also under a key of its own; and whatever its origin, it never asks twice for one effect."""
+    with opened({"pay": effect}, receive=lambda _: "took") as at:
+        release = at.add(make_release([scripted("pay", conduct="effect")], result={"receipt": "pay"}))
+        first = at.submit(release, {"id": "1"}, key="k1").run
+        assert at.rest(first).state == "completed"
+        assert at.submit(release, {"id": "1"}, key="k1").run == first
+        with pytest.raises(Conflict, match=f"the case has run {first} already"):
+            at.submit(release, {"id": "1"}, key="k2")
+        assert at.rest(at.submit(release, {"id": "1"}, key="k3", relation="duplicate").run).state == "completed"
+        unsaid = at.rest(at.submit(release, {"id": "1"}).run)
+        assert (unsaid.state, unsaid.failure, unsaid.failed_path) == ("failed", "receiver_refused", "pay")
 
 
 def test_a_failed_run_goes_on_from_its_failed_step_when_retried(opened: Open) -> None:
