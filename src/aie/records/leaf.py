@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["blob_header", "event_header", "leaf_of", "salt_of"]
@@ -20,24 +21,22 @@ __all__ = ["blob_header", "event_header", "leaf_of", "salt_of"]
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
+@lru_cache(maxsize=8192)
+def _text(text: str) -> str:
+    """Return a text as JSON: those of a header come again with every event of their run, writer and type."""
+    return _encode(text)
+
+
 def event_header(row: Mapping[str, Any]) -> bytes:
     """Return the canonical bytes that an event's salt and leaf are over; keys stand in sorted order."""
     payload = row["payload"]
-    return _encode(
-        {
-            "at": row["at"],
-            "body": hashlib.sha256(row["body"].encode()).hexdigest(),
-            "epoch": row["epoch"],
-            "key": row["key_id"],
-            "n": row["n"],
-            "payload": None if payload is None else hashlib.sha256(payload).hexdigest(),
-            "segment": row["segment"],
-            "stream": row["stream"],
-            "tenant": row["tenant"],
-            "type": row["type"],
-            "writer": row["writer"],
-            "writer_seq": row["writer_seq"],
-        }
+    sealed = "null" if payload is None else f'"{hashlib.sha256(payload).hexdigest()}"'
+    # Put together by hand, as this is done for every event: an encoder takes three times as long.
+    return (
+        f'{{"at":{row["at"]:d},"body":"{hashlib.sha256(row["body"].encode()).hexdigest()}","epoch":{row["epoch"]:d},'
+        f'"key":{_text(row["key_id"])},"n":{row["n"]:d},"payload":{sealed},"segment":{row["segment"]:d},'
+        f'"stream":{_text(row["stream"])},"tenant":{_text(row["tenant"])},"type":{_text(row["type"])},'
+        f'"writer":{_text(row["writer"])},"writer_seq":{row["writer_seq"]:d}}}'
     ).encode()
 
 
