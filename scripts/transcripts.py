@@ -7,6 +7,7 @@ A fenced block whose language is `console` is a transcript. A line `$ command` i
 are what it printed (stdout and stderr together). All blocks of a document share one empty folder, in their order; `cd`
 lasts. A line `…` alone stands for any number of lines, and stays where it is when the document is rewritten. After
 `<!-- file: PATH -->` the next fenced block is no transcript: it must be the text of PATH in that folder or part of it.
+After `<!-- write: PATH -->` the next fenced block is written there, as a reader of the document would do it.
 
 Identifiers, times and durations differ from run to run. They are compared by their shape; an identifier that a document
 shows and uses again in a later command is replaced there by the one that was really printed.
@@ -60,6 +61,8 @@ class Block:
     """Index of the closing fence."""
     file: str = ""
     """Path whose text it shows; empty for a transcript."""
+    writes: bool = False
+    """Its text is written to the path, not compared with it."""
     commands: list[Command] = field(default_factory=list)
 
 
@@ -75,17 +78,17 @@ class Place:
 
 def read_blocks(lines: list[str]) -> Iterator[Block]:
     """Yield the checked blocks of a document."""
-    index, file = 0, ""
+    index, file, writes = 0, "", False
     while index < len(lines):
         line = lines[index]
-        if found := re.match(r"<!-- file: (\S+) -->$", line):
-            file = found[1]
+        if found := re.match(r"<!-- (file|write): (\S+) -->$", line):
+            file, writes = found[2], found[1] == "write"
         elif line.startswith("```"):
             end = next(i for i in range(index + 1, len(lines)) if lines[i] == "```")
             if line == "```console":
                 yield Block(start=index + 1, end=end, commands=_commands(lines, index + 1, end))
             elif file:
-                yield Block(start=index + 1, end=end, file=file)
+                yield Block(start=index + 1, end=end, file=file, writes=writes)
             index, file = end, ""
         index += 1
 
@@ -133,7 +136,12 @@ def _run_blocks(lines: list[str], place: Place) -> tuple[str, list[str]]:
     known: dict[str, str] = {}
     for block in read_blocks(lines):
         shown = lines[block.start : block.end]
-        if block.file:
+        if block.writes:
+            fresh = shown
+            written = place.folder / block.file
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.write_text("\n".join(shown) + "\n", encoding="utf-8")
+        elif block.file:
             fresh, problem = _compare_file(shown, place.folder / block.file)
             differences += [f"line {block.start}: {block.file}: {problem}"] if problem else []
         else:

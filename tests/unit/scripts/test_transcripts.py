@@ -67,3 +67,10 @@ def test_a_shown_file_must_be_the_real_one(tmp_path: Path):
     assert run_document(text, tmp_path)[1] == []
     assert run_document(text.replace("a: 1", "a: 3"), tmp_path)[1]
     assert run_document(text.replace("w.yaml", "v.yaml"), tmp_path)[1]
+
+
+def test_a_file_is_written_for_the_commands_that_follow(tmp_path: Path):
+    """A guide has its reader write files; its commands are run on what it says."""
+    text = "<!-- write: deep/w.txt -->\n```yaml\na: 1\n```\n```console\n$ cat deep/w.txt\na: 1\n```\n"
+    assert run_document(text, tmp_path) == (text, [])
+    assert run_document(text.replace("```yaml\na: 1", "```yaml\na: 2"), tmp_path)[1]
