@@ -1,7 +1,8 @@
 """What a step sees: the values its expressions name, and the labels and references they bring."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aie.config import expression
 from aie.core import JSON, Cite, Labels, Value, join
@@ -12,12 +13,20 @@ from aie.runs.state import State, Status
 __all__ = ["Scope", "scope_of"]
 
 
+class Values(Protocol):
+    """Values by name: a dict, or what looks them up when they are asked for."""
+
+    def get(self, name: str, /) -> Value | None:
+        """Return the value of a name, or None when there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The values visible at one place of one run, by name."""
 
     loaded: Loaded
-    values: Mapping[str, Value]
+    values: Values
 
     def evaluate(self, text: str) -> Value:
         """Return what the expression gives, labelled by all it names.
@@ -25,7 +34,7 @@ class Scope:
         Raises:
             StepFailure: EXPRESSION, when it cannot be evaluated on these values.
         """
-        read = [(name, self.values[name]) for name in self.loaded.roots(text) if name in self.values]
+        read = self._read((text,))
         if len(read) == 1 and read[0][0] == text:
             return read[0][1]
         data = expression(text).evaluate({name: value.data for name, value in read})
@@ -38,45 +47,58 @@ class Scope:
 
     def reads(self, texts: Iterable[str]) -> dict[str, str]:
         """Return the reference of each value that the expressions name."""
-        names = {name for text in texts for name in self.loaded.roots(text)}
-        return {name: self.values[name].ref for name in sorted(names) if name in self.values}
+        return {name: value.ref for name, value in sorted(self._read(texts))}
 
     def labels(self, texts: Iterable[str]) -> Labels:
         """Return the joined labels of every value that the expressions name."""
-        names = {name for text in texts for name in self.loaded.roots(text)}
-        return join(self.values[name].labels for name in sorted(names) if name in self.values)
+        return join(value.labels for _, value in self._read(texts))
+
+    def _read(self, texts: Iterable[str]) -> list[tuple[str, Value]]:
+        names = dict.fromkeys(name for text in texts for name in self.loaded.roots(text))
+        return [(name, value) for name in names if (value := self.values.get(name)) is not None]
 
 
 def scope_of(loaded: Loaded, state: State, place: Place | None) -> Scope:
     """Return what is visible at a place; None is the end of the run, which sees every step. A skipped step is null."""
-    values: dict[str, Value] = {}
-    submitted = state.submitted
-    if submitted is not None:
-        values["input"] = Value(
-            data=submitted.input, ref=submitted.body_hash, labels=Labels.from_json(submitted.input_labels)
-        )
-    for name in loaded.index.nodes:
-        value = _value(state, name)
-        if value is not None:
-            values[name] = value
-    if place is not None and place.map_path:
-        values.update(_item_values(loaded, state, place))
-    return Scope(loaded=loaded, values=values)
+    return Scope(loaded=loaded, values=_Visible(loaded, state, place))
 
 
-def _item_values(loaded: Loaded, state: State, place: Place) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    expanded = state.maps[place.map_path]
-    body = loaded.index.nodes[place.map_path].map
-    if body is not None:
-        item: JSON = expanded.items[expanded.keys.index(place.key)]
-        labels = Labels.from_json(expanded.labels)
-        values[body.as_] = Value(data=item, ref=f"{place.map_path}[{place.key}]", labels=labels)
-        for node in body.nodes:
-            value = _value(state, item_path(place.map_path, place.key, node.name))
-            if value is not None:
-                values[node.name] = value
-    return values
+class _Visible:
+    """The values of a run as its steps name them; only those that are asked for are made."""
+
+    __slots__ = ("_known", "_loaded", "_place", "_state")
+
+    def __init__(self, loaded: Loaded, state: State, place: Place | None) -> None:
+        self._loaded = loaded
+        self._state = state
+        self._place = place if place is not None and place.map_path else None
+        self._known: dict[str, Value | None] = {}
+
+    def get(self, name: str, /) -> Value | None:
+        """Return the value of a name: of the item around the place first, then of the run."""
+        if name not in self._known:
+            self._known[name] = self._make(name)
+        return self._known[name]
+
+    def _make(self, name: str) -> Value | None:
+        state, place = self._state, self._place
+        if place is not None:
+            expanded, body = state.maps[place.map_path], self._loaded.index.bodies[place.map_path]
+            around = self._loaded.index.nodes[place.map_path].map
+            own = _value(state, item_path(place.map_path, place.key, name)) if name in body else None
+            if own is not None:
+                return own
+            if around is not None and name == around.as_:
+                item: JSON = expanded.items[expanded.keys.index(place.key)]
+                labels = Labels.from_json(expanded.labels)
+                return Value(data=item, ref=f"{place.map_path}[{place.key}]", labels=labels)
+        if name in self._loaded.index.nodes:
+            return _value(state, name)
+        submitted = state.submitted
+        if name != "input" or submitted is None:
+            return None
+        labels = Labels.from_json(submitted.input_labels)
+        return Value(data=submitted.input, ref=submitted.body_hash, labels=labels)
 
 
 def _value(state: State, path: str) -> Value | None:
