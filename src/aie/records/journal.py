@@ -25,7 +25,7 @@ from aie.records.store import Store
 __all__ = ["CHANNEL", "Answer", "Journal", "UnknownOutcome"]
 
 CHANNEL: Final = "aie_runs"
-"""Postgres channel: the id of each run that became runnable, waits or ended."""
+"""Postgres channel: the writer, then the ids of runs that became runnable, wait or ended, with blanks between."""
 
 _NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 _TRIES: Final = 3
@@ -86,6 +86,7 @@ class Journal:
         self._closing = threading.Lock()
         self._open = False
         self._link: Link | None = None
+        store.writers_here.add(writer)
 
     @property
     def writer(self) -> str:
@@ -236,7 +237,7 @@ class Journal:
                 return outcomes
             news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
             if news:
-                link.notify(CHANNEL, news)
+                link.notify(CHANNEL, payloads(self._writer, news))
             self._make_durable(link, batch)
         except BaseException:
             self._recover(link)
@@ -317,6 +318,11 @@ class Journal:
         except Exception as error:  # noqa: BLE001 - only a hint to the sealer is lost
             _log.warning("the journal could not say that it ended (%s)", type(error).__name__)
         self._link = None
+
+
+def payloads(writer: str, runs: Sequence[str]) -> list[str]:
+    """Return the news of one transaction, in as few messages as the channel takes (8000 bytes each)."""
+    return [" ".join((writer, *runs[at : at + 200])) for at in range(0, len(runs), 200)]
 
 
 def _moved(batch: Batch, run: str) -> bool:

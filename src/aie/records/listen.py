@@ -17,7 +17,9 @@ def listen(
     stopping: threading.Event,
     poll: float = 0.5,
 ) -> None:
-    """Call `on_news` with each payload sent to the channel until `stopping` is set; holds one connection meanwhile.
+    """Call `on_news` with each run that other processes tell of, until `stopping` is set; holds one connection.
+
+    What this process writes itself, its journals tell when they commit.
 
     Args:
         store: a store on Postgres.
@@ -39,7 +41,9 @@ def listen(
         ready.set()
         while not stopping.is_set():
             for notice in connection.notifies(timeout=poll):
-                on_news(notice.payload)
+                writer, *runs = notice.payload.split(" ")
+                for run in runs if writer not in store.writers_here else ():
+                    on_news(run)
                 if stopping.is_set():
                     break
         connection.execute(sql.SQL("UNLISTEN {}").format(sql.Identifier(channel)))

@@ -55,6 +55,8 @@ class Store:
         self._driver_error: type[Exception] = writing.dialect.loaded_dbapi.Error
         self.clock = clock
         self.vault = Vault(keys)
+        self.writers_here: set[str] = set()
+        """Journals of this process: their news come from themselves, not over the channel of Postgres."""
         self._blob_writer = _blob_writer()
         self._blob_seqs: dict[str, int] = {}
         self._blob_lock = threading.Lock()

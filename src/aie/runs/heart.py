@@ -196,7 +196,7 @@ def _resume(index: Index, state: State) -> Step:
         if command is not None:
             state = _issue(state, command)
             commands.append(command)
-    state, begun = _begin(index, state)
+    state, begun = _begin(index, state, index.needs)
     commands.extend(begun)
     for path, expanded in sorted(state.maps.items()):
         if state.nodes[path].status is Status.EXPANDED:
@@ -226,11 +226,11 @@ def _again(index: Index, state: State, path: str, progress: Progress) -> Command
 # ---------------------------------------------------------------- what can begin
 
 
-def _begin(index: Index, state: State) -> Step:
-    """Issue every top-level node that has not begun and whose needs are done."""
+def _begin(index: Index, state: State, among: Iterable[str]) -> Step:
+    """Issue every top-level node among these that has not begun and whose needs are done."""
     commands: list[Command] = []
-    for name, needs in index.needs.items():
-        if name not in state.nodes and all(_is_done(state, need) for need in needs):
+    for name in among:
+        if name not in state.nodes and all(_is_done(state, need) for need in index.needs[name]):
             command = _run(index, name)
             state = _issue(_mark(state, name, Status.RUNNING), command)
             commands.append(command)
@@ -276,7 +276,7 @@ def _follow(index: Index, state: State, path: str) -> Step:
         return _settle(index, state, ())
     place = index.place(path)
     if not place.map_path:
-        return _settle(index, *_begin(index, state))
+        return _settle(index, *_begin(index, state, index.followers[path]))
     key = place.key
     state, commands, done = _begin_item(index, state, place.map_path, key)
     if done:

@@ -49,12 +49,17 @@ class Index:
     """Nodes of each map's body by name, in topological order."""
     needs: dict[str, tuple[str, ...]]
     """What each top-level node waits for: its own needs, and for a map those of its body outside the body."""
+    followers: dict[str, tuple[str, ...]]
+    """Which top-level nodes wait for each, in topological order."""
+    tops: dict[str, Place]
+    """Where each top-level node stands."""
 
     def place(self, path: str) -> Place:
         """Return the node a path names."""
-        item, slash, name = path.rpartition("/")
-        if not slash:
-            return Place(node=self.nodes[path])
+        top = self.tops.get(path)
+        if top is not None:
+            return top
+        item, _, name = path.rpartition("/")
         map_path = item[: item.index("[")]
         key = _unescape(item[len(map_path) + 1 : -1])
         return Place(node=self.bodies[map_path][name], map_path=map_path, item=item, key=key)
@@ -62,11 +67,14 @@ class Index:
 
 def index_plan(plan: Plan) -> Index:
     """Return the plan, ready to be walked."""
+    needs = {node.name: tuple(sorted(set(node.needs) | _outer_needs(node.map))) for node in plan.nodes}
     return Index(
         plan=plan,
         nodes={node.name: node for node in plan.nodes},
         bodies={node.name: {each.name: each for each in node.map.nodes} for node in plan.nodes if node.map is not None},
-        needs={node.name: tuple(sorted(set(node.needs) | _outer_needs(node.map))) for node in plan.nodes},
+        needs=needs,
+        followers={name: tuple(each for each, wanted in needs.items() if name in wanted) for name in needs},
+        tops={node.name: Place(node=node) for node in plan.nodes},
     )
 
 

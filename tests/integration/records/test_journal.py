@@ -381,7 +381,7 @@ def test_postgres_tells_other_processes_what_became_runnable(postgres_url: str) 
         submit(store, journal, "run_2", QUEUED)
         driver = connection.connection.driver_connection
         assert driver is not None
-        assert [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)] == ["run_2"]
+        assert [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)] == [f"{journal.writer} run_2"]
     store.close()
 
 
