@@ -208,7 +208,7 @@ def choose_release(app: App, workflow: str, *, environment: str = "", release: s
         return pointers["stable"], chosen
     if environment:
         raise NotFound(
-            f"{environment} points at no release of {workflow}", hints=(f"aie promote {workflow} {environment}",)
+            f"{environment} points at no release of {workflow}", hints=(f"aie promote {workflow} --to {environment}",)
         )
     rows = app.store.releases(app.tenant, workflow=workflow, limit=1)
     if not rows:

@@ -87,7 +87,8 @@ def _lines(error: AieError | typer.TyperException | OSError) -> list[str]:
 
 
 def _plain(message: str) -> str:
-    """Return a message of the parser in the manner of ours: no capital, no full stop."""
+    """Return a message of the parser in the manner of ours: no capital, no full stop, no name of an exception."""
+    message = message.replace(": Value error, ", ": ")
     return (message[:1].lower() + message[1:]).rstrip(".")
 
 

@@ -85,7 +85,9 @@ def show(
 @review.command("decide")
 def decide_(
     name: _Name,
-    verdict: Annotated[_Verdict, typer.Argument(help="Take what was shown, take it with changes, or refuse it.")],
+    verdict: Annotated[
+        _Verdict, typer.Argument(metavar="VERDICT", help="Take what was shown, take it with changes, or refuse it.")
+    ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs; repeat for more.")
     ] = None,

@@ -35,7 +35,7 @@ def answered(shown: JSON, decision: str, values: JSON) -> dict[str, JSON]:
         places = [each.path.removeprefix("/").replace("/", ".") or "the answer" for each in found]
         raise InputError(
             "; ".join(f"{place}: {each.why}" for place, each in zip(places, found, strict=True)),
-            hints=("correct these fields",),
+            hints=(f"the fields are {', '.join(before)}" if before else "give every field of the answer",),
             places=places,
         )
     return decided
