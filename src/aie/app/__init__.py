@@ -7,7 +7,7 @@ from aie.app.auditing import explain_run, rebuild_projections
 from aie.app.examining import Examined, Overview, examine, look_over
 from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
-from aie.app.inputs import Given, parse_input, read_input
+from aie.app.inputs import MAX_INPUT, Given, parse_input, read_input
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
     Locked,
@@ -40,6 +40,7 @@ from aie.app.verifying import export_for_audit, save_heads, verify_export, verif
 from aie.app.wording import plain, versions
 
 __all__ = [
+    "MAX_INPUT",
     "RESTING",
     "App",
     "Decision",

@@ -1,5 +1,6 @@
 """Inputs of runs: read, checked against the release's schema, documents put into the store."""
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -119,10 +120,10 @@ def _document(app: App, subject: str, path: str, given: Given) -> JSON:
     file = given.folder / path
     try:
         if not file.resolve().is_relative_to(given.folder.resolve()):
-            raise ValueError("outside the input's folder")
+            raise PermissionError(errno.EPERM, "outside the input's folder")
         content = read_file(file, at_most=MAX_DOCUMENT)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or {ValueError: str(error)}.get(type(error), "not a path")
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL is a ValueError, a circle of links a RuntimeError
+        reason = getattr(error, "strerror", None) or "not a path"
         raise InputError(
             f"{given.name}: the document {path!r} cannot be read: {reason.lower()}",
             hints=("a path starts at the input's folder and stays in it",),

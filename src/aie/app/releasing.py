@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aie.app.opening import App
 from aie.config import load_workspace
+from aie.core import read_file, written_whole
 from aie.errors import InputError, NotFound, Problem
 from aie.records import ReleaseRow
 from aie.releases import (
@@ -106,12 +107,10 @@ def export_release(app: App, name: str, path: Path) -> Release:
         InputError: the file cannot be written.
     """
     release = load_release(app.store, name, tenant=app.tenant)
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(write_bundle(release))
-        partial.replace(path)
+        with written_whole(path) as draft:
+            draft.write_bytes(write_bundle(release))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {(error.strerror or 'error').lower()}") from error
     return release
 
@@ -124,9 +123,7 @@ def import_release(app: App, path: Path) -> tuple[Release, bool]:
         IntegrityError: it is not what was exported.
     """
     try:
-        if path.stat().st_size > MAX_BUNDLE:
-            raise InputError(f"{path} is larger than a bundle may be: {MAX_BUNDLE} bytes")
-        release = read_bundle(path.read_bytes())
+        release = read_bundle(read_file(path, at_most=MAX_BUNDLE))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {(error.strerror or 'error').lower()}") from error
     return release, save_release(app.store, app.journal, release, tenant=app.tenant, actor=app.actor, imported=True)

@@ -4,6 +4,7 @@ Own rather than a library's: decimals, money and dates are strings here and are 
 and no message ever holds the value itself, which may be personal.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from aie.errors import InputError
 
 __all__ = ["Mismatch", "mismatches"]
 
-_DECIMAL: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MAX_INT: Final = 2**53 - 1
 _DOCUMENT: Final = {"ref": str, "name": str, "media_type": str, "size": int}
 
@@ -104,14 +105,10 @@ def _list(schema: Mapping[str, JSON], value: list[JSON], path: str) -> Iterator[
         yield Mismatch(path=path, why=f"at least {least} items expected")
     if isinstance(most, int) and len(value) > most:
         yield Mismatch(path=path, why=f"at most {most} items expected")
-    if schema.get("uniqueItems") is True and any(_same(a, b) for i, a in enumerate(value) for b in value[:i]):
+    if schema.get("uniqueItems") is True and len({json.dumps(each, sort_keys=True) for each in value}) < len(value):
         yield Mismatch(path=path, why="each item once expected")
     for position, item in enumerate(value):
         yield from mismatches(schema.get("items", {}), item, f"{path}/{position}")
-
-
-def _same(one: JSON, other: JSON) -> bool:
-    return type(one) is type(other) and one == other
 
 
 def _text(kind: str, schema: Mapping[str, JSON], value: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Named things that every floor shares: canonical JSON and digests, ids, time, money, limits, labels, values."""
+"""Named things that every floor shares: canonical JSON and digests, ids, time, money, limits, labels, values, files."""
 
 from aie.core.clock import Clock, SystemClock, iso
 from aie.core.digest import JSON, canonical, digest_bytes, digest_json
+from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
 from aie.core.labels import Integrity, Labels, LabelsJSON, join
 from aie.core.limits import Limits, Spend
@@ -31,6 +32,9 @@ __all__ = [
     "join",
     "micro_usd",
     "observe",
+    "open_file",
     "reached",
+    "read_file",
     "usd",
+    "written_whole",
 ]

@@ -8,7 +8,7 @@ from aie.errors import InputError
 
 __all__ = ["Money", "micro_usd", "usd"]
 
-_FORM = re.compile(r"(?P<amount>-?\d{1,15}(?:\.\d{1,6})?) (?P<currency>[A-Z]{3})")
+_FORM = re.compile(r"(?P<amount>-?[0-9]{1,15}(?:\.[0-9]{1,6})?) (?P<currency>[A-Z]{3})")
 
 
 @dataclass(frozen=True, slots=True)

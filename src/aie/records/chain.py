@@ -14,12 +14,14 @@ from typing import Final, Literal, TypeAlias
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from aie.core import JSON, canonical
+from aie.core import JSON, canonical, read_file, written_whole
 from aie.errors import InputError
 
 __all__ = ["GENESIS", "Block", "Heads", "Kind", "Range", "head_of", "merkle_root", "read_heads", "signed_by"]
 
 GENESIS: Final = bytes(32)
+_MAX_HEADS: Final = 16_000_000
+"""Bytes of a file of saved heads: one line for each tenant."""
 """What the first block commits to as its predecessor."""
 
 Kind: TypeAlias = Literal["events", "blobs"]
@@ -116,7 +118,8 @@ class Heads:
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        path.write_text(json.dumps({**self._body(), "signature": self.signature.hex()}, indent=1) + "\n")
+        with written_whole(path) as draft:
+            draft.write_text(json.dumps({**self._body(), "signature": self.signature.hex()}, indent=1) + "\n")
 
 
 def read_heads(path: Path) -> Heads:
@@ -126,7 +129,7 @@ def read_heads(path: Path) -> Heads:
         InputError: the file is not one, or its signature does not fit.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_file(path, at_most=_MAX_HEADS))
         saved = Heads(
             at=data["at"],
             public_key=bytes.fromhex(data["public_key"]),

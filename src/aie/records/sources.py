@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Table, Text, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
+from aie.core import open_file, written_whole
 from aie.errors import InputError, IntegrityError
 from aie.records import tables
 from aie.records.keys import KeyProvider
@@ -160,7 +161,7 @@ def open_export(path: Path) -> Iterator[ExportSource]:
         InputError: the file is not one.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             manifest = json.loads(archive.read("manifest.json"))
             if manifest["format"] != 1:
                 raise InputError(f"{path} has a format of a newer version", hints=("upgrade aie",))
@@ -174,8 +175,11 @@ def open_export(path: Path) -> Iterator[ExportSource]:
 def export_records(store: Store, path: Path) -> int:
     """Write everything an auditor needs to verify offline into one zip file of JSON lines; return the rows written."""
     count = 0
-    partial = path.with_name(path.name + ".partial")
-    with read_store(store) as source, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        written_whole(path) as draft,
+        read_store(store) as source,
+        zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for table in EXPORTED:
             with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as file:
                 for row in source.rows(table):
@@ -183,7 +187,6 @@ def export_records(store: Store, path: Path) -> int:
                     count += 1
         manifest = {"format": 1, "public_key": source.public_key.hex(), "exported_at": store.clock.now()}
         archive.writestr("manifest.json", json.dumps(manifest))
-    partial.replace(path)
     return count
 
 

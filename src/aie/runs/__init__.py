@@ -1,6 +1,7 @@
 """Runs: from a submission to a recorded end. A pure heart decides, thin drivers execute, the records remember."""
 
-from aie.runs.claims import Claim, claim, claim_of, context_of, requeue
+from aie.runs.about import About, tell_about
+from aie.runs.claims import Claim, claim, claim_of, context_of, requeue, runtime_of
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
 from aie.runs.explaining import explain
@@ -15,6 +16,7 @@ from aie.runs.submission import Relation, Submission, Submitted, cancel, decide_
 from aie.runs.worker import Pace, Worker
 
 __all__ = [
+    "About",
     "Claim",
     "Engine",
     "Evidence",
@@ -51,6 +53,8 @@ __all__ = [
     "retry",
     "ring",
     "run_sites",
+    "runtime_of",
     "socket_path",
     "submit",
+    "tell_about",
 ]

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from aie.config import expression
 from aie.core import JSON, Labels
 from aie.errors import Conflict, IdempotencyConflict, InputError, NotFound
 from aie.records import Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
@@ -21,6 +20,7 @@ from aie.records.events import (
     SegmentQueued,
     SegmentStarted,
 )
+from aie.runs.about import tell_about
 from aie.runs.services import Loaded, Services
 from aie.runs.sites import append
 
@@ -75,7 +75,7 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
         Conflict: the case has a run, with another input or under another key, and `relation` does not say what this
             one is to it.
         IdempotencyConflict: the key was used with another input.
-        StepFailure: EXPRESSION, when the case cannot be told from the input.
+        InputError: the input does not tell its case, subject or search attributes.
     """
     loaded = services.releases.get(wanted.tenant, wanted.release)
     run = services.ids.new("run")
@@ -130,10 +130,8 @@ def started(services: Services, *, segment: int, epoch: int) -> SegmentStarted:
 
 def _event(services: Services, loaded: Loaded, wanted: Submission, run: str) -> RunSubmitted:
     plan, store, tenant = loaded.index.plan, services.store, wanted.tenant
-    names: dict[str, JSON] = {"input": dict(wanted.input)}
-    case = str(expression(plan.case).evaluate(names))
-    case_key = store.mac(tenant, "case", plan.workflow, case)
-    about = case if plan.subject is None else str(expression(plan.subject).evaluate(names))
+    about = tell_about(plan, wanted.input)
+    case_key = store.mac(tenant, "case", plan.workflow, about.case)
     key = wanted.key or (f"case:{case_key}" if not wanted.relation else run)
     return RunSubmitted(
         workflow=plan.workflow,
@@ -142,15 +140,15 @@ def _event(services: Services, loaded: Loaded, wanted: Submission, run: str) -> 
         mode=wanted.mode,
         actor=wanted.actor,
         case=case_key,
-        subject=store.mac(tenant, "subject", about),
+        subject=store.mac(tenant, "subject", about.subject),
         idempotency_key=store.mac(tenant, "key", plan.workflow, key),
-        body_hash=store.ref(tenant, names["input"]),
+        body_hash=store.ref(tenant, dict(wanted.input)),
         queue=wanted.queue,
-        search={name: str(expression(text).evaluate(names)) for name, text in sorted(plan.search.items())},
+        search=dict(about.search),
         relation=wanted.relation,
-        input=names["input"],
+        input=dict(wanted.input),
         input_labels=wanted.labels.to_json(),
-        case_text=case,
+        case_text=about.case,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from aie.app import (
+    MAX_INPUT,
     Given,
     Runner,
     cancel_run,
@@ -29,7 +30,7 @@ from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen, width
 from aie.cli.stating import lack_json, run_json
-from aie.core import JSON
+from aie.core import JSON, written_whole
 from aie.errors import AieError, InputError
 from aie.records import RunFilter
 from aie.releases import short
@@ -97,9 +98,8 @@ class _Accepted:
 
 def _given(name: str) -> Given:
     if name == "-":
-        return Given(
-            name="stdin", folder=Path.cwd(), data=parse_input(typer.get_binary_stream("stdin").read(), "stdin")
-        )
+        content = typer.get_binary_stream("stdin").read(MAX_INPUT + 1)
+        return Given(name="stdin", folder=Path.cwd(), data=parse_input(content, "stdin"))
     return read_input(Path(name))
 
 
@@ -209,7 +209,8 @@ def explain(
         explanation = explain_run(app, name)
     if html is not None:
         try:
-            html.write_text(explain_html(explanation), encoding="utf-8")
+            with written_whole(html) as draft:
+                draft.write_text(explain_html(explanation), encoding="utf-8")
         except OSError as error:
             raise InputError(f"{html} cannot be written: {(error.strerror or 'error').lower()}") from error
         screen.show({"run": name, "file": str(html)}, [str(html)])
