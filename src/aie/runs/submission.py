@@ -4,13 +4,13 @@ A run that is waiting becomes runnable in the transaction that gives it the reas
 only gets `wake` set, which the segment's closing transaction looks at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from aie.core import JSON, Labels
-from aie.errors import Conflict, IdempotencyConflict, InputError, NotFound
-from aie.records import Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
+from aie.errors import AieError, Conflict, IdempotencyConflict, InputError, NotFound
+from aie.records import Answer, Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
 from aie.records.events import (
     ReviewDecided,
     RunCancelRequested,
@@ -22,9 +22,9 @@ from aie.records.events import (
 )
 from aie.runs.about import tell_about
 from aie.runs.services import Loaded, Services
-from aie.runs.sites import append
+from aie.runs.sites import append, reached
 
-__all__ = ["Relation", "Submission", "Submitted", "cancel", "decide_review", "migrate", "retry", "submit"]
+__all__ = ["Relation", "Submission", "Submitted", "cancel", "decide_review", "migrate", "retry", "submit", "submit_all"]
 
 Relation = Literal["", "supersede", "duplicate"]
 """What a later run of a case is to the first: `supersede` makes its effects anew, `duplicate` never repeats one."""
@@ -77,6 +77,35 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
         IdempotencyConflict: the key was used with another input.
         InputError: the input does not tell its case, subject or search attributes.
     """
+    return _put(services, wanted, claim=claim)()
+
+
+def submit_all(services: Services, wanted: Sequence[Submission], *, claim: int = 0) -> list[Submitted | AieError]:
+    """Accept many runs in as few transactions as they fit into; for each, what it became or why it was refused.
+
+    Args:
+        services: the ports.
+        wanted: what to run.
+        claim: how many to start in this process at once, from the first.
+    """
+    outcomes: list[Submitted | AieError | Callable[[], Submitted]] = []
+    for number, each in enumerate(wanted):
+        try:
+            outcomes.append(_put(services, each, claim=number < claim))
+        except AieError as error:
+            outcomes.append(error)
+    return [_outcome(each) if callable(each) else each for each in outcomes]
+
+
+def _outcome(answered: Callable[[], Submitted]) -> Submitted | AieError:
+    try:
+        return answered()
+    except AieError as error:
+        return error
+
+
+def _put(services: Services, wanted: Submission, *, claim: bool) -> Callable[[], Submitted]:
+    """Put a submission into the journal; returns what waits for its answer."""
     loaded = services.releases.get(wanted.tenant, wanted.release)
     run = services.ids.new("run")
     submitted = _event(services, loaded, wanted, run)
@@ -86,15 +115,23 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
     if claim:
         events.append(started(services, segment=1, epoch=1))
     entry = submission(wanted.tenant, run, submitted, *events, executor=services.executor if claim else "")
-    try:
-        recorded = append(services.journal, "submission", entry)
-    except Repeat as repeat:
-        return Submitted(run=repeat.run_id, repeated=True)
-    except IdempotencyConflict as error:
-        if wanted.key:
-            raise
-        raise _second(str(error.fields["run"])) from error
-    return Submitted(run=run, repeated=False, recorded=tuple(recorded))
+    reached("submission.before")
+    answer = Answer()
+    services.journal.put(entry, answer)
+
+    def answered() -> Submitted:
+        try:
+            recorded = answer.wait()
+        except Repeat as repeat:
+            return Submitted(run=repeat.run_id, repeated=True)
+        except IdempotencyConflict as error:
+            if wanted.key:
+                raise
+            raise _second(str(error.fields["run"])) from error
+        reached("submission.after")
+        return Submitted(run=run, repeated=False, recorded=tuple(recorded))
+
+    return answered
 
 
 def _check_first(services: Services, tenant: str, submitted: RunSubmitted) -> None:
