@@ -1,6 +1,6 @@
 """The external step of every contender: a call of one millisecond to another process, by one and the same client.
 
-    python -m benchmarks.calling SOCKET        answers until it is ended
+python -m benchmarks.calling SOCKET        answers until it is ended
 """
 
 import socket

@@ -1,6 +1,6 @@
 """One process of one contender: opens, warms up, says `ready`, works when told, says what it measured, checks.
 
-    python -m benchmarks.process '{"contender": "local", …}'      a line of JSON on standard output
+python -m benchmarks.process '{"contender": "local", …}'      a line of JSON on standard output
 """
 
 import itertools
@@ -73,7 +73,9 @@ def main() -> int:
     return 0
 
 
-def _drive(contender: Contender, numbers: "itertools.count[int]", clients: int, go: Callable[[int], bool]) -> list[float]:
+def _drive(
+    contender: Contender, numbers: "itertools.count[int]", clients: int, go: Callable[[int], bool]
+) -> list[float]:
     """Let clients, a thread each, do one run after another while `go(how many it did)`; return what each run took."""
     took: list[float] = []
     failed: list[BaseException] = []

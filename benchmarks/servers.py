@@ -31,7 +31,7 @@ class Postgres:
 
     def drop(self, url: str) -> None:
         """Drop a database."""
-        name = url.rsplit("/", 1)[0] and url.split("@/")[-1].split("?")[0].rsplit("/", 1)[-1]
+        name = url.rsplit("/", 1)[0] and url.rsplit("@/", maxsplit=1)[-1].split("?", maxsplit=1)[0].rsplit("/", 1)[-1]
         with psycopg.connect(self._address, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -49,7 +49,7 @@ class Postgres:
                 fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            ticks += sum(int(field) for field in fields[11:15 if pid == self._pid else 13])
+            ticks += sum(int(field) for field in fields[11 : 15 if pid == self._pid else 13])
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
