@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aie.app.opening import App
 from aie.records import RunFilter, RunRow
 from aie.records.events import RunNeedsRuntime
+from aie.runs import runtime_of
 
 __all__ = ["Lack", "lack_of", "lacks"]
 
@@ -15,7 +16,7 @@ class Lack:
     """Layer versions that a run waits for."""
 
     needs: dict[str, int]
-    """What it was locked with, or last migrated to, as far as the worker that looked last did not provide it."""
+    """What it was locked with, or last moved to, where the worker that looked last or this installation differs."""
     installed: dict[str, int]
     """Versions of the same layers in this installation; 0: it has no such layer."""
 
@@ -29,12 +30,12 @@ def lack_of(app: App, run: RunRow) -> Lack | None:
     """Return what a run waits for; None when it does not wait for a runtime."""
     if run.state != "needs_runtime":
         return None
+    recorded = app.store.read(run.id, tenant=run.tenant)
+    told = [each.event.needs for each in recorded if isinstance(each.event, RunNeedsRuntime)][-1]
     installed = app.services.runtime()
-    for each in reversed(app.store.read(run.id, tenant=app.tenant)):
-        if isinstance(each.event, RunNeedsRuntime):
-            needs = dict(sorted(each.event.needs.items()))
-            return Lack(needs=needs, installed={name: installed.get(name, 0) for name in needs})
-    return None
+    versions = runtime_of(app.services.releases.get(run.tenant, run.release).release, recorded)
+    needs = {name: each for name, each in sorted(versions.items()) if name in told or installed.get(name) != each}
+    return Lack(needs=needs, installed={name: installed.get(name, 0) for name in needs})
 
 
 def lacks(app: App, runs: Iterable[RunRow] | None = None, *, limit: int = 200) -> dict[str, Lack]:

@@ -71,7 +71,7 @@ def ways_on(explanation: Explanation) -> list[tuple[str, str]]:
     return [
         (
             "as it began",
-            f"aie worker, of an installation that has {needs}: the run ends on the versions it was locked with",
+            f"aie worker, of an installation that has {needs}: nothing changes for the run",
         ),
         (
             "migrated",

@@ -121,9 +121,10 @@ def list_effects(connection: Connection, where: EffectFilter, *, limit: int) -> 
 def due_effects(connection: Connection, *, now: int, limit: int) -> tuple[EffectRow, ...]:
     """Return effects to deliver: queued and due, or being attempted by an executor that is dead or out of time.
 
-    A look, not a claim: `effect.attempted` is the claim, decided under the lock of the run.
+    Not those of runs that wait for another runtime: they are delivered by the layer version that queued them. A look,
+    not a claim: `effect.attempted` is the claim, decided under the lock of the run.
     """
-    table, executors = tables.effects, tables.executors
+    table, executors, runs = tables.effects, tables.executors, tables.runs
     interrupted = and_(
         table.c.state == "attempting",
         or_(executors.c.state.is_distinct_from("live"), and_(table.c.lease_until > 0, table.c.lease_until < now)),
@@ -131,6 +132,8 @@ def due_effects(connection: Connection, *, now: int, limit: int) -> tuple[Effect
     query = (
         select(table)
         .outerjoin(executors, executors.c.id == table.c.executor)
+        .join(runs, runs.c.id == table.c.run)
+        .where(runs.c.state != "needs_runtime")
         .where(or_(and_(table.c.state == "queued", table.c.next_at <= now), interrupted))
         .order_by(table.c.next_at, table.c.tenant, table.c.key)
         .limit(limit)

@@ -1,18 +1,32 @@
 """Claiming runs: the run's row is the queue, the claim raises its epoch, and an orphan is queued again."""
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aie.errors import Conflict
 from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
-from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentQueued, SegmentStarted
+from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentClosed, SegmentQueued, SegmentStarted
+from aie.releases import Release
 from aie.runs.effects import interrupted
 from aie.runs.services import Services
 from aie.runs.sites import append
 from aie.runs.steps import RunContext
 from aie.runs.submission import started
 
-__all__ = ["Claim", "claim", "claim_of", "context_of", "give_back", "lacking", "requeue"]
+__all__ = [
+    "Claim",
+    "claim",
+    "claim_of",
+    "context_of",
+    "give_back",
+    "lacking",
+    "missing",
+    "requeue",
+    "runtime_of",
+    "tell_missing",
+    "unserved",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +52,12 @@ def claim(services: Services, row: RunRow) -> Claim | None:
     A run that needs layer versions that this process has not says so in its records and waits for a worker that has
     them (or for `aie migrate`); it is never run on newer behaviour.
     """
-    provided = services.runtime()
-    lacks = lacking(services, row.tenant, row.release)
-    if lacks and not _migrated(services, row, provided):
-        if row.state == "queued":
-            _tell_lacking(services, row, lacks, provided)
-        return None
+    if row.state == "needs_runtime" or lacking(services, row.tenant, row.release):
+        lacks = missing(services, services.store.read(row.id))
+        if lacks:
+            if row.state == "queued":
+                tell_missing(services, row.tenant, row.id, lacks)
+            return None
 
     def decide(locked: Locked) -> Sequence[Event]:
         run = present(locked)
@@ -60,9 +74,26 @@ def claim(services: Services, row: RunRow) -> Claim | None:
 
 
 def lacking(services: Services, tenant: str, release: str) -> dict[str, int]:
-    """Return the layer versions that a release needs and this process does not provide."""
-    provided = services.runtime()
-    needs = services.releases.get(tenant, release).release.runtime
+    """Return the layer versions that a new run of a release needs and this process does not provide."""
+    return _without(services.releases.get(tenant, release).release.runtime, services.runtime())
+
+
+def missing(services: Services, recorded: Sequence[Recorded]) -> dict[str, int]:
+    """Return the layer versions that a run needs and this process does not provide."""
+    submitted = recorded[0].event
+    if not isinstance(submitted, RunSubmitted):
+        raise TypeError(f"a run's stream begins with run.submitted, not {submitted.type}")
+    release = services.releases.get(recorded[0].tenant, submitted.release).release
+    return _without(runtime_of(release, recorded), services.runtime())
+
+
+def runtime_of(release: Release, recorded: Sequence[Recorded]) -> dict[str, int]:
+    """Return the layer versions that a run goes on with: those of its last migration, else those of its lock."""
+    moved = [each.event.runtime for each in recorded if isinstance(each.event, RunMigrated)]
+    return {name: moved[-1].get(name, version) if moved else version for name, version in release.runtime.items()}
+
+
+def _without(needs: Mapping[str, int], provided: Mapping[str, int]) -> dict[str, int]:
     return {name: version for name, version in needs.items() if provided.get(name) != version}
 
 
@@ -130,18 +161,29 @@ def context_of(services: Services, recorded: Sequence[Recorded]) -> RunContext:
     )
 
 
-def _migrated(services: Services, row: RunRow, provided: dict[str, int]) -> bool:
-    moves = [each.event for each in services.store.read(row.id) if isinstance(each.event, RunMigrated)]
-    return bool(moves) and all(provided.get(name) == version for name, version in moves[-1].runtime.items())
+def tell_missing(services: Services, tenant: str, run: str, lacks: Mapping[str, int]) -> None:
+    """Record that a run that nobody runs now needs layer versions which this process does not provide."""
 
-
-def _tell_lacking(services: Services, row: RunRow, needs: dict[str, int], provided: dict[str, int]) -> None:
     def decide(locked: Locked) -> Sequence[Event]:
-        if present(locked).state != "queued":
-            raise Conflict("it was claimed meanwhile")
-        return [RunNeedsRuntime(needs=needs, provided={name: provided.get(name, 0) for name in needs})]
+        if present(locked).state not in ("queued", "waiting"):
+            raise Conflict("it was claimed meanwhile, or somebody said so before")
+        return [_needs(services, lacks)]
 
-    try:
-        append(services.journal, "lack", Entry(tenant=row.tenant, stream=row.id, decide=decide))
-    except Conflict:
-        return
+    with contextlib.suppress(Conflict):
+        append(services.journal, "lack", Entry(tenant=tenant, stream=run, decide=decide))
+
+
+def unserved(services: Services, claimed: Claim, lacks: Mapping[str, int]) -> Entry:
+    """Return the entry that ends a claim at once: the run was moved to layer versions that are not here."""
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        fenced(locked, epoch=claimed.epoch, executor=services.executor)
+        closed = SegmentClosed(segment=claimed.segment, epoch=claimed.epoch, executing_ms=0)
+        return [_needs(services, lacks), closed]
+
+    return Entry(tenant=claimed.tenant, stream=claimed.run, decide=decide, segment=claimed.segment, epoch=claimed.epoch)
+
+
+def _needs(services: Services, lacks: Mapping[str, int]) -> RunNeedsRuntime:
+    provided = services.runtime()
+    return RunNeedsRuntime(needs=dict(lacks), provided={name: provided.get(name, 0) for name in lacks})

@@ -8,13 +8,14 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from aie.errors import AieError, FenceLost
 from aie.records import (
+    Entry,
     Recorded,
     claimable,
     drop_lease,
@@ -26,7 +27,18 @@ from aie.records import (
     take_lease,
 )
 from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
-from aie.runs.claims import Claim, claim, claim_of, context_of, give_back, lacking, requeue
+from aie.runs.claims import (
+    Claim,
+    claim,
+    claim_of,
+    context_of,
+    give_back,
+    lacking,
+    missing,
+    requeue,
+    tell_missing,
+    unserved,
+)
 from aie.runs.deadlines import expire_review
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
@@ -34,7 +46,7 @@ from aie.runs.mailbox import Mailbox
 from aie.runs.segment import Segment
 from aie.runs.services import Services
 from aie.runs.sites import append
-from aie.runs.submission import Submission, Submitted, submit
+from aie.runs.submission import Submission, Submitted, submit, submit_all
 
 __all__ = ["Pace", "Worker"]
 
@@ -85,6 +97,10 @@ class Worker:
         self._stopping = threading.Event()
         self._segments: dict[str, Segment] = {}
         self._broken: deque[Claim] = deque()
+        self._misplaced: deque[Entry] = deque()
+        """Claims of runs that were moved to layer versions which are not here."""
+        self._passed_over: dict[str, int] = {}
+        """Runs whose layer versions are not here, with the end of their stream when it was read."""
         self._threads: list[threading.Thread] = []
         self._outbox = ThreadPoolExecutor(max_workers=4, thread_name_prefix="aie-outbox")
         self._delivering: dict[tuple[str, str], Future[object]] = {}
@@ -132,6 +148,20 @@ class Worker:
             self.engine.start([claim_of(submitted.recorded)])
         return submitted
 
+    def submit_all(self, wanted: Sequence[Submission]) -> list[Submitted | AieError]:
+        """Accept many runs and start here as many as there is room for; the rest is queued.
+
+        Returns:
+            For each what it became, or why it was refused.
+        """
+        room = max(self._pace.capacity - self.engine.in_flight(), 0) if not self._stopping.is_set() else 0
+        if any(lacking(self.services, *place) for place in {(each.tenant, each.release) for each in wanted}):
+            room = 0
+        outcomes = submit_all(self.services, wanted, claim=room)
+        begun = [each.recorded for each in outcomes[:room] if isinstance(each, Submitted) and each.recorded]
+        self.engine.start([claim_of(recorded) for recorded in begun])
+        return outcomes
+
     # ------------------------------------------------------------ segments
 
     async def _execute(self, claimed: Claim, mailbox: Mailbox) -> None:
@@ -139,6 +169,10 @@ class Worker:
         segment: Segment | None = None
         try:
             recorded = claimed.recorded or tuple(services.store.read(claimed.run))
+            if lacks := missing(services, recorded):
+                self._misplaced.append(unserved(services, claimed, lacks))
+                self._news.set()
+                return
             segment = Segment(context_of(services, recorded), recorded)
             self._segments[claimed.run] = segment
             await segment.run(mailbox)
@@ -168,6 +202,10 @@ class Worker:
 
     def _give_back(self) -> None:
         """Queue again what broke off here; while the store does not take it, the next beat tries again."""
+        while self._misplaced:
+            with contextlib.suppress(FenceLost):
+                append(self.services.journal, "lack", self._misplaced[0])
+            self._misplaced.popleft()
         busy = {key for (_, key), future in list(self._delivering.items()) if not future.done()}
         while self._broken:
             with contextlib.suppress(FenceLost):
@@ -229,14 +267,24 @@ class Worker:
         for row in orphans(services.store):
             if requeue(services, row):
                 _log.info("run %s goes on after its executor died", row.id)
-        for row in claimable(services.store, limit=self._pace.capacity, queues=QUEUES, state="needs_runtime"):
-            claimed = claim(services, row)
-            if claimed is not None:
-                self.engine.start([claimed])
+        self._claim_needing()
         for review in services.store.due_reviews():
             expire_review(services, review)
         self._deliver_due()
         seal(services.store)
+
+    def _claim_needing(self) -> None:
+        """Claim runs that lacked their runtime elsewhere; those that lack it here too hide no others behind them."""
+        passed: dict[str, int] = {}
+        limit = self._pace.capacity + len(self._passed_over)
+        for row in claimable(self.services.store, limit=limit, queues=QUEUES, state="needs_runtime"):
+            same = self._passed_over.get(row.id) == row.last_n
+            claimed = None if same else claim(self.services, row)
+            if claimed is not None:
+                self.engine.start([claimed])
+            else:
+                passed[row.id] = row.last_n
+        self._passed_over = passed
 
     def _deliver_due(self) -> None:
         services = self.services
@@ -245,6 +293,9 @@ class Worker:
             key = (row.tenant, row.key)
             if key not in self._delivering:
                 recorded = services.store.read(row.run)
+                if lacks := missing(services, recorded):
+                    tell_missing(services, row.tenant, row.run, lacks)
+                    continue
                 self._delivering[key] = self._outbox.submit(redeliver, context_of(services, recorded), row)
 
     def _cancel_requested(self, run: str) -> bool:

@@ -9,6 +9,8 @@ import pytest
 from aie.app import App, lacks, look_over, open_app, start_workspace
 from aie.records import Entry
 from aie.records.events import RunNeedsRuntime, SegmentQueued
+from aie.releases import save_release
+from aie.testing.stage import make_release
 from tests.shows.story import submitted
 
 
@@ -17,7 +19,9 @@ def app(tmp_path: Path) -> Iterator[App]:
     """A workspace with a run that waits for the next version of a layer."""
     start_workspace(tmp_path / "w", "triage")
     with open_app(tmp_path / "w") as opened:
-        first = replace(submitted(opened.store, "default", "c-1"), workflow="triage")
+        release = make_release([], workflow="triage", runtime={"model": 2, "lookup": 1, "review": 1})
+        save_release(opened.store, opened.journal, release, tenant="default", actor="ann")
+        first = replace(submitted(opened.store, "default", "c-1"), workflow="triage", release=release.id)
         events = [first, SegmentQueued(segment=1, why="submitted")]
         needs = RunNeedsRuntime(needs={"model": 2, "lookup": 1}, provided={"model": 1, "lookup": 0})
         opened.journal.append(Entry(tenant="default", stream="run_1", decide=lambda _: [*events, needs]))

@@ -3,11 +3,11 @@
 import signal
 import threading
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from aie.app import Executor, executing
+from aie.app import Executor, executing, lacks
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, WorkspaceOption
 from aie.cli.screen import Screen
@@ -15,6 +15,9 @@ from aie.errors import FenceLost
 from aie.records import RunFilter
 
 __all__ = ["worker"]
+
+_LOOKED_AT: Final = 200
+"""Runs that wait for a runtime, of which a beat takes up those whose layer versions are here."""
 
 
 def worker(
@@ -55,4 +58,7 @@ def _idle(executor: Executor) -> bool:
     """Whether nothing is left that goes on by itself."""
     store = executor.app.store
     under_way = any(store.runs(RunFilter(state=state), limit=1).rows for state in ("queued", "running"))
-    return not under_way and not store.due_effects(limit=1)
+    if under_way or store.due_effects(limit=1):
+        return False
+    lacking = store.runs(RunFilter(state="needs_runtime"), limit=_LOOKED_AT).rows
+    return not any(lack.here for lack in lacks(executor.app, lacking).values())
