@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from aie.errors import Conflict
 from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
-from aie.records.events import RunMigrated, RunNeedsRuntime, RunSubmitted, SegmentClosed, SegmentQueued, SegmentStarted
+from aie.records.events import (
+    RunCancelRequested,
+    RunMigrated,
+    RunNeedsRuntime,
+    RunRetried,
+    RunSubmitted,
+    SegmentClosed,
+    SegmentQueued,
+    SegmentStarted,
+)
 from aie.releases import Release
 from aie.runs.effects import interrupted
 from aie.runs.services import Services
@@ -24,6 +33,7 @@ __all__ = [
     "missing",
     "requeue",
     "runtime_of",
+    "stopping",
     "tell_missing",
     "unserved",
 ]
@@ -50,9 +60,9 @@ def claim(services: Services, row: RunRow) -> Claim | None:
     """Claim a queued run for this executor; None when another was first or its runtime is not provided here.
 
     A run that needs layer versions that this process has not says so in its records and waits for a worker that has
-    them (or for `aie migrate`); it is never run on newer behaviour.
+    them (or for `aie migrate`); it is never run on newer behaviour. To stop one no layer is needed.
     """
-    if row.state == "needs_runtime" or lacking(services, row.tenant, row.release):
+    if not row.cancel_requested and (row.state == "needs_runtime" or lacking(services, row.tenant, row.release)):
         lacks = missing(services, services.store.read(row.id))
         if lacks:
             if row.state == "queued":
@@ -85,6 +95,12 @@ def missing(services: Services, recorded: Sequence[Recorded]) -> dict[str, int]:
         raise TypeError(f"a run's stream begins with run.submitted, not {submitted.type}")
     release = services.releases.get(recorded[0].tenant, submitted.release).release
     return _without(runtime_of(release, recorded), services.runtime())
+
+
+def stopping(recorded: Sequence[Recorded]) -> bool:
+    """Whether somebody asked the run to stop: no step of it begins any more."""
+    asked = [each.event for each in recorded if isinstance(each.event, RunCancelRequested | RunRetried)]
+    return bool(asked) and isinstance(asked[-1], RunCancelRequested)
 
 
 def runtime_of(release: Release, recorded: Sequence[Recorded]) -> dict[str, int]:

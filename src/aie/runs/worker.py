@@ -36,6 +36,7 @@ from aie.runs.claims import (
     lacking,
     missing,
     requeue,
+    stopping,
     tell_missing,
     unserved,
 )
@@ -169,7 +170,7 @@ class Worker:
         segment: Segment | None = None
         try:
             recorded = claimed.recorded or tuple(services.store.read(claimed.run))
-            if lacks := missing(services, recorded):
+            if (lacks := missing(services, recorded)) and not stopping(recorded):
                 self._misplaced.append(unserved(services, claimed, lacks))
                 self._news.set()
                 return

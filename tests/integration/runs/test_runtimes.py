@@ -15,7 +15,7 @@ from aie.records.events import (
     SegmentClosed,
     StepFinished,
 )
-from aie.runs import Pace, decide_review, migrate
+from aie.runs import Pace, cancel, decide_review, migrate
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
 
 
@@ -132,3 +132,14 @@ def test_runs_that_lack_their_runtime_hide_no_others_behind_them(store_url: str)
             older.add(release)
         until(older, runs[1], "completed")
         assert older.row(runs[0]).state == "needs_runtime"
+
+
+def test_a_run_that_lacks_its_runtime_can_be_cancelled(store_url: str) -> None:
+    """To stop it no layer is needed, and none runs."""
+    release = make_release([scripted("end")], runtime={"check": 3})
+    with stage(store_url, says("new"), version=2) as at:
+        run = at.submit(at.add(release), {"id": "1"}).run
+        until(at, run, "needs_runtime")
+        cancel(at.services, "default", run, actor="ann", reason="not any more")
+        until(at, run, "cancelled")
+        assert not [each for each in at.events(run) if isinstance(each.event, StepFinished)]
