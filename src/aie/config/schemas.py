@@ -33,6 +33,21 @@ _FORMATS: Final[Mapping[str, Type]] = {
     "money": MoneyType(),
     "date": DateType(),
 }
+_FORMATS_KNOWN: Final = (*_FORMATS, "document")
+"""Formats with a meaning of their own; every other one, e.g. `email`, says only what people should write."""
+_STANDARD: Final = frozenset({"date-time", "email", "idn-email", "time"})
+"""Formats of JSON Schema that would pass for a misspelling of one of ours."""
+_MEANT: Final[Mapping[str, str]] = {
+    "text": "string",
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+    "map": "object",
+}
+"""Types as other languages call them."""
 _NOTES: Final = frozenset({"$schema", "$id", "title", "description", "examples", "default", "$comment"})
 _KEYWORDS: Final[Mapping[str, frozenset[str]]] = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
@@ -131,8 +146,10 @@ def type_of(schema: JSON, pointer: tuple[str, ...] = ()) -> Type:
         known = ", ".join(each for each in _KEYWORDS)
         if kind is None:
             raise SchemaError("`type` is missing", pointer, f'add "type": one of {known}')
-        near = nearest(kind, _KEYWORDS) if isinstance(kind, str) else None
+        near = _MEANT.get(kind) or nearest(kind, _KEYWORDS) if isinstance(kind, str) else None
         hint = f"one of {known}" if near is None else f"did you mean `{near}`?"
+        if isinstance(kind, str) and kind in _FORMATS:
+            hint, near = f'write "type": "string", "format": "{kind}"', None
         meant = json.dumps(near) if near is not None and schema.get("type") == kind else None
         raise SchemaError(f"no type is named {json.dumps(kind)}", (*pointer, "type"), hint, meant=meant)
     for keyword in schema:
@@ -194,6 +211,14 @@ def _string(schema: Mapping[str, JSON], pointer: tuple[str, ...]) -> Type:
         raise SchemaError("`format` is text", (*pointer, "format"))
     if form == "document":
         return DocumentType()
+    near = None if form in _FORMATS_KNOWN or form in _STANDARD else nearest(form, _FORMATS_KNOWN)
+    if near is not None:
+        raise SchemaError(
+            f"no format is named {json.dumps(form)}",
+            (*pointer, "format"),
+            f"did you mean `{near}`?",
+            meant=json.dumps(near),
+        )
     return _FORMATS.get(form, TextType())
 
 

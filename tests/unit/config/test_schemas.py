@@ -92,3 +92,25 @@ def test_a_schema_nested_too_deeply_is_refused() -> None:
         schema = {"type": "array", "items": schema}
     with pytest.raises(SchemaError, match="nested deeper"):
         type_of(read_schema(json.dumps(schema).encode()))
+
+
+@pytest.mark.parametrize(
+    ("schema", "hint"),
+    [
+        ({"type": "string", "format": "monney"}, "did you mean `money`?"),
+        ({"type": "string", "format": "decimals"}, "did you mean `decimal`?"),
+        ({"type": "money"}, 'write "type": "string", "format": "money"'),
+        ({"type": "text"}, "did you mean `string`?"),
+    ],
+)
+def test_a_misspelt_type_or_format_says_what_to_write(schema: JSON, hint: str) -> None:
+    """A format that is nearly ours would else be text on the quiet."""
+    with pytest.raises(SchemaError) as caught:
+        type_of(schema)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("form", ["date-time", "email", "idn-email", "time", "uri", "uuid", "hostname", "duration"])
+def test_formats_of_json_schema_that_have_no_meaning_here_are_text(form: str) -> None:
+    """They say what people should write."""
+    assert type_of({"type": "string", "format": form}) == TextType()
