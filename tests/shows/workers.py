@@ -219,6 +219,24 @@ def _finish(count: int) -> Callable[[Runner], float | None]:
     return act
 
 
+def _came_to(world: _World, scene: Scene, stopping: Child) -> bool:
+    """Wait until the worker says that it is at its point; people decide meanwhile."""
+    for _ in range(20):
+        said = stopping.hear(seconds=1)
+        while said is not None and said.startswith("executor "):
+            said = stopping.hear(seconds=1)
+        if said is not None:
+            return said.startswith("at ")
+        world.client(scene, _decide_some)
+    return False
+
+
+def _latest_executor(runner: Runner) -> str:
+    with runner.app.store.connect() as connection:
+        query = select(executors.c.id).order_by(executors.c.started.desc()).limit(1)
+        return str(connection.execute(query).scalar_one())
+
+
 def _is_over(runner: Runner, worker: str) -> bool:
     """Wait until the lease of the stopped worker is over and somebody saw it."""
     until = time.monotonic() + 10
@@ -278,26 +296,16 @@ def _decide_some(runner: Runner) -> None:
 
 
 def _stop_one(world: _World, scene: Scene, point: str, tally: Stopped, *, fence: bool) -> None:
-    prepare = _at(
-        point, 2 if point.startswith("lease.") else 1, signal.SIGSTOP
-    )  # the first lease is taken, not renewed
+    # The first lease is taken, not renewed.
+    prepare = _at(point, 2 if point.startswith("lease.") else 1, signal.SIGSTOP)
     stopping = world.worker(scene, _SHORT, prepare if fence else _without_fence(prepare))
-    said = ""
-    identity = ""
-    deadline = time.monotonic() + 20
-    while said is not None and not said.startswith("at ") and time.monotonic() < deadline:
-        said = stopping.hear(seconds=1)
-        if said is not None and said.startswith("executor "):
-            identity = said.split()[1]
-        if said is None:
-            world.client(scene, _decide_some)
-            said = ""
-    if not said:
+    if not _came_to(world, scene, stopping):
         tally.unreached.append(point)
         stopping.ended(seconds=0)
         return
     stopping.wait_stopped()
     tally.stopped += 1
+    identity = world.client(scene, _latest_executor)
     other = world.worker(scene, _SHORT, _nothing)
     took = world.client(scene, _finish(2))
     if took is None or took > _FINISH_WITHIN:

@@ -126,7 +126,9 @@ class Runner:
                 self._rested.discard(run)
 
     def _succeed(self) -> None:
-        """Become the executor when the one before has ended: what it left would wait for the next command otherwise."""
+        """Become the executor when the one before has ended or this one lost its lease: nobody else may ever come."""
+        if self.executor is not None and self.executor.worker.lost:
+            self.executor = None
         if self.executor is None and self._take_over is not None and time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + _TAKE_OVER
             self.executor = self._take_over()

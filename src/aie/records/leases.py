@@ -59,16 +59,19 @@ def drop_lease(store: Store, executor: str) -> None:
         link.run("UPDATE executors SET state = 'dead' WHERE id = ?", executor)
 
 
-def expire_leases(store: Store) -> list[str]:
-    """Flip every lease past its time to dead, by the database's clock; return which."""
+def expire_leases(store: Store, *, besides: str = "") -> list[str]:
+    """Flip every lease past its time to dead, by the database's clock; return which.
+
+    An executor never flips its own (`besides`): after a pause of the whole machine it may look before it renews.
+    """
     table = tables.executors
     with store.connect() as connection:
         if not connection.execute(select(table.c.id).where(table.c.state == "live").limit(1)).first():
             return []
     with store.transaction("expire") as link:
         now = link.now(store.clock.now())
-        sql = "UPDATE executors SET state = 'dead' WHERE state = 'live' AND expires < ? RETURNING id"
-        return sorted(id_ for (id_,) in link.fetch(sql, now))
+        sql = "UPDATE executors SET state = 'dead' WHERE state = 'live' AND expires < ? AND id <> ? RETURNING id"
+        return sorted(id_ for (id_,) in link.fetch(sql, now, besides))
 
 
 def end_hung_writers(store: Store) -> int:

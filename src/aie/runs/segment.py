@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from aie.core import Spend
-from aie.errors import AieError, Failure, LimitReached, StepFailure
+from aie.errors import AieError, Failure, FenceLost, LimitReached, StepFailure, StoreError
 from aie.records import Answer, Entry, Event, Locked, Outcome, Recorded, fenced
 from aie.records.events import (
     AttemptIntended,
@@ -72,6 +72,8 @@ class Segment:
         self._buffer: list[Event] = []
         self._flying = 0
         """Steps, deliveries and pauses under way, and the closing."""
+        self._working = 0
+        """Threads of the pool that work for this segment."""
         self._lock = threading.Lock()
         """Over the state and the buffer: threads of the pool record attempts while the loop goes on."""
         self._mailbox: Mailbox | None = None
@@ -79,6 +81,8 @@ class Segment:
         self._closing: Wait | Finish | None = None
         self._cancelled = False
         self._severed = False
+        """A write failed: a later one would leave a gap."""
+        self._broken: BaseException | None = None
 
     async def run(self, mailbox: Mailbox) -> None:
         """Run until nothing is runnable, then close in one fenced transaction.
@@ -111,6 +115,8 @@ class Segment:
 
     def _go_on(self) -> None:
         """Execute what there is to do; once nothing is in flight, close."""
+        if self._is_over():
+            return
         try:
             while self._commands:
                 self._execute(self._commands.popleft())
@@ -121,11 +127,18 @@ class Segment:
             self._break_off(error)
 
     def _break_off(self, error: BaseException) -> None:
+        """End without closing. Calls and deliveries end first: who continues must not meet what this one began.
+
+        A segment whose fence was lost has been continued already; it ends at once.
+        """
+        self._broken = self._broken or error
+        if self._working and not isinstance(self._broken, FenceLost):
+            return
         if self._over is not None and not self._over.done():
-            self._over.set_exception(error)
+            self._over.set_exception(self._broken)
 
     def _is_over(self) -> bool:
-        return self._over is None or self._over.done()
+        return self._broken is not None or self._over is None or self._over.done()
 
     # ------------------------------------------------------------ commands
 
@@ -184,16 +197,28 @@ class Segment:
 
     def _submit(self, work: Callable[[], Event]) -> None:
         """Let a thread of the pool work and take in what comes of it."""
+        if self._is_over():
+            return
 
         def in_thread() -> None:
             try:
                 event = work()
             except BaseException as error:  # noqa: BLE001 - told to whoever awaits the segment
-                self._post(lambda error=error: self._break_off(error))  # type: ignore[misc]
+                self._post(lambda error=error: self._worked(error))  # type: ignore[misc]
             else:
-                self._post(lambda: self._landed(event))
+                self._post(lambda: self._worked(event))
 
+        self._working += 1
         self._context.services.pool.submit(in_thread)
+
+    def _worked(self, came: Event | BaseException) -> None:
+        self._working -= 1
+        if isinstance(came, BaseException):
+            self._break_off(came)
+        elif self._broken is not None:
+            self._break_off(self._broken)
+        else:
+            self._landed(came)
 
     def _post(self, call: Callable[[], None]) -> None:
         if self._mailbox is not None:
@@ -327,12 +352,19 @@ class Segment:
 
         def decide(locked: Locked) -> Sequence[Event]:
             fenced(locked, epoch=state.epoch, executor=context.services.executor)
+            if self._severed:
+                raise StoreError("an earlier write of this segment failed; a later one would leave a gap")
             return events(locked)
+
+        def answered(outcome: Outcome) -> None:
+            # On the journal's own thread, before it turns to the next entry.
+            self._severed |= isinstance(outcome, BaseException)
+            done(outcome)
 
         entry = Entry(
             tenant=context.tenant, stream=context.run, decide=decide, segment=state.segment, epoch=state.epoch
         )
-        context.services.journal.put(entry, done)
+        context.services.journal.put(entry, answered)
 
     def _close(self) -> None:
         """Write the segment's last transaction: it waits, it ends, or something arrived and the next one is queued."""

@@ -264,7 +264,7 @@ class Worker:
 
     def _beat(self) -> None:
         services = self.services
-        expire_leases(services.store)
+        expire_leases(services.store, besides=services.executor)
         for row in orphans(services.store):
             if requeue(services, row):
                 _log.info("run %s goes on after its executor died", row.id)

@@ -180,7 +180,7 @@ def _break_once() -> None:
     """Let the first segment of this life break off at its end."""
     close = Segment._close
 
-    async def broken(self: Segment) -> None:
+    def broken(self: Segment) -> None:
         Segment._close = close  # type: ignore[method-assign]
         raise RuntimeError("broken on purpose")
 

@@ -14,11 +14,10 @@ __all__ = ["SABOTAGE"]
 def _forget_intents() -> None:
     """Calls leave before their intent is durable."""
 
-    async def intend(self: Segment, event: AttemptIntended, result: Any) -> None:
+    def intend(self: Segment, event: AttemptIntended) -> None:
         self._record(event)
-        result.set_result(None)
 
-    Segment._intend = intend  # type: ignore[method-assign]
+    Segment.intend = intend  # type: ignore[method-assign,assignment]
 
 
 def _write_off_nothing() -> None:
