@@ -24,7 +24,7 @@ test: ## Run every test, on SQLite and on a real Postgres 18
 check: ## Format, lint, types, import contract, locks, licences, tracked files, size
 	@scripts/check.sh
 
-shows: ## Mutated files, tampered records, equal ids: each at full size
+shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full size
 	@scripts/shows.sh $(SEED)
 
 data-shows: ## The same for the folder of data named by AIE_DATA; writes report.json

@@ -15,9 +15,11 @@ show mutations --each 25
 show tampering --count 1000
 show same_id
 show same_id --control
+show pinning --pairs 20
+show pinning --control
 
 if [ ${#failed[@]} -gt 0 ]; then
     echo "shows: FAILED: ${failed[*]}"
     exit 1
 fi
-echo "shows: 4 of 4 passed"
+echo "shows: 6 of 6 passed"

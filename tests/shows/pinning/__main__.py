@@ -14,7 +14,7 @@ from random import Random
 from tests.shows import pinning
 from tests.shows.pinning.counting import Counts
 from tests.shows.pinning.deciding import at_one_moment, on_a_stale_page
-from tests.shows.pinning.moving import moved_on, set_scene, untouched, upgraded
+from tests.shows.pinning.moving import moved_on, renewed, set_scene, untouched, upgraded
 from tests.shows.pinning.place import this_package
 from tests.shows.pinning.segments import ENGINES, KIND, during_a_segment
 
@@ -46,6 +46,7 @@ def show(home: Path, *, seed: int, pairs: int) -> Counts:
     moved_on(counts, scene, waiting)
     upgraded(counts, scene, waiting)
     untouched(counts, scene)
+    renewed(counts, scene)
     on_a_stale_page(counts, scene.claims, waiting)
     at_one_moment(counts, scene.claims, waiting, pairs=pairs, random=random)
     for engine in ENGINES:

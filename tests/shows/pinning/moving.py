@@ -19,7 +19,7 @@ from aie.releases import Release, load_release
 from tests.shows.pinning.counting import Counts
 from tests.shows.pinning.place import Package, Place, edit, events_of, newer_package, write_input
 
-__all__ = ["Scene", "Waiting", "moved_on", "set_scene", "untouched", "upgraded"]
+__all__ = ["Scene", "Waiting", "moved_on", "renewed", "set_scene", "untouched", "upgraded"]
 
 _STEP: Final = """  within:
     check: rules
@@ -29,6 +29,9 @@ _STEP: Final = """  within:
   pay:
 """
 """What the show adds to the claims: something that is decided by a rule after the person decided."""
+
+
+_CONFLICT: Final = 4
 
 
 class Waiting:
@@ -164,6 +167,24 @@ def _migrate(counts: Counts, scene: Scene, run: str, newer: Package) -> None:
 def _says_migration(text: str) -> bool:
     words = " ".join(text.split())
     return "mia" in words and "checked side by side" in words and "check 1 → 2" in words
+
+
+def renewed(counts: Counts, scene: Scene) -> None:
+    """After the upgrade: the promoted release needs the old layer, other bytes are locked with the new one."""
+    kind, claims, newer = "a release of after the upgrade", scene.claims, scene.newer
+    assert newer is not None
+    counts.attempted[kind] += 3
+    _claim(claims.root, "examples/before.json", "S-before")
+    run = claims.run(["examples/before.json"], package=newer)["before"]
+    counts.refused[kind] += counts.expect(kind, "a new run of the old lock", claims.state_of(run), "needs_runtime")
+    same = claims.aie("release", "claims", package=newer)
+    counts.refused[kind] += counts.expect(kind, "the old bytes under another runtime", same.status, _CONFLICT)
+    edit(claims.root / "workflows" / "claims" / "workflow.yaml", ("workflow: claims\n", "workflow: claims  # again\n"))
+    third = claims.lock(newer)
+    _claim(claims.root, "examples/after.json", "S-after")
+    run = claims.run(["examples/after.json"], package=newer)["after"]
+    claims.do("review", "decide", run, "approve", package=newer)
+    counts.accepted[kind] += _ended_on(counts, kind, scene, run, within=False, release=third)
 
 
 def untouched(counts: Counts, scene: Scene) -> None:

@@ -133,10 +133,10 @@ class Place:
             raise RuntimeError(f"aie {' '.join(arguments)} ended with {ended.status}: {ended.err.strip()}")
         return ended
 
-    def lock(self) -> str:
+    def lock(self, package: Package | None = None) -> str:
         """Lock the workspace's files, let production use them, and return the release's id."""
-        self.do("release", self.template)
-        moved = self.do("promote", self.template, "--format", "json").data
+        self.do("release", self.template, package=package)
+        moved = self.do("promote", self.template, "--format", "json", package=package).data
         return str(moved["after"])
 
     def run(self, names: Sequence[str], package: Package | None = None) -> dict[str, str]:
