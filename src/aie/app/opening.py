@@ -16,7 +16,7 @@ from aie.config import ModelsSpec, Settings, load_models, load_settings
 from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
 from aie.errors import NotFound, StoreBusy, Unavailable
 from aie.layers import DELIVERERS, LAYERS, receiver_facts
-from aie.records import Journal, PlainKeys, Store, open_store, seal
+from aie.records import Journal, PlainKeys, Store, is_new, open_store, seal
 from aie.releases import load_release
 from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Worker, dbos_engine, listener_for
 
@@ -81,7 +81,7 @@ def open_app(
     closing = contextlib.ExitStack()
     with contextlib.ExitStack() as undo:
         keys = (_sqlite_folder(root, url) or root / ".aie") / "keys.json"
-        store = open_store(url, clock=clock, keys=PlainKeys(keys))
+        store = open_store(url, clock=clock, keys=PlainKeys(keys, is_new=lambda: is_new(url)))
         undo.callback(store.close)
         journal = Journal(store, ids.new("writer"))
         journal.start()

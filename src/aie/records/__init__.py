@@ -27,13 +27,14 @@ from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import claimable, drop_lease, end_hung_writers, expire_leases, orphans, renew_lease, take_lease
 from aie.records.listen import listen
+from aie.records.opening import is_new, open_store
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
 from aie.records.rebuilding import rebuild
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow
 from aie.records.sealer import current_heads, seal
 from aie.records.sites import commit_sites, observe, reached
 from aie.records.sources import Source, export_records, open_export, read_store
-from aie.records.store import Store, open_store
+from aie.records.store import Store
 from aie.records.verification import Report, verify
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "expire_leases",
     "export_records",
     "fenced",
+    "is_new",
     "key_stream",
     "listen",
     "observe",

@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +19,7 @@ from aie.errors import StoreError
 __all__ = ["KeyProvider", "MemoryKeys", "PlainKeys"]
 
 _NONCE: Final = 12
+_RESTORE: Final = ("restore the file from a backup; without it the store's private payloads cannot be read",)
 
 
 class KeyProvider(Protocol):
@@ -87,17 +89,28 @@ class MemoryKeys:
 class PlainKeys(MemoryKeys):
     """The default: the root secret in a file that only its owner reads. Losing the file loses every private payload."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_new: Callable[[], bool] = lambda: True) -> None:
+        """Read the file, or make it.
+
+        Args:
+            path: the file.
+            is_new: whether the store holds nothing yet; else keys that are missing are not made anew, as no key but the
+                lost one opens what is there.
+
+        Raises:
+            StoreError: the file cannot be read, or is missing from a store that is not new.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
+                if not is_new() and not path.exists():  # another process may be making both just now
+                    raise StoreError(f"the store's key file {path} is missing", hints=_RESTORE)
                 _create(path)
             root = bytes.fromhex(json.loads(path.read_text())["root"])
         except (ValueError, KeyError, TypeError, OSError) as error:
-            hints = ("restore the file from a backup; without it the store's private payloads cannot be read",)
-            raise StoreError(f"the key file {path} cannot be read", hints=hints) from error
+            raise StoreError(f"the key file {path} cannot be read", hints=_RESTORE) from error
         if len(root) != 32:
-            raise StoreError(f"the key file {path} does not hold a root of 32 bytes")
+            raise StoreError(f"the key file {path} does not hold a root of 32 bytes", hints=_RESTORE)
         super().__init__(root)
 
 

@@ -12,7 +12,7 @@ from aie.errors import StoreError
 from aie.records.sites import reached
 from aie.records.tables import SCHEMA, metadata
 
-__all__ = ["HEAD", "ensure_schema"]
+__all__ = ["HEAD", "ensure_schema", "has_schema"]
 
 HEAD: Final = "0001"
 """Revision that `tables.py` describes; a test compares it with the migrations."""
@@ -34,6 +34,11 @@ def ensure_schema(reading: Engine, writing: Engine, *, create: bool) -> None:
             _create(connection)
         elif current != HEAD:
             _migrate(connection, current)
+
+
+def has_schema(engine: Engine) -> bool:
+    """Whether the database was ever made a store."""
+    return _version(engine) is not None
 
 
 def _migrate(connection: Connection, current: str) -> None:

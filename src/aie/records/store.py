@@ -7,19 +7,17 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from aie.core import JSON, Clock, SystemClock, canonical
+from aie.core import JSON, Clock, canonical
 from aie.errors import IntegrityError, NotFound, StoreError
 from aie.records import tables
 from aie.records.batch import as_error, place
-from aie.records.engines import open_engines
 from aie.records.events import decode
-from aie.records.keys import KeyProvider, PlainKeys
+from aie.records.keys import KeyProvider
 from aie.records.leaf import blob_header, leaf_of, salt_of
 from aie.records.links import Link, link_to
 from aie.records.queries import (
@@ -34,11 +32,10 @@ from aie.records.queries import (
     list_runs,
 )
 from aie.records.rows import EffectRow, Recorded, ReleaseRow, ReviewRow, RunRow, run_row
-from aie.records.schema import ensure_schema
 from aie.records.sites import SITES, reached
 from aie.records.vault import DataKey, Vault
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store"]
 
 _TRIES: Final = 3
 _SQLITE: Final = re.compile(r"sqlite:///(?P<path>.+)")
@@ -341,35 +338,3 @@ def recorded(row: Any, keys: dict[str, DataKey]) -> Recorded:
         event=decode(row.type, json.loads(row.body), payload),
         erased=erased,
     )
-
-
-def open_store(url: str, *, clock: Clock | None = None, keys: KeyProvider | None = None, create: bool = True) -> Store:
-    """Open the store at `sqlite:///path` or `postgresql://…`, bringing its schema up to date.
-
-    Without `keys` a SQLite store keeps them in `keys.json` beside the database file.
-
-    Raises:
-        StoreError: the address is not one, the store does not exist and `create` is false, its schema is newer than
-            this version, or Postgres is named without keys.
-    """
-    if keys is None:
-        keys = _default_keys(url, create=create)
-    reading, writing = open_engines(url, create=create)
-    try:
-        ensure_schema(reading, writing, create=create)
-    except BaseException:
-        reading.dispose()
-        writing.dispose()
-        raise
-    return Store(reading=reading, writing=writing, clock=clock or SystemClock(), keys=keys)
-
-
-def _default_keys(url: str, *, create: bool) -> KeyProvider:
-    match = _SQLITE.fullmatch(url)
-    if match is None:
-        hints = ("pass keys=PlainKeys(path), or name a key file in aie.yaml",)
-        raise StoreError("a store that is not a local file needs a key provider", hints=hints)
-    path = Path(match["path"])
-    if not create and not path.exists():
-        raise StoreError(f"there is no store at {path}", hints=("run a workflow first, or check the path",))
-    return PlainKeys(path.with_name("keys.json"))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect
 
 from aie.errors import StoreError
-from aie.records import MemoryKeys, PlainKeys, open_store
+from aie.records import MemoryKeys, PlainKeys, is_new, open_store
 from aie.records.migrate import upgrade
 from aie.records.schema import HEAD
 from aie.records.tables import metadata
@@ -113,10 +113,23 @@ def test_a_store_without_keys_keeps_them_in_a_file_of_its_owner(tmp_path: Path, 
     again = open_store(sqlite_url, keys=PlainKeys(tmp_path / "keys.json"))
     assert again.get_blob("acme", ref) == b"x"
     again.close()
-    stranger = open_store(sqlite_url, keys=MemoryKeys())
-    with pytest.raises(StoreError, match="key provider"):
-        stranger.get_blob("acme", ref)
-    stranger.close()
+    with pytest.raises(StoreError, match="not those that the store was written with"):
+        open_store(sqlite_url, keys=MemoryKeys())
+
+
+def test_a_store_that_lost_its_keys_is_not_given_new_ones(tmp_path: Path, sqlite_url: str) -> None:
+    """What is there could not be read with them, and what came after would be sealed under others."""
+    keys = tmp_path / "keys.json"
+    assert is_new(sqlite_url)
+    store = open_store(sqlite_url, keys=PlainKeys(keys, is_new=lambda: is_new(sqlite_url)))
+    store.put_blob("acme", "s", b"x")
+    store.close()
+    keys.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=r"keys.json is missing"):
+        PlainKeys(keys, is_new=lambda: is_new(sqlite_url))
+    with pytest.raises(StoreError, match=r"keys.json is missing"):
+        open_store(sqlite_url)
+    assert not keys.exists()
 
 
 def test_postgres_without_keys_is_refused_before_connecting() -> None:
