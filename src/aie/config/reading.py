@@ -297,6 +297,8 @@ def _pattern(kind: type[Spec], source: Source, path: Place, error: ErrorDetails)
     node, key, _ = source.find(path)
     place = key if is_key and key is not None else node
     text, pattern = place.text, str(error.get("ctx", {}).get("pattern", ""))
+    if "env:" in pattern:
+        return _reference(source, path, pattern)
     meant = re.sub(r"[^a-z0-9_-]+", "_", text.casefold()).strip("_-")
     edit, hint = None, f"it must match `{pattern}`"
     if pattern.startswith("^[a-z][a-z0-9_") and not pattern.startswith("^[a-z][a-z0-9_-]*("):
@@ -314,6 +316,15 @@ def _pattern(kind: type[Spec], source: Source, path: Place, error: ErrorDetails)
         edit=edit,
         key=is_key,
     )
+
+
+def _reference(source: Source, path: Place, pattern: str) -> Problem:
+    """Tell what may stand where a secret may be: never what does stand there."""
+    name = "_".join(str(each) for each in path[-2:]).upper().replace("-", "_")
+    forms = [form for form in ("sqlite:///PATH", "postgresql://…", "https://…") if form.split(":")[0] in pattern]
+    expected = f"{', '.join(forms)} or `env:NAME`" if forms else "a reference `env:NAME` instead of the value itself"
+    hint = f"write `env:{name}` and set {name} in the environment"
+    return _problem(source, path, "bad-value", f"{expected} expected", hint=hint)
 
 
 def _range(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:

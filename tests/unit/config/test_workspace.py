@@ -159,6 +159,22 @@ def test_a_mistake_in_a_split_is_told_once(tmp_path: Path, split: str, key: str,
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("env:PAY", "hunter2", "receivers.payments.secret"),
+        ('"https://pay.example/x"', "ftp://me:hunter2@pay.example", "receivers.payments.url"),
+        ("desks:", "store: postgres://me:hunter2@db/aie\ndesks:", "store"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_repeated(tmp_path: Path, old: str, new: str, key: str) -> None:
+    """Reports end up in logs; the hint names a variable instead."""
+    (problem,) = problems(write(tmp_path, settings=SETTINGS.replace(old, new)))
+    assert problem.key == key
+    assert "env:" in problem.hint
+    assert "hunter2" not in f"{problem}{problem.hint}"
+
+
 def test_a_folder_that_is_no_workspace_is_told_apart(tmp_path: Path) -> None:
     """With the command that makes one."""
     (found,) = problems(tmp_path)
