@@ -338,7 +338,9 @@ def _range(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -
 
 
 def _price(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
-    return _problem(source, path, "price", error["msg"], key=True, hint="add `price:`, or `local: true`")
+    there = path[: source.find(path)[2]]  # without the union's tag
+    hint = "add `price: {input_per_million: 0.15 USD, output_per_million: 0.60 USD}` as it is billed, or `local: true`"
+    return _problem(source, there, "price", error["msg"], key=True, hint=hint)
 
 
 _TRANSLATORS: Final[Mapping[str, Callable[[type[Spec], Source, Place, ErrorDetails], Problem]]] = {
