@@ -24,7 +24,7 @@ def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
     """Return the pool for reads and the pool for writes; two, so that neither can starve the other."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # never with the address itself, which may hold a password
         raise StoreError("the store's address is not one", hints=("write sqlite:///path or postgresql://…",)) from error
     kind = parsed.get_backend_name()
     if kind == "sqlite":
@@ -38,6 +38,8 @@ def _sqlite(url: URL, *, create: bool) -> tuple[Engine, Engine]:
     if not url.database or url.database == ":memory:":
         raise StoreError("a store needs a file", hints=("write sqlite:///path",))
     path = Path(url.database)
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is not a file", hints=("write sqlite:///path",))
     if create:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -95,6 +95,17 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == b"a letter to my bank\n" * 100
 
 
+@pytest.mark.parametrize("url", ["sqlite:////dev/null", "postgresql://u:se cret@[::1/x", "mysql://u:secret@h/x", "x y"])
+def test_an_address_that_leads_to_no_store_is_refused_without_being_told(url: str) -> None:
+    """An address may hold a password; and nothing is made beside what it names."""
+    with pytest.raises(StoreError) as caught:
+        open_store(url, keys=MemoryKeys())
+    assert "cret" not in str(caught.value)
+    with pytest.raises(StoreError):
+        is_new(url)
+    assert not Path("/dev/null.schema").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     """The path goes through a file."""
     (tmp_path / "file").write_text("")
