@@ -46,7 +46,9 @@ def main() -> None:
     report = _shard(given) if given.store and given.engine else _all(given)
     report["seconds"] = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    failed = report["lost_or_contradicted"] or report["stuck"] or (not given.point and report["points_never_killed_at"])
+    failed = report["lost_or_contradicted"] or report["stuck"] or report["killed"] < given.kills
+    if not given.point and given.kills >= 10 * len(POINTS):  # a short campaign cannot come to every point
+        failed = failed or report["points_never_killed_at"]
     sys.exit(1 if failed else 0)
 
 
