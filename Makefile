@@ -10,7 +10,7 @@ JOBS ?= 2
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check shows data-shows fmt docs size lock clean
+.PHONY: help demo test check shows crash data-shows fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ check: ## Format, lint, types, import contract, locks, licences, tracked files, 
 
 shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full size
 	@scripts/shows.sh $(SEED)
+
+crash: ## Processes killed at every declared point, workers killed and stopped, many commands at once
+	@$(DEV) python -m tests.shows.crash --kills 1000 --double 100 --jobs $(JOBS) --seed $(SEED)
+	@$(DEV) python -m tests.shows.workers
+	@$(DEV) python -m tests.shows.clis --count 20
 
 data-shows: ## The same for the folder of data named by AIE_DATA; writes report.json
 	@$(DEV) python -m scripts.data_shows --seed $(SEED)

@@ -2,9 +2,9 @@
 
     python -m tests.shows.clis --count 20
 
-Many more `aie run` processes than processors submit to one store: first beside a running `aie worker`, which executes for
-all of them, then alone, when one of them executes and hands over to the next when it ends. No one may be told that the
-database is locked, no run may be claimed twice or left, and only one process executes at a time.
+Many more `aie run` processes than processors submit to one store: first beside a running `aie worker`, which executes
+for all of them, then alone, when one of them executes and hands over to the next when it ends. No one may be told that
+the database is locked, no run may be claimed twice or left, and only one process executes at a time.
 
 The negative control has commands executing without asking for the lock: several executors at once must be found.
 """
