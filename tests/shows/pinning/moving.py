@@ -60,8 +60,10 @@ class Scene:
         """The package after its upgrade."""
 
 
-def set_scene(folder: Path, package: Package, *, waiting: int, random: Random) -> tuple[Scene, Waiting]:
-    """Start both templates, lock them, and let claims wait for a person."""
+def set_scene(
+    folder: Path, package: Package, *, waiting: int, random: Random, store: str = ""
+) -> tuple[Scene, Waiting]:
+    """Start both templates, lock them, and let claims wait for a person; `store` names the claims' store, if any."""
     places = {}
     for template in ("claims", "triage"):
         place = Place(root=folder / template, template=template, package=package)
@@ -70,6 +72,8 @@ def set_scene(folder: Path, package: Package, *, waiting: int, random: Random) -
         outside.do("init", template, "--template", template)
         if template == "claims":
             _extend(place.root)
+            if store:
+                edit(place.root / "aie.yaml", ("sqlite:///.aie/aie.db", store))
         place.do("train")
         places[template] = place
     claims, triage = places["claims"], places["triage"]

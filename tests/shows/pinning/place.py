@@ -117,7 +117,7 @@ class Place:
             env=used.environment(self.more),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         return Ended(status=done.returncode, out=done.stdout, err=done.stderr)
