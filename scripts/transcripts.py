@@ -34,7 +34,9 @@ _SHAPES = (
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b"), "<digest>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|UTC)|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "<time>"),
-    (re.compile(r"\b\d+(?:\.\d+)? ?(?:ms|µs|s|CPU-s)\b"), "<duration>"),
+    (re.compile(r"\b\d+(?:\.\d+)? ?(?:ms|µs|s|min|h|CPU-s)\b"), "<duration>"),
+    # Records are sealed by time: how many blocks there are, and of how many events, differs with the load.
+    (re.compile(r"\b\d+ (events|rows|blocks)\b|\bblock \d+\b"), "<count>"),
     (re.compile(r" +"), " "),
 )
 
