@@ -75,3 +75,11 @@ def test_commands_share_one_file() -> None:
     code, report = show("tests.shows.clis", "--count", "6", "--notes", "2")
     assert code == 0, report
     assert report["alone"]["completed"] == report["beside_a_worker"]["completed"] == 12
+
+
+def test_commands_that_ignore_the_lock_are_found() -> None:
+    """Negative control: every command believes that it holds the store's lock."""
+    code, report = show("tests.shows.clis", "--count", "3", "--notes", "2", "--without-lock")
+    assert code == 1
+    parts = (report["alone"], report["beside_a_worker"])
+    assert sum(part["double_claims"] + part["failed"] for part in parts) > 0

@@ -65,7 +65,7 @@ def _shard(given: argparse.Namespace) -> dict[str, Any]:
         place = stack.enter_context(ground(given.store, given.engine, folder, server))
         world = World(provider=provider, receiver=receiver, ground=place, sabotage=SABOTAGE.get(given.sabotage))
         tally = run_campaign(world, seed=given.seed, kills=given.kills, double=given.double, points=given.point)
-    if tally.lost or tally.stuck:
+    if (tally.lost or tally.stuck) and not given.sabotage:
         sys.stderr.write(f"what was found is kept in {folder}\n")
     else:
         shutil.rmtree(folder)
