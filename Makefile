@@ -3,6 +3,7 @@
 BASE := scripts/in-env.sh base
 DEMO := scripts/in-env.sh demo
 DEV := scripts/in-env.sh dev
+BENCH := scripts/in-env.sh bench
 TESTS ?= tests
 # Workers of pytest; 0 runs in one process.
 JOBS ?= 2
@@ -23,6 +24,9 @@ test: ## Run every test, on SQLite and on a real Postgres 18
 
 check: ## Format, lint, types, import contract, locks, licences, tracked files, size
 	@scripts/check.sh
+
+bench: ## Runs a second and their CPU beside LangGraph and DBOS (ARGS=--quick: three minutes)
+	@$(BENCH) python -m benchmarks $(ARGS)
 
 shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full size
 	@scripts/shows.sh $(SEED)

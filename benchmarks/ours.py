@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
-from aie.core import Spend
+from aie.core import JSON, Spend
 from aie.layers import Outcome, Result, Task, Tools
 from aie.records import Recorded, read_store, seal, verify
 from aie.records.events import RunFinished
@@ -51,7 +51,7 @@ class Ours:
             raise ValueError(f"run {number} ended as {ended}")
 
     def _wanted(self, number: int, queue: str) -> Submission:
-        data = {"id": f"{self._job.worker}-{number}", "value": number, "note": NOTE}
+        data: dict[str, JSON] = {"id": f"{self._job.worker}-{number}", "value": number, "note": NOTE}
         return Submission(tenant="default", release=self._release, input=data, actor="bench", queue=queue)
 
     def _heard(self, recorded: list[Recorded]) -> None:
@@ -117,20 +117,23 @@ def _acts(job: Job) -> dict[str, Act]:
 
     def act(name: str) -> Act:
         def add(task: Task, _: Tools) -> Outcome:
-            (value,) = task.inputs.values()
-            return Result(data={"value": work[name](value.data["value"]), "note": NOTE})  # type: ignore[index,call-overload]
+            return Result(data={"value": work[name](_given(task)), "note": NOTE})
 
         def call(task: Task, tools: Tools) -> Outcome:
-            (value,) = task.inputs.values()
-            request = {"value": value.data["value"]}  # type: ignore[index,call-overload]
-            attempt = tools.attempts.open(model="bench", request=request, worst=_CALL)
-            made = work[name](request["value"])
+            value = _given(task)
+            attempt = tools.attempts.open(model="bench", request={"value": value}, worst=_CALL)
+            made = work[name](value)
             attempt.settle(_CALL, response={"value": made}, resolved="bench-1", ms=1)
             return Result(data={"value": made, "note": NOTE})
 
         return call if job.external(name) else add
 
     return {name: act(name) for name in NODES}
+
+
+def _given(task: Task) -> int:
+    (given,) = task.inputs.values()
+    return int(cast("dict[str, int]", given.data)["value"])
 
 
 def _expected(job: Job) -> Sequence[str]:

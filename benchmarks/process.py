@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from benchmarks.floors import FloorProfile
 from benchmarks.work import Contender, Job
 
 __all__ = ["main"]
@@ -61,11 +62,16 @@ def main() -> int:
     _drive(contender, numbers, clients, lambda done: done < 3)
     print("ready", flush=True)
     sys.stdin.readline()
+    profile = FloorProfile() if job.profile else None
+    if profile is not None:
+        profile.start()
     cpu, began = time.process_time(), time.monotonic()
     until = began + job.seconds
     took = _drive(contender, numbers, clients, lambda _: time.monotonic() < until)
     ended, cpu = time.monotonic(), time.process_time() - cpu
-    measured = {"runs": len(took) * together, "wall": ended - began, "cpu": cpu, "took": sorted(took)}
+    measured: dict[str, Any] = {"runs": len(took) * together, "wall": ended - began, "cpu": cpu, "took": sorted(took)}
+    if profile is not None:
+        measured["floors"] = profile.stop()
     print(json.dumps(measured), flush=True)
     sys.stdin.readline()
     print(json.dumps({"checked": contender.check()}), flush=True)

@@ -29,12 +29,6 @@ class Postgres:
             admin.execute(f"CREATE DATABASE {name}")
         return self._address.replace("/postgres?", f"/{name}?")
 
-    def drop(self, url: str) -> None:
-        """Drop a database."""
-        name = url.rsplit("/", 1)[0] and url.rsplit("@/", maxsplit=1)[-1].split("?", maxsplit=1)[0].rsplit("/", 1)[-1]
-        with psycopg.connect(self._address, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
     def settings(self) -> dict[str, str]:
         """Return what decides about durability."""
         names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")

@@ -35,6 +35,8 @@ class Job:
     """How long runs are started; those under way then are awaited and count."""
     worker: int
     """Which of the contender's processes this is, from 0."""
+    profile: bool = False
+    """Also tell on which floor of ours the CPU went."""
 
     def external(self, node: str) -> bool:
         """Tell whether a node calls."""
