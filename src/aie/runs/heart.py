@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, assert_never
 
-from aie.core import Limits, Spend
+from aie.core import Limits, Spend, usd
 from aie.errors import Failure, LimitReached
 from aie.records import Event
 from aie.records.events import (
@@ -86,8 +86,9 @@ def admit(limits: Limits, state: State, worst: Spend) -> LimitReached | None:
     ):
         if limit is not None and used + needed > limit:
             free = max(limit - used, 0)
+            left, whole, asked = (usd(n) if name == "cost" else str(n) for n in (free, limit, needed))
             return LimitReached(
-                f"the run's {name} limit leaves {free} of {limit}, {needed} needed",
+                f"the run's limit of {name} leaves {left} of {whole}, and the call may need {asked}",
                 limit=name,
                 free=free,
                 needed=needed,

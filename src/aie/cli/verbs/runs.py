@@ -71,6 +71,8 @@ def run(
         raise InputError("one key names one run", hints=("give one input, or leave --key out",))
     with opened(workspace, actor=actor, tenant=tenant) as app:
         chosen, through = choose_release(app, workflow, environment=environment, release=release)
+        if not through and not release:
+            screen.say(f"{workflow} was never promoted; this uses its latest release, {short(chosen, workflow)}")
         queue = "bulk" if len(inputs) >= _BULK else "interactive"
         with runner(app, execute=wait) as here:
             accepted = []
@@ -111,7 +113,9 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             if each.refused is not None:
                 failed += 1
                 refusal: dict[str, JSON] = {"code": each.refused.code, "message": each.refused.message}
-                screen.stream({"input": each.name, "error": refusal}, f"refused    {each.name}: {each.refused.message}")
+                told = each.refused.message
+                told = told if told.startswith(each.name) else f"{each.name}: {told}"
+                screen.stream({"input": each.name, "error": refusal}, f"refused    {told}")
                 continue
             row = here.wait(each.run) if wait else None
             state = row.state if row is not None else "queued"
@@ -124,6 +128,8 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             data |= {"failure": row.failure, "step": row.failed_path} if row is not None and row.failure else {}
             screen.stream(data, f"{state:<9}  {each.run}  {Path(each.name).name}{note}{again}")
             tick(done, len(accepted))
+    if any(each.repeated for each in accepted):
+        screen.say("the same input is the same run; --relation supersede decides its case anew")
     if waiting:
         screen.next("aie review list")
     if last:
