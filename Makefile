@@ -9,9 +9,14 @@ TESTS ?= tests
 JOBS ?= 2
 # Of everything that is drawn at random.
 SEED ?= 1
+# Of the campaign: scenarios killed once and twice.
+KILLS ?= 1000
+DOUBLE ?= 100
+# Of the benchmarks: `--quick`, `--write`.
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check shows crash data-shows fmt docs size lock clean
+.PHONY: help demo test check bench shows crash data-shows fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +37,7 @@ shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full 
 	@scripts/shows.sh $(SEED)
 
 crash: ## Processes killed at every declared point, workers killed and stopped, many commands at once
-	@$(DEV) python -m tests.shows.crash --kills 1000 --double 100 --jobs $(JOBS) --seed $(SEED)
+	@$(DEV) python -m tests.shows.crash --kills $(KILLS) --double $(DOUBLE) --jobs $(JOBS) --seed $(SEED)
 	@$(DEV) python -m tests.shows.workers
 	@$(DEV) python -m tests.shows.clis --count 20
 
