@@ -5,7 +5,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
-from aie.errors import Conflict, NotFound
+from aie.errors import Conflict, InputError, NotFound
 
 __all__ = ["list_templates", "start_workspace"]
 
@@ -38,7 +38,7 @@ def start_workspace(folder: Path, template: str) -> list[str]:
     shutil.rmtree(building, ignore_errors=True)
     try:
         with as_file(files("aie") / "templates" / template) as source:
-            shutil.copytree(source, building)
+            _copy(source, building)
         (building / ".gitignore").write_text(_IGNORED, encoding="utf-8")
         if folder.exists():  # maybe somebody stands in it: it stays, and what makes it a workspace comes last
             for part in sorted(building.iterdir(), key=lambda each: each.name == "aie.yaml"):
@@ -50,3 +50,11 @@ def start_workspace(folder: Path, template: str) -> list[str]:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error as error:  # one line for each file that failed; the first says why
+        first = error.args[0][0]
+        raise InputError(f"{target.parent} cannot be written: {str(first[2]).partition(': ')[0]}") from error

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from aie.config import TextClassifier, load_workspace
+from aie.errors import InputError
 from aie.models import TrainingReport, train_model, write_trained
 
 __all__ = ["train", "trainable"]
@@ -15,12 +16,15 @@ def train(root: Path, model: str) -> tuple[Path, TrainingReport]:
     Raises:
         ConfigError: the workspace's files have mistakes.
         NotFound: no such model, or not one that is trained.
-        InputError: its dataset cannot teach it.
+        InputError: its dataset cannot teach it, or its artefact cannot be written.
         Unavailable: the extra `train` is not installed.
     """
     workspace = load_workspace(root)
     trained = train_model(workspace, model, environ=os.environ)
-    return write_trained(workspace, model, trained), trained.report
+    try:
+        return write_trained(workspace, model, trained), trained.report
+    except OSError as error:
+        raise InputError(f"the artefact of {model} cannot be written: {(error.strerror or 'error').lower()}") from error
 
 
 def trainable(root: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aie.errors import AieError, NotFound, StoreBusy, StoreError
 from aie.records import tables
 from aie.records.admission import admit, encoded
+from aie.records.engines import mending
 from aie.records.entries import Entry, Locked
 from aie.records.events import Event, KeyDestroyed, RunSubmitted, SegmentStarted
 from aie.records.leaf import event_header, leaf_of, salt_of
@@ -336,4 +337,4 @@ def as_error(error: BaseException) -> BaseException:
     said = str(error).splitlines()[0] if str(error) else ""
     if "database is locked" in said:
         return StoreBusy("another process holds the store's write lock", hints=("try again",))
-    return StoreError(f"the store failed: {type(error).__name__}: {said}")
+    return StoreError(f"the store failed: {type(error).__name__}: {said}", hints=mending(said))

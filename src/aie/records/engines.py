@@ -10,7 +10,7 @@ from sqlalchemy.pool import QueuePool
 from aie.errors import StoreError, Unavailable
 from aie.records.tables import SCHEMA
 
-__all__ = ["ABANDONED_MS", "WRITER", "open_engines"]
+__all__ = ["ABANDONED_MS", "WRITER", "mending", "open_engines"]
 
 _BUSY_MS: Final = 30_000
 """How long a SQLite writer waits for its turn."""
@@ -18,6 +18,21 @@ ABANDONED_MS: Final = 5_000
 """How long a Postgres transaction may sit without a statement."""
 WRITER: Final = "aie-writer"
 """What Postgres knows our writing connections as."""
+
+
+_MENDING: Final = {
+    "is full": "make room on the disk; what was acknowledged is safe, and runs go on from there",
+    "disk I/O error": "see whether the disk is full or failing; what was acknowledged is safe",
+    "unable to open": "the folder of the store must exist, and be yours to write",
+    "readonly": "the file of the store and its folder must be yours to write",
+    "malformed": "keep the file as it is, and restore the store from a backup",
+    "not a database": "keep the file as it is, and restore the store from a backup",
+}
+
+
+def mending(said: str) -> tuple[str, ...]:
+    """Return what to do about what a database said, as hints."""
+    return tuple(hint for words, hint in _MENDING.items() if words in said)[:1]
 
 
 def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from aie.errors import StoreError
+from aie.records.engines import mending
 from aie.records.sites import reached
 from aie.records.tables import SCHEMA, metadata
 
@@ -56,9 +57,11 @@ def _version(engine: Engine) -> str | None:
     except (OperationalError, ProgrammingError) as error:
         if "alembic_version" in str(error):
             return None
-        raise StoreError(f"the store cannot be reached: {str(error.orig).splitlines()[0]}") from error
+        said = str(error.orig).splitlines()[0]
+        raise StoreError(f"the store cannot be reached: {said}", hints=mending(said)) from error
     except DatabaseError as error:
-        raise StoreError(f"the store is not a database: {str(error.orig).splitlines()[0]}") from error
+        said = str(error.orig).splitlines()[0]
+        raise StoreError(f"the store is not a database: {said}", hints=mending(said)) from error
 
 
 def _version_on(connection: Connection) -> str | None:

@@ -249,6 +249,8 @@ class Worker:
             except FenceLost:
                 self._lose()
                 return
+            except AieError as error:
+                _log.warning("the lease could not be renewed: %s; the next beat tries again", error)
             except Exception:  # noqa: BLE001 — only a lost lease ends the worker
                 _log.exception("the lease could not be renewed; the next beat tries again")
             self._stopping.wait(self._pace.beat)
@@ -257,6 +259,8 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 self._beat()
+            except AieError as error:
+                _log.warning("a beat failed: %s; the next one tries again", error)
             except Exception:  # noqa: BLE001 — a beat that failed is tried again
                 _log.exception("a beat failed; the next one tries again")
             self._news.set()

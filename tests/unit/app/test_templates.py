@@ -1,6 +1,7 @@
 """Templates of workspaces."""
 
 import json
+import shutil
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aie.app import check_workspace, list_templates, start_workspace
-from aie.errors import Conflict, NotFound
+from aie.errors import Conflict, InputError, NotFound
 
 SCRIPTS = Path(__file__).parents[3] / "scripts" / "claims"
 
@@ -63,6 +64,18 @@ def test_a_copy_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("aie.app.templates.shutil.copytree", full)
     with pytest.raises(OSError, match="No space"):
+        start_workspace(tmp_path / "w", "claims")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """And not once for each file."""
+
+    def full(*_: object, **__: object) -> None:
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")] * 88)
+
+    monkeypatch.setattr("aie.app.templates.shutil.copytree", full)
+    with pytest.raises(InputError, match=r"cannot be written: \[Errno 28\] No space left on device$"):
         start_workspace(tmp_path / "w", "claims")
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 
-from aie.errors import FenceLost
+from aie.errors import FenceLost, StoreError
 from aie.runs.claims import Claim
 from aie.runs.engine import Execute
 from aie.runs.mailbox import Mailbox
@@ -68,5 +68,7 @@ async def _guarded(execute: Callable[[Claim, Mailbox], Awaitable[None]], claim: 
         await execute(claim, mailbox)
     except FenceLost as error:
         _log.warning("run %s, epoch %d: %s", claim.run, claim.epoch, error.message)
+    except StoreError as error:  # a full disk, a lost connection: nothing of ours to look into
+        _log.warning("run %s, epoch %d: %s; the run will be claimed again", claim.run, claim.epoch, error.message)
     except Exception:  # noqa: BLE001 - logged; the worker gives the run back
         _log.exception("run %s, epoch %d: the segment broke off; the run will be claimed again", claim.run, claim.epoch)
