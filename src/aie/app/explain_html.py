@@ -3,11 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
-from html import escape
 from importlib.resources import files
 from typing import Final
 
-from aie.app.marking import Mark, marked
+from aie.app.marking import Mark, escape, marked
 from aie.app.wording import (
     about,
     cost_line,

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_markup
 from itertools import pairwise
 from typing import Literal
 
-__all__ = ["Mark", "marked"]
+from aie.core import visible
+
+__all__ = ["Mark", "escape", "marked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,11 @@ class Mark:
     """What the place is shown as; where both claim a character, `mark` wins."""
     title: str
     """Why it is marked."""
+
+
+def escape(text: str) -> str:
+    """Return text as HTML that shows exactly this: no markup, and nothing that hides or turns what stands beside it."""
+    return escape_markup(visible(text, keep="\n\t"), quote=True)
 
 
 def marked(text: str, marks: Iterable[Mark]) -> str:
@@ -39,7 +46,7 @@ def _span(text: str, here: list[Mark]) -> str:
     if not here:
         return words
     best = next((mark for mark in here if mark.kind == "mark"), here[0])
-    title = escape(best.title, quote=True)
+    title = escape(best.title)
     if best.kind == "mark":
         return f'<mark title="{title}">{words}</mark>'
     return f'<span class=left-out title="{title}">{words}</span>'

@@ -8,8 +8,7 @@ from typing import Final
 
 import typer
 
-from aie.cli.visible import visible
-from aie.core import JSON
+from aie.core import JSON, visible
 from aie.errors import AieError, ConfigError, Problem
 
 __all__ = ["BROKEN_PIPE", "INTERRUPTED", "defect", "problem_json", "problem_lines", "silence_stdout", "tell"]

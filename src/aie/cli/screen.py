@@ -11,8 +11,7 @@ from typing import Final, Literal, Protocol
 
 import typer
 
-from aie.cli.visible import visible
-from aie.core import JSON
+from aie.core import JSON, visible
 
 __all__ = ["Format", "Progress", "Screen", "width"]
 

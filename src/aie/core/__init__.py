@@ -9,6 +9,7 @@ from aie.core.limits import Limits, Spend
 from aie.core.money import Money, micro_usd, usd
 from aie.core.sites import observe, reached
 from aie.core.values import Cite, Document, Value
+from aie.core.visible import visible
 
 __all__ = [
     "JSON",
@@ -36,5 +37,6 @@ __all__ = [
     "reached",
     "read_file",
     "usd",
+    "visible",
     "written_whole",
 ]

@@ -34,3 +34,8 @@ def test_where_two_claim_a_character_evidence_wins():
 def test_a_place_outside_the_text_is_ignored():
     """A cite of another text must not cut this one."""
     assert marked("abc", [Mark(start=2, end=9, kind="mark", title="")]) == "abc"
+
+
+def test_what_hides_or_turns_its_neighbours_is_spelled_out():
+    """In a page as in a terminal: an amount must not read backwards; lines and tabs stay."""
+    assert marked("pay \u202e00.001\u202c\n\t<b>\x1b", []) == "pay \\u202e00.001\\u202c\n\t&lt;b&gt;\\u001b"

@@ -6,7 +6,7 @@ import pytest
 
 from aie.cli.failing import tell
 from aie.cli.screen import Screen
-from aie.cli.visible import visible
+from aie.core import visible
 from aie.errors import AieError
 
 HOSTILE = {

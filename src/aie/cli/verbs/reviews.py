@@ -123,7 +123,7 @@ def _value(text: str) -> tuple[str, JSON]:
         raise InputError(f"--set {text!r} has no field or no value", hints=("--set FIELD=VALUE",))
     try:
         read = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
     return name, read if not isinstance(read, float) else value
 
