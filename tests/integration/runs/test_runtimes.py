@@ -1,6 +1,7 @@
 """Layer versions: a run goes on with those of its lock, or with those that somebody moved it to, and with no others."""
 
 from collections.abc import Mapping
+from threading import Event
 from typing import Any
 
 from aie.core import JSON, SystemClock
@@ -17,6 +18,8 @@ from aie.records.events import (
 )
 from aie.runs import Pace, cancel, decide_review, migrate
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
+
+ENDED = {"completed", "failed", "cancelled", "dead"}
 
 
 def ask(task: Task, _tools: Tools) -> Outcome:
@@ -38,9 +41,10 @@ def approve(at: Stage, run: str, path: str) -> None:
 
 
 def until(at: Stage, run: str, state: str) -> None:
-    """Wait until the run is in a state, however often it rests before."""
-    while at.rest(run).state != state:
-        pass
+    """Wait until the run is in a state, however often it rests before; a run that ended otherwise fails the test."""
+    while (found := at.rest(run).state) != state:
+        assert found not in ENDED, f"the run is {found}, not {state}"
+        Event().wait(0.02)
 
 
 def test_a_run_that_was_moved_is_not_taken_back_by_an_older_worker(store_url: str) -> None:
