@@ -2,8 +2,9 @@
 
 A workflow of DBOS is one execution of up to sixteen claimed segments; it has an input and an outcome and no steps, as
 a step costs transactions for what our own event makes durable already (`make bench`). Its id names run, segment and
-epoch, so that no two executions share one. Recovery is ours: a claim of a dead executor is never resumed, its run is claimed again with a new
-epoch and a new workflow id. What a dead executor left pending in DBOS's tables is bookkeeping, deleted by `sweep`.
+epoch, so that no two executions share one. Recovery is ours: a claim of a dead executor is never resumed, its run is
+claimed again with a new epoch and a new workflow id. What a dead executor left pending in DBOS's tables is bookkeeping,
+deleted by `sweep`.
 """
 
 from collections.abc import Sequence
