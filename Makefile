@@ -16,13 +16,17 @@ DOUBLE ?= 100
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench shows crash data-shows fmt docs size lock clean
+.PHONY: help demo shell test check bench shows crash data-shows fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## The claims example: decided, crashed, resumed, explained; offline, without a key
 	@$(DEMO) aie demo
+	@echo "next: make shell" >&2
+
+shell: ## A shell in which `aie` is found
+	@$(DEMO) $${SHELL:-sh}
 
 test: ## Run every test, on SQLite and on a real Postgres 18
 	@$(DEV) pytest -n $(JOBS) --dist worksteal $(TESTS)

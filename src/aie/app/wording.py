@@ -186,17 +186,17 @@ def who_decided(review: ReviewStory) -> Iterator[str]:
 
 
 def limit_lines(explanation: Explanation) -> list[tuple[str, str]]:
-    """Return each hard bound of the run with what was used of it; nothing of no bound is not told."""
+    """Return what the run used of each kind, with its limit; nothing used of what has no limit is not told."""
     lines = []
     for each in explanation.limits:
         if each.name == "cost":
-            used, bound = usd(each.used), usd(each.at_most) if each.at_most is not None else "no bound"
+            used, bound = usd(each.used), None if each.at_most is None else usd(each.at_most)
         else:
             unit = _UNITS[each.name]
-            used, bound = f"{each.used} {unit}", f"{each.at_most} {unit}" if each.at_most is not None else "no bound"
+            used, bound = f"{each.used} {unit}", None if each.at_most is None else f"{each.at_most} {unit}"
         if each.used == 0 and each.at_most is None:
             continue
-        lines.append((each.name.replace("_", " "), f"{used} of {bound}"))
+        lines.append((each.name.replace("_", " "), f"{used}, no limit" if bound is None else f"{used} of {bound}"))
     return lines
 
 
@@ -206,7 +206,8 @@ def cost_line(explanation: Explanation) -> str:
     calls = len(explanation.calls)
     if not calls:
         return f"0 USD: nothing left this machine; {cpu}"
-    return f"{usd(explanation.spend.cost)} for {calls} calls, {explanation.spend.tokens} tokens; {cpu}"
+    made = _counted(calls, "calls")
+    return f"{usd(explanation.spend.cost)} for {made}, {explanation.spend.tokens} tokens; {cpu}"
 
 
 def duration(microseconds: int) -> str:

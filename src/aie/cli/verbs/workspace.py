@@ -31,7 +31,7 @@ def init(
     screen = Screen(form)
     made = start_workspace(folder, template)
     screen.show({"folder": str(folder), "template": template, "files": list(made)}, [str(folder)])
-    screen.say(f"{len(made)} files; README.md says what is what (other templates: {', '.join(list_templates())})")
+    screen.say(f"{len(made)} files; README.md says what is what (templates: {', '.join(list_templates())})")
     screen.next(f"cd {folder}", "aie train", "aie check")
 
 
