@@ -34,7 +34,7 @@ test: ## Run every test, on SQLite and on a real Postgres 18
 check: ## Format, lint, types, import contract, locks, licences, tracked files, size
 	@scripts/check.sh
 
-bench: ## Runs a second and their CPU beside LangGraph and DBOS (ARGS=--quick: three minutes)
+bench: ## Runs a second and their CPU beside LangGraph and DBOS (ARGS=--quick: five minutes)
 	@$(BENCH) python -m benchmarks $(ARGS)
 
 shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full size

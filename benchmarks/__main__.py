@@ -1,7 +1,7 @@
 """Runs a second, and what they cost, beside LangGraph, DBOS and the bare floor of commits.
 
     make bench                          every cell, three rounds (about half an hour)
-    make bench ARGS=--quick             32 runs in flight, one process, one call a run, two rounds (about three minutes)
+    make bench ARGS=--quick             32 runs in flight, one process, one call a run (about five minutes)
     make bench ARGS="--write"           also writes benchmarks/README.md
 
 All contenders of a cell run one after another in every round, in an order that turns from round to round, so that a
@@ -27,8 +27,8 @@ __all__ = ["main"]
 
 _CONTENDERS: Final = ("floor", "graph-sync", "graph-exit", "steps", "local", "dbos", "bulk", "bulk-dbos")
 _OURS: Final = ("local", "dbos", "bulk", "bulk-dbos")
-_BULK_CLIENTS: Final = 64
-"""Runs in flight of the contenders that submit many together: two lots of 32."""
+_BULK_CLIENTS: Final = 128
+"""Runs in flight of the contenders that submit many together: four lots of 32."""
 
 
 def main() -> int:
@@ -37,7 +37,8 @@ def main() -> int:
     results: Results = {}
     with _opened() as bench:
         for config in _configs(quick=wanted.quick):
-            rounds = wanted.rounds or (2 if wanted.quick else 3)
+            headline = config.externals == 1 and config.clients > 1 and config.workers == 1
+            rounds = wanted.rounds if headline or not wanted.rest else wanted.rest
             results[config] = _measure(config, rounds, wanted.seconds, bench)
             print(table(config, results[config]), file=sys.stderr, flush=True)
         floors = _profile(wanted.seconds, bench)
@@ -124,7 +125,8 @@ def _arguments() -> argparse.Namespace:
         prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="32 runs in flight, one process, one call a run")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds (3; 2 when quick)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--rest", type=int, default=0, help="rounds of what is no aim (as many)")
     parser.add_argument("--seconds", type=float, default=1.5, help="seconds that runs are started in a cell")
     parser.add_argument("--no-idle", action="store_true", help="leave out what an idle system is measured for")
     parser.add_argument("--write", action="store_true", help="write benchmarks/README.md")

@@ -29,7 +29,9 @@ class Ours:
     def __init__(self, job: Job, engine: Literal["local", "dbos"]) -> None:
         self._job = job
         self._stack = ExitStack()
-        self._stage: Stage = self._stack.enter_context(stage(job.url, _acts(job), engine=engine, pace=Pace()))
+        self._stage: Stage = self._stack.enter_context(
+            stage(job.url, _acts(job), engine=engine, pace=Pace(capacity=256))
+        )
         self._stage.services.journal.on_commit(self._heard)
         self._release = self._stage.add(_release(job))
         self._runs: dict[str, int] = {}

@@ -211,7 +211,7 @@ def stage(  # noqa: PLR0913 — each part of the stage may be another one
             ids=ids,
             executor=executor,
             engine=engine,
-            pool=stack.enter_context(ThreadPoolExecutor(max_workers=16)),
+            pool=stack.enter_context(ThreadPoolExecutor(max_workers=32)),
             live=lambda _: {},
             secret=lambda name: name,
             deliverers=deliverers,
