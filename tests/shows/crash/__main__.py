@@ -92,6 +92,8 @@ def _started(given: argparse.Namespace, store: str, engine: str, shards: int) ->
     command += ["--sabotage", given.sabotage] if given.sabotage else []
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     report: dict[str, Any] = json.loads(done.stdout)
+    counts = ", ".join(f"{report[name]} {name}" for name in ("killed", "recovered", "lost_or_contradicted", "stuck"))
+    sys.stderr.write(f"{store}, {engine}: {counts} in {report['seconds']} s\n")
     return report
 
 
