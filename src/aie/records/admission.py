@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from aie.core import JSON, canonical
 from aie.errors import Conflict, InputError, NotFound
@@ -21,6 +22,10 @@ from aie.records.events import (
 from aie.records.projection import GIVEN_UP, Desk, Row
 
 __all__ = ["admit", "encoded"]
+
+_plain: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
 def admit(desk: Desk, entry: Entry, events: Sequence[Event]) -> None:
@@ -73,9 +78,7 @@ def encoded(event: Event) -> tuple[str, bytes | None]:
         return text, None
     try:
         # A provider's answer may hold floats: what is digested is the ciphertext.
-        plain = json.dumps(
-            payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
-        ).encode()
+        plain = _plain(payload).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"private fields of {event.type} are not JSON: {type(error).__name__}") from error
     return text, plain
