@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aie.errors import Conflict
-from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
+from aie.records import Answer, Entry, Event, Locked, Recorded, RunRow, fenced, present
 from aie.records.events import (
     RunCancelRequested,
     RunMigrated,
@@ -19,13 +19,14 @@ from aie.records.events import (
 from aie.releases import Release
 from aie.runs.effects import interrupted
 from aie.runs.services import Services
-from aie.runs.sites import append
+from aie.runs.sites import append, reached
 from aie.runs.steps import RunContext
 from aie.runs.submission import started
 
 __all__ = [
     "Claim",
     "claim",
+    "claim_all",
     "claim_of",
     "context_of",
     "give_back",
@@ -62,25 +63,42 @@ def claim(services: Services, row: RunRow) -> Claim | None:
     A run that needs layer versions that this process has not says so in its records and waits for a worker that has
     them (or for `aie migrate`); it is never run on newer behaviour. To stop one no layer is needed.
     """
-    if not row.cancel_requested and (row.state == "needs_runtime" or lacking(services, row.tenant, row.release)):
-        lacks = missing(services, services.store.read(row.id))
-        if lacks:
-            if row.state == "queued":
-                tell_missing(services, row.tenant, row.id, lacks)
-            return None
+    claims = claim_all(services, [row])
+    return claims[0] if claims else None
 
+
+def claim_all(services: Services, rows: Sequence[RunRow]) -> list[Claim]:
+    """Claim queued runs, as `claim` does, in as few transactions as they fit into; return those that are ours now."""
+    answers = [_put_claim(services, row) for row in rows if _is_served(services, row)]
+    claims = []
+    for answer in answers:
+        with contextlib.suppress(Conflict):
+            claims.append(claim_of(answer.wait()))
+            reached("claim.after")
+    return claims
+
+
+def _is_served(services: Services, row: RunRow) -> bool:
+    """Whether the layer versions that a run needs are here; if not, its records say so."""
+    if row.cancel_requested or not (row.state == "needs_runtime" or lacking(services, row.tenant, row.release)):
+        return True
+    lacks = missing(services, services.store.read(row.id))
+    if lacks and row.state == "queued":
+        tell_missing(services, row.tenant, row.id, lacks)
+    return not lacks
+
+
+def _put_claim(services: Services, row: RunRow) -> Answer:
     def decide(locked: Locked) -> Sequence[Event]:
         run = present(locked)
         if run.state not in ("queued", "needs_runtime") or services.executor not in locked.live:
             raise Conflict(f"run {run.id} is {run.state}")
         return [started(services, segment=run.segment, epoch=run.epoch + 1)]
 
-    entry = Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor)
-    try:
-        recorded = append(services.journal, "claim", entry)
-    except Conflict:
-        return None
-    return claim_of(recorded)
+    answer = Answer()
+    reached("claim.before")
+    services.journal.put(Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor), answer)
+    return answer
 
 
 def lacking(services: Services, tenant: str, release: str) -> dict[str, int]:

@@ -30,6 +30,7 @@ from aie.records.events import RunCancelRequested, SegmentQueued, SegmentStarted
 from aie.runs.claims import (
     Claim,
     claim,
+    claim_all,
     claim_of,
     context_of,
     give_back,
@@ -221,7 +222,7 @@ class Worker:
             return False
         store = self.services.store
         rows = claimable(store, limit=room, queues=QUEUES)
-        claims = [claimed for row in rows if (claimed := claim(self.services, row)) is not None]
+        claims = claim_all(self.services, rows)
         self.engine.start(claims)
         return bool(claims)
 
