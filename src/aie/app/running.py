@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
@@ -31,7 +31,6 @@ __all__ = [
     "cancel_run",
     "choose_release",
     "migrate_run",
-    "resting",
     "retry_run",
     "retry_runs",
     "runner",
@@ -216,12 +215,6 @@ def choose_release(app: App, workflow: str, *, environment: str = "", release: s
     if not rows:
         raise NotFound(f"there is no release of {workflow}", hints=(f"aie release {workflow}",))
     return rows[0].id, ""
-
-
-def resting(runner: Runner, runs: Iterable[str], timeout: float | None = None) -> Iterator[RunRow]:
-    """Yield each run once it rests, in the order given."""
-    for run in runs:
-        yield runner.wait(run, timeout)
 
 
 def cancel_run(runner: Runner, run: str, reason: str) -> None:
