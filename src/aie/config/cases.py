@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from aie.config.datasets import DatasetSpec, SplitByDate, SplitByField, SplitByHash
-from aie.core import JSON
+from aie.core import JSON, open_file
 from aie.errors import InputError
 
 __all__ = ["Case", "dataset_files", "read_dataset"]
@@ -109,7 +110,8 @@ def _rows(path: Path, spec: DatasetSpec, split: str | None) -> Iterator[_Row]:
     read: Callable[[TextIO, Path], Iterator[tuple[int, dict[str, Any]]]]
     read = _read_jsonl if spec.format == "jsonl" else _read_csv
     try:
-        with path.open(encoding="utf-8-sig", newline="" if spec.format == "csv" else None) as file:
+        newline = "" if spec.format == "csv" else None
+        with TextIOWrapper(open_file(path), encoding="utf-8-sig", newline=newline) as file:
             for line, data in read(file, path):
                 yield _Row(f"{path.name}:{line}", data, path.parent, split)
     except UnicodeDecodeError as error:

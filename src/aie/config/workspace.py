@@ -16,7 +16,8 @@ from aie.config.source import Source, parse_yaml
 from aie.config.spec import Spec
 from aie.config.steps import MapStep, StepSpec
 from aie.config.workflow import WorkflowSpec
-from aie.errors import ConfigError, Problem
+from aie.core import read_file
+from aie.errors import ConfigError, InputError, Problem
 
 __all__ = ["Workspace", "load_models", "load_settings", "load_workspace", "scan_workspace"]
 
@@ -46,9 +47,9 @@ class Workspace:
                 return "outside the workspace"
             if not full.is_file():
                 return "no such file" if not full.exists() else "not a file"
-            if full.stat().st_size > MAX_FILE:
-                return f"larger than {MAX_FILE} bytes"
-            return full.relative_to(base).as_posix(), full.read_bytes()
+            return full.relative_to(base).as_posix(), read_file(full, at_most=MAX_FILE)
+        except InputError:
+            return f"larger than {MAX_FILE} bytes"
         except (OSError, ValueError) as error:
             return error.strerror.lower() if isinstance(error, OSError) and error.strerror else "not a path"
 
@@ -157,7 +158,10 @@ def _load(kind: type[SpecT], root: Path, file: str, sources: dict[str, Source], 
 
 def _parse(root: Path, file: str, problems: Problems) -> Source | None:
     try:
-        return parse_yaml((root / file).read_bytes(), file)
+        return parse_yaml(read_file(root / file, at_most=MAX_FILE), file)
+    except InputError:
+        message = f"larger than {MAX_FILE} bytes"
+        problems.add(Problem(code="unreadable", file=file, line=1, col=1, key="", message=message, hint="divide it"))
     except ConfigError as error:
         for each in error.problems:
             problems.add(each)

@@ -1,5 +1,6 @@
 """Datasets read as they are declared."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ SPEC: dict[str, Any] = {
 def read(folder: Path, rows: str = ROWS, name: str = "rows.jsonl", **changes: Any) -> list[Case]:
     (folder / name).write_text(rows)
     return list(read_dataset(DatasetSpec.model_validate({**SPEC, **changes}), folder, environ={}))
+
+
+def test_a_dataset_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "rows.jsonl")
+    with pytest.raises(InputError, match="not a regular file"):
+        list(read_dataset(DatasetSpec.model_validate(SPEC), tmp_path, environ={}))
 
 
 def test_fields_go_where_the_map_says(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Workspaces as people write them, and the mistakes they make."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def problems(root: Path) -> tuple[Problem, ...]:
     with pytest.raises(ConfigError) as caught:
         load_workspace(root)
     return caught.value.problems
+
+
+@pytest.mark.parametrize("file", ["models.yaml", "workflows/claims/workflow.yaml"])
+def test_a_pipe_in_place_of_a_file_is_a_mistake_and_not_a_wait(tmp_path: Path, file: str) -> None:
+    """Nobody may ever write to it."""
+    root = write(tmp_path)
+    (root / file).unlink()
+    os.mkfifo(root / file)
+    assert [(each.code, each.file) for each in problems(root)][:1] == [("unreadable", file)]
 
 
 def test_a_workspace_is_read_into_typed_values(tmp_path: Path) -> None:
