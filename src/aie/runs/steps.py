@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from aie.core import JSON, Labels, Value, digest_json, join
 from aie.errors import AieError, Failure, StepFailure, Unavailable
@@ -26,6 +27,10 @@ __all__ = [
     "tools_for",
     "value_event",
 ]
+
+
+_LONGEST_KEY: Final = 1_000
+"""Characters of the key of a map's item: it is part of the path of each step of the item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +277,9 @@ def _key(loaded: Loaded, text: str | None, name: str, item: JSON, index: int) ->
     key = scope.evaluate(text).data
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
-    if isinstance(key, str) and key:
+    if isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY and "\0" not in key:
         return key
-    raise StepFailure(Failure.INVALID_INPUT, "the key of a map's item must be a text or an integer")
+    raise StepFailure(
+        Failure.INVALID_INPUT,
+        f"the key of a map's item must be an integer or a text of 1 to {_LONGEST_KEY} characters without NUL",
+    )

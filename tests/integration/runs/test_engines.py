@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from threading import Event, Lock
 from typing import Any, cast
 
@@ -110,6 +111,20 @@ def test_a_run_completes_with_its_result(opened: Open) -> None:
         assert isinstance(ended, RunFinished)
         assert ended.output == {"n": 1, "never": None, "late": {"never": None}, "items": 2}
         assert [each.event.path for each in at.events(run) if isinstance(each.event, StepSkipped)] == ["never"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 1001, "a\0b", None, [], "same"])
+def test_a_key_of_an_item_that_names_nothing_fails_its_map(opened: Open, key: JSON) -> None:
+    """It is part of the paths of the item's steps; the run fails with a class and is not tried again and again."""
+    each = scripted("each", over="input.items", body=[scripted("x")])
+    assert each.map is not None
+    keyed = replace(each, map=replace(each.map, key="item.key"))
+    with opened({"x": give(1)}) as at:
+        release = at.add(make_release([keyed]))
+        run = at.rest(at.submit(release, {"id": "1", "items": [{"key": key}, {"key": "same"}]}).run)
+        assert (run.state, run.failure, run.failed_path, run.epoch) == ("failed", "invalid_input", "each", 1)
+        odd: list[JSON] = [{"key": key} for key in ("a[0]", "a/b", "~1", "]", "é", ".", "'", "{{1}}", 7)]
+        assert at.rest(at.submit(release, {"id": "2", "items": odd}).run).state == "completed"
 
 
 def test_the_same_submission_is_one_run(opened: Open) -> None:
