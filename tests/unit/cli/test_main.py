@@ -101,6 +101,12 @@ def test_a_system_error_names_its_file(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().err == "error: x.json: No such file or directory\n"
 
 
+def test_a_field_is_decided_once(capsys: pytest.CaptureFixture[str]):
+    """Which of two answers counts is not for us to choose."""
+    assert ending("review", "decide", "rev_1", "correct", "--set", "a=1", "--set", "a=2") == 2
+    assert "'a' twice" in capsys.readouterr().err
+
+
 def test_an_argument_that_no_store_can_hold_is_refused(capsys: pytest.CaptureFixture[str]):
     """Bytes that are not UTF-8 arrive as halves of surrogate pairs."""
     assert ending("explain", "run_\udcff") == 2

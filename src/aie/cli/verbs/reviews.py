@@ -104,7 +104,7 @@ def decide_(
 ) -> None:
     """Decide; the decision binds to exactly what was shown, under your name."""
     screen = Screen(form)
-    values = dict(_value(text) for text in changes or ())
+    values = _values(changes or ())
     with opened(workspace, actor=actor, tenant=tenant) as app, runner(app, execute=wait) as here:
         row = show_review(app, name).row
         decided = decide(here, name, verdict, values=values, reason=reason, shown_hash=shown)
@@ -114,6 +114,16 @@ def decide_(
         data | {"values": decided.values, "state": state}, [f"{row.id}  {decided.decision}  {row.run}  {state}"]
     )
     screen.next(f"aie explain {row.run}" if wait else "aie worker")
+
+
+def _values(changes: Iterable[str]) -> dict[str, JSON]:
+    values: dict[str, JSON] = {}
+    for text in changes:
+        name, value = _value(text)
+        if name in values:
+            raise InputError(f"--set names the field {name!r} twice", hints=("give each field once",))
+        values[name] = value
+    return values
 
 
 def _value(text: str) -> tuple[str, JSON]:
