@@ -20,6 +20,7 @@ ACTS = {
 }
 """Calls that make something durable or leave the process: by the last name of their owner, the method."""
 ELSEWHERE = {
+    "runs/claims.py:_put_claim": "claim_all waits for the answer and tells the point after",
     "runs/submission.py:_put": "what waits for its answer tells the point after",
     "runs/segment.py:_put": "intend and _write, which name the site, put through it",
 }
