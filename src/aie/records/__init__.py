@@ -25,7 +25,16 @@ from aie.records.erase import destroy_key
 from aie.records.events import Event
 from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
-from aie.records.leases import claimable, drop_lease, end_hung_writers, expire_leases, orphans, renew_lease, take_lease
+from aie.records.leases import (
+    claimable,
+    drop_lease,
+    end_hung_writers,
+    expire_leases,
+    live_executors,
+    orphans,
+    renew_lease,
+    take_lease,
+)
 from aie.records.listen import listen
 from aie.records.opening import is_new, open_store
 from aie.records.queries import EffectFilter, Page, ReviewFilter, RunFilter
@@ -79,6 +88,7 @@ __all__ = [
     "is_new",
     "key_stream",
     "listen",
+    "live_executors",
     "observe",
     "open_export",
     "open_store",

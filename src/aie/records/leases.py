@@ -14,7 +14,16 @@ from aie.records.engines import ABANDONED_MS, WRITER
 from aie.records.rows import RunRow, run_row
 from aie.records.store import Store
 
-__all__ = ["claimable", "drop_lease", "end_hung_writers", "expire_leases", "orphans", "renew_lease", "take_lease"]
+__all__ = [
+    "claimable",
+    "drop_lease",
+    "end_hung_writers",
+    "expire_leases",
+    "live_executors",
+    "orphans",
+    "renew_lease",
+    "take_lease",
+]
 
 
 _END_HUNG = text(
@@ -57,6 +66,13 @@ def drop_lease(store: Store, executor: str) -> None:
     """End a lease at once: what the executor still holds is orphaned now instead of after its time."""
     with store.transaction("lease") as link:
         link.run("UPDATE executors SET state = 'dead' WHERE id = ?", executor)
+
+
+def live_executors(store: Store) -> frozenset[str]:
+    """Return the executors whose leases are live."""
+    table = tables.executors
+    with store.connect() as connection:
+        return frozenset(connection.execute(select(table.c.id).where(table.c.state == "live")).scalars())
 
 
 def expire_leases(store: Store, *, besides: str = "") -> list[str]:

@@ -37,6 +37,14 @@ class Engine(Protocol):
         """Return how many segments are executing."""
         ...
 
+    def tidy(self, live: frozenset[str]) -> None:
+        """Drop what the engine's own books hold for nothing; called now and then by whichever worker comes to it.
+
+        Args:
+            live: executors with a live lease; what others began is over, its runs were claimed again.
+        """
+        ...
+
     def stop(self, *, drain: bool) -> None:
         """Stop accepting; with `drain`, return when everything in flight has closed its segment."""
         ...

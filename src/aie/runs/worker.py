@@ -21,6 +21,7 @@ from aie.records import (
     drop_lease,
     end_hung_writers,
     expire_leases,
+    live_executors,
     orphans,
     renew_lease,
     seal,
@@ -53,6 +54,9 @@ from aie.runs.submission import Submission, Submitted, submit, submit_all
 __all__ = ["Pace", "Worker"]
 
 _log = logging.getLogger("aie.runs")
+
+_TIDY_EVERY: Final = 600
+"""Beats between two looks at the engine's own books."""
 
 QUEUES: Final = ("interactive", "bulk")
 
@@ -108,6 +112,7 @@ class Worker:
         self._delivering: dict[tuple[str, str], Future[object]] = {}
         self._was_full = False
         """The last look for work found no room: the next segment that ends makes some."""
+        self._beat_count = 0
         self.lost = False
 
     # ------------------------------------------------------------ life
@@ -278,6 +283,9 @@ class Worker:
             expire_review(services, review)
         self._deliver_due()
         seal(services.store)
+        self._beat_count += 1
+        if self._beat_count % _TIDY_EVERY == 1:
+            self.engine.tidy(live_executors(services.store))
 
     def _claim_needing(self) -> None:
         """Claim runs that lacked their runtime elsewhere; those that lack it here too hide no others behind them."""

@@ -7,7 +7,9 @@ claimed again with a new epoch and a new workflow id. What a dead executor left 
 deleted by `sweep`.
 """
 
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from threading import Semaphore
 from typing import Any, Final
@@ -25,6 +27,11 @@ ABI: Final = "1"
 
 PER_WORKFLOW: Final = 16
 """Most segments that share one workflow of DBOS when many are claimed at once."""
+
+_KEPT_S: Final = 3600
+"""Seconds for which an ended workflow can be looked at with DBOS's own tools."""
+
+_AT_ONCE: Final = 10_000
 
 _engines: dict[str, "DbosEngine"] = {}
 """The launched engine by executor id: DBOS finds workflows by module-level functions."""
@@ -100,6 +107,16 @@ class DbosEngine:
         """Return how many segments are executing or about to."""
         return len(self._claims) + (0 if self._loop is None else self._loop.in_flight())
 
+    def tidy(self, live: frozenset[str]) -> None:
+        """Delete workflows that have ended an hour ago and those that executors left pending which are dead."""
+        before = datetime.fromtimestamp(time.time() - _KEPT_S, UTC).isoformat()
+        ended = DBOS.list_workflows(completed_before=before, limit=_AT_ONCE, load_input=False, load_output=False)
+        pending = DBOS.list_workflows(status="PENDING", limit=_AT_ONCE, load_input=False, load_output=False)
+        over = [each.workflow_id for each in ended]
+        over += [each.workflow_id for each in pending if each.executor_id not in live]
+        if over:
+            DBOS.delete_workflows(over)
+
     def stop(self, *, drain: bool) -> None:
         """Stop, with `drain` after everything in flight."""
         if self._loop is not None:
@@ -107,9 +124,3 @@ class DbosEngine:
             self._loop = None
             DBOS.destroy()
             _engines.pop(self._executor, None)
-
-    def sweep(self, dead: Sequence[str]) -> int:
-        """Delete what dead executors left pending; returns how many workflows."""
-        left = DBOS.list_workflows(status="PENDING", executor_id=list(dead), load_input=False, load_output=False)
-        DBOS.delete_workflows([each.workflow_id for each in left])
-        return len(left)

@@ -34,6 +34,9 @@ class LocalEngine:
         """Return how many segments are executing."""
         return 0 if self._loop is None else self._loop.in_flight()
 
+    def tidy(self, live: frozenset[str]) -> None:
+        """Do nothing: there are no books."""
+
     def stop(self, *, drain: bool) -> None:
         """Stop, with `drain` after everything in flight."""
         if self._loop is not None:
