@@ -24,6 +24,8 @@ KIND: Final = "text-classifier"
 _HINT: Final = "train it again with `aie train`"
 _LARGEST: Final = 2**15 - 1
 """Of a weight. Eight bits were tried: on small validation sets they changed two decisions of a hundred."""
+_HUGE: Final = 1e100
+"""Of a scale or a bias: far above what training gives, far below where sums of a text would overflow."""
 _EVIDENCE: Final = 5
 
 
@@ -89,8 +91,9 @@ class Classifier:
         wanted = (len(self.vectoriser.idf), len(self.judge.labels))
         if self._weights.shape != wanted or self._scale.shape != wanted[1:] or self._bias.shape != wanted[1:]:
             raise ValueError("its weights do not fit its vocabulary and labels")
-        if not (np.isfinite(self._scale).all() and np.isfinite(self._bias).all()):
-            raise ValueError("a scale or a bias is not a number")
+        # Not a number fails this comparison too; what passes it cannot overflow whatever the text.
+        if not ((np.abs(self._scale) < _HUGE).all() and (np.abs(self._bias) < _HUGE).all()):
+            raise ValueError("a scale or a bias is no number that training gives")
 
 
 def text_artefact(
