@@ -3,7 +3,7 @@
 `open_app` opens a workspace's folder; the functions take what it returns. They parse nothing and print nothing.
 """
 
-from aie.app.auditing import explain_run, rebuild_projections
+from aie.app.auditing import erase_person, explain_run, rebuild_projections
 from aie.app.examining import Examined, Overview, examine, look_over
 from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
@@ -56,6 +56,7 @@ __all__ = [
     "choose_release",
     "decide",
     "diff_releases",
+    "erase_person",
     "examine",
     "executing",
     "explain_html",

@@ -1,12 +1,17 @@
 """Evidence: explain a run, verify the records, carry them away, rebuild what follows from them, erase a subject."""
 
+from collections.abc import Iterator
+from typing import Final
+
 from aie.app.opening import App
-from aie.errors import NotFound
-from aie.records import rebuild
+from aie.errors import Conflict, InputError, NotFound
+from aie.records import RunFilter, RunRow, destroy_key, rebuild
 from aie.records.events import RunSubmitted
 from aie.runs import Explanation, explain
 
-__all__ = ["explain_run", "rebuild_projections"]
+__all__ = ["erase_person", "explain_run", "rebuild_projections"]
+
+_ENDED: Final = frozenset({"completed", "failed", "cancelled", "dead"})
 
 
 def explain_run(app: App, run: str) -> Explanation:
@@ -20,6 +25,42 @@ def explain_run(app: App, run: str) -> Explanation:
         raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
     loaded = app.services.releases.get(app.tenant, recorded[0].event.release)
     return explain(run, recorded, loaded.release, installed=app.services.runtime())
+
+
+def erase_person(app: App, run: str, *, reason: str) -> int:
+    """Destroy the data key of the person that a run is about; return how many of their runs cannot be read any more.
+
+    What they sent, what was made of it and every document of theirs is lost for good; that it happened still verifies.
+
+    Raises:
+        InputError: no reason is given.
+        NotFound: there is no such run, or nothing is sealed for the person any more.
+        Conflict: a run of theirs has not ended.
+    """
+    if not reason:
+        raise InputError("an erasure needs a reason", hints=("--reason 'request of 2026-11-22'",))
+    row = app.store.run(run, tenant=app.tenant)
+    if row is None:
+        raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
+    theirs = [each for each in _runs(app) if each.subject == row.subject]
+    going = [each.id for each in theirs if each.state not in _ENDED]
+    if going:
+        raise Conflict(
+            f"{len(going)} of the person's runs have not ended, {going[0]} among them",
+            hints=(f"aie cancel {going[0]}",),
+        )
+    destroy_key(app.store, app.journal, tenant=app.tenant, subject=row.subject, actor=app.actor, reason=reason)
+    return len(theirs)
+
+
+def _runs(app: App) -> Iterator[RunRow]:
+    after = ""
+    while True:
+        page = app.store.runs(RunFilter(tenant=app.tenant), limit=500, after=after)
+        yield from page.rows
+        after = page.after
+        if not after:
+            return
 
 
 def rebuild_projections(app: App) -> int:

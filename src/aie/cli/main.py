@@ -55,6 +55,7 @@ VERBS: Final = {
     "worker": Verb(module="worker", name="worker", help="Execute runs until stopped"),
     "status": Verb(module="workspace", name="status", help="Show releases, queues and what waits"),
     "verify": Verb(module="records", name="verify", help="Prove that the records are what was written"),
+    "erase": Verb(module="records", name="erase", help="Destroy the key to all that is held of one person"),
     "rebuild": Verb(module="records", name="rebuild", help="Make every projection anew from the events"),
     "doctor": Verb(module="workspace", name="doctor", help="Examine this machine and the store"),
     "schema": Verb(module="workspace", name="schema", help="Print the JSON Schema of a file, for editors"),

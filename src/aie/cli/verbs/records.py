@@ -1,19 +1,19 @@
-"""verify, rebuild."""
+"""verify, erase, rebuild."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aie.app import export_for_audit, rebuild_projections, save_heads, verify_export, verify_records
+from aie.app import erase_person, export_for_audit, rebuild_projections, save_heads, verify_export, verify_records
 from aie.cli.opened import opened
-from aie.cli.options import FormatOption, WorkspaceOption
+from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen
 from aie.cli.stating import report_json
 from aie.errors import IntegrityError
 from aie.records import Report
 
-__all__ = ["rebuild", "verify"]
+__all__ = ["erase", "rebuild", "verify"]
 
 
 def verify(
@@ -71,6 +71,27 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"{tenant}: sealed up to block {height}{told}")
     lines += [f"not provable: {each}" for each in report.unprovable]
     return lines
+
+
+def erase(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run about the person.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = "",
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = "",
+    tenant: TenantOption = "",
+    form: FormatOption = "text",
+) -> None:
+    """Destroy the key to all that is held of the person a run is about: for good, and the records still verify.
+
+    A workflow's `subject` says who that is; without one, each case stands for itself. Backups hold the key until they end.
+    """
+    screen = Screen(form)
+    with opened(workspace, actor=actor, tenant=tenant) as app:
+        count = erase_person(app, name, reason=reason)
+    screen.show(
+        {"run": name, "runs": count}, [f"erased: {count} run{'' if count == 1 else 's'} cannot be read any more"]
+    )
+    screen.next(f"aie explain {name}", "aie verify")
 
 
 def rebuild(workspace: WorkspaceOption = None, form: FormatOption = "text") -> None:
