@@ -83,7 +83,7 @@ def erase(
 ) -> None:
     """Destroy the key to all that is held of the person a run is about: for good, and the records still verify.
 
-    A workflow's `subject` says who that is; without one, each case stands for itself. Backups hold the key until they end.
+    A workflow's `subject` says who that is; without one, each case stands for itself. Backups keep the key.
     """
     screen = Screen(form)
     with opened(workspace, actor=actor, tenant=tenant) as app:
