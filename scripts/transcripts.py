@@ -36,7 +36,7 @@ _SHAPES = (
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?\b"), "<time>"),
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:ms|µs|s|min|h|CPU-s)\b"), "<duration>"),
     # Records are sealed by time: how many blocks there are, and of how many events, differs with the load.
-    (re.compile(r"\b\d+ (events|rows|blocks)\b|\bblock \d+\b"), "<count>"),
+    (re.compile(r"\b\d+ (events|rows|blocks)\b|\bblocks? (?:after )?\d+\b"), "<count>"),
     (re.compile(r" +"), " "),
 )
 
