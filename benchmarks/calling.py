@@ -23,6 +23,7 @@ class Caller:
     def __init__(self, path: str) -> None:
         self._path = path
         self._of = threading.local()
+        self._all: list[socket.socket] = []
 
     def __call__(self, value: int) -> int:
         """Return the value as the other process answers it, plus one."""
@@ -30,8 +31,14 @@ class Caller:
         if held is None:
             held = self._of.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             held.connect(self._path)
+            self._all.append(held)
         held.sendall(b"%d\n" % value)
         return int(held.recv(64))
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for each in self._all:
+            each.close()
 
 
 class _Answers(socketserver.BaseRequestHandler):

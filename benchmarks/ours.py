@@ -29,9 +29,10 @@ class Ours:
     def __init__(self, job: Job, engine: Literal["local", "dbos"]) -> None:
         self._job = job
         self._stack = ExitStack()
-        self._stage: Stage = self._stack.enter_context(
-            stage(job.url, _acts(job), engine=engine, pace=Pace(capacity=256))
-        )
+        caller = Caller(job.socket)
+        self._stack.callback(caller.close)
+        opened = stage(job.url, _acts(job, caller), engine=engine, pace=Pace(capacity=256))
+        self._stage: Stage = self._stack.enter_context(opened)
         self._stage.services.journal.on_commit(self._heard)
         self._release = self._stage.add(_release(job))
         self._runs: dict[str, int] = {}
@@ -114,8 +115,8 @@ def _release(job: Job) -> Release:
     return make_release(nodes, result={"value": f"{before}.value"})
 
 
-def _acts(job: Job) -> dict[str, Act]:
-    work = node_work(job, Caller(job.socket))
+def _acts(job: Job, caller: Caller) -> dict[str, Act]:
+    work = node_work(job, caller)
 
     def act(name: str) -> Act:
         def add(task: Task, _: Tools) -> Outcome:
