@@ -24,3 +24,13 @@ def test_every_transcript_is_what_the_commands_print(document: Path, tmp_path: P
 
 def test_the_readme_is_short():
     assert len((TOP / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_the_numbers_of_the_readme_are_those_that_were_measured():
+    """Its table is copied from what `make bench ARGS=--write` wrote, missed aims included."""
+    measured = (TOP / "benchmarks" / "README.md").read_text(encoding="utf-8").splitlines()
+    text = (TOP / "README.md").read_text(encoding="utf-8").partition("## Numbers")[2].partition("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    aims = [line for line in measured if line.endswith(("met |", "**not met** |"))]
+    assert rows[2:] == aims
+    assert aims
