@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Final
 
 from aie.app.inputs import Given, prepare
 from aie.app.opening import App, Executor, executing
-from aie.errors import NotFound, StoreBusy
+from aie.errors import AieError, NotFound, StoreBusy
 from aie.records import EffectFilter, Recorded, ReviewFilter, RunFilter, RunRow
 from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
 from aie.releases import find_release
@@ -23,6 +23,7 @@ from aie.runs import (
     ring,
     socket_path,
     submit,
+    submit_all,
 )
 
 __all__ = [
@@ -82,8 +83,40 @@ class Runner:
             InputError: the input is not what the workflow takes; nothing was stored of it.
             Conflict: the case has another run.
         """
+        wanted = self._wanted(given, release, environment=environment, key=key, queue=queue, relation=relation)
+        if self.executor is not None:
+            return self.executor.worker.submit(wanted)
+        submitted = submit(self.app.services, wanted)
+        self.wake(submitted.run)
+        return submitted
+
+    def submit_all(
+        self, given: Iterable[Given], release: str, *, environment: str = "", relation: Relation = ""
+    ) -> list[Submitted | AieError]:
+        """Accept many inputs as bulk work, in few transactions; for each what it became or why it was refused."""
+        wanted: list[Submission] = []
+        outcomes: list[AieError | None] = []
+        for each in given:
+            try:
+                wanted.append(self._wanted(each, release, environment=environment, queue="bulk", relation=relation))
+                outcomes.append(None)
+            except AieError as error:
+                outcomes.append(error)
+        if self.executor is not None:
+            made = self.executor.worker.submit_all(wanted)
+        else:
+            made = submit_all(self.app.services, wanted)
+            for one in made:
+                if isinstance(one, Submitted):
+                    self.wake(one.run)
+        answers = iter(made)
+        return [next(answers) if refused is None else refused for refused in outcomes]
+
+    def _wanted(
+        self, given: Given, release: str, *, environment: str, queue: str, relation: Relation, key: str = ""
+    ) -> Submission:
         loaded = self.app.services.releases.get(self.app.tenant, release)
-        wanted = Submission(
+        return Submission(
             tenant=self.app.tenant,
             release=release,
             environment=environment,
@@ -93,11 +126,6 @@ class Runner:
             queue=queue,
             relation=relation,
         )
-        if self.executor is not None:
-            return self.executor.worker.submit(wanted)
-        submitted = submit(self.app.services, wanted)
-        self.wake(submitted.run)
-        return submitted
 
     def wake(self, run: str) -> None:
         """Tell whoever executes that there is news of a run; on Postgres the commit itself tells."""

@@ -118,12 +118,15 @@ def orphans(store: Store, *, limit: int = 100) -> list[RunRow]:
 
 
 def claimable(store: Store, *, limit: int, queues: Sequence[str], state: str = "queued") -> list[RunRow]:
-    """Return the longest queued runs of these queues. A look, not a claim: the claim decides under the row lock."""
+    """Return the longest queued runs of these queues, interactive ones before bulk.
+
+    A look, not a claim: the claim decides under the row lock.
+    """
     runs = tables.runs
     query = (
         select(runs)
         .where(runs.c.state == state, runs.c.queue.in_(queues))
-        .order_by(runs.c.queued_at, runs.c.id)
+        .order_by(runs.c.queue.desc(), runs.c.queued_at, runs.c.id)
         .limit(limit)
     )
     with store.connect() as connection:

@@ -12,7 +12,17 @@ from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services
 from aie.runs.sites import run_sites
 from aie.runs.state import State
-from aie.runs.submission import Relation, Submission, Submitted, cancel, decide_review, migrate, retry, submit
+from aie.runs.submission import (
+    Relation,
+    Submission,
+    Submitted,
+    cancel,
+    decide_review,
+    migrate,
+    retry,
+    submit,
+    submit_all,
+)
 from aie.runs.worker import Pace, Worker
 
 __all__ = [
@@ -56,5 +66,6 @@ __all__ = [
     "runtime_of",
     "socket_path",
     "submit",
+    "submit_all",
     "tell_about",
 ]

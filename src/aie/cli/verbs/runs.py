@@ -40,8 +40,8 @@ __all__ = ["cancel", "explain", "migrate", "retry", "run", "runs"]
 _State = Literal["queued", "running", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"]
 _Relation = Literal["supersede", "duplicate"]
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]
-_BULK = 2
-"""From so many inputs on, runs are bulk work, which never delays interactive runs."""
+_AT_ONCE = 32
+"""Inputs handed over together; several are bulk work, which is claimed after interactive runs."""
 
 
 def run(
@@ -73,20 +73,12 @@ def run(
         chosen, through = choose_release(app, workflow, environment=environment, release=release)
         if not through and not release:
             screen.say(f"{workflow} was never promoted; this uses its latest release, {short(chosen, workflow)}")
-        queue = "bulk" if len(inputs) >= _BULK else "interactive"
         with runner(app, execute=wait) as here:
-            accepted = []
-            for name in inputs:
-                try:
-                    made = here.submit(
-                        _given(name), chosen, environment=through, key=key, queue=queue, relation=relation or ""
-                    )
-                except AieError as error:
-                    if len(inputs) == 1:
-                        raise
-                    accepted.append(_Accepted(name=name, run="", refused=error))
-                else:
-                    accepted.append(_Accepted(name=name, run=made.run, repeated=made.repeated))
+            if len(inputs) == 1:
+                made = here.submit(_given(inputs[0]), chosen, environment=through, key=key, relation=relation or "")
+                accepted = [_Accepted(name=inputs[0], run=made.run, repeated=made.repeated)]
+            else:
+                accepted = list(_accept(here, inputs, chosen, environment=through, relation=relation or ""))
             _report(screen, here, accepted, wait=wait)
 
 
@@ -96,6 +88,30 @@ class _Accepted:
     run: str
     repeated: bool = False
     refused: AieError | None = None
+
+
+def _accept(
+    here: Runner, inputs: Sequence[str], release: str, *, environment: str, relation: _Relation | Literal[""]
+) -> Iterator[_Accepted]:
+    """Hand over many inputs, some at a time: what was accepted before an interruption runs on."""
+    for start in range(0, len(inputs), _AT_ONCE):
+        names = inputs[start : start + _AT_ONCE]
+        read: dict[str, Given] = {}
+        refused: dict[str, AieError] = {}
+        for name in names:
+            try:
+                read[name] = _given(name)
+            except AieError as error:
+                refused[name] = error
+        outcomes = dict(
+            zip(read, here.submit_all(read.values(), release, environment=environment, relation=relation), strict=True)
+        )
+        for name in names:
+            came = refused[name] if name in refused else outcomes[name]
+            if isinstance(came, AieError):
+                yield _Accepted(name=name, run="", refused=came)
+            else:
+                yield _Accepted(name=name, run=came.run, repeated=came.repeated)
 
 
 def _given(name: str) -> Given:
