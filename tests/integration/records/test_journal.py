@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Event as Flag
 
 import pytest
@@ -492,3 +493,11 @@ def test_a_future_cancelled_in_time_is_never_written(store: Store) -> None:
     assert len(kept.result()) == 2
     journal.stop()
     assert (store.run("run_1") is None) is cancelled
+
+
+def test_interactive_runs_are_looked_at_before_bulk_work(store: Store, journal: Journal) -> None:
+    """Whoever waits at a screen does not wait for a backlog."""
+    bulk = replace(submitted(store, "acme", "1"), queue="bulk")
+    journal.append(submission("acme", "run_1", bulk, QUEUED))
+    submit(store, journal, "run_2", QUEUED)
+    assert [row.id for row in claimable(store, limit=10, queues=["interactive", "bulk"])] == ["run_2", "run_1"]
