@@ -13,7 +13,7 @@ from aie.runs import run_sites
 from aie.testing.receiver import Receiver
 from tests.shows.crash.forking import Death, fork
 from tests.shows.crash.judging import Verdict, judge, read_log
-from tests.shows.crash.living import LOST, Kill, Scene, begin, live
+from tests.shows.crash.living import LOST, VARIANTS, Kill, Scene, begin, live
 from tests.shows.crash.provider import Provider
 from tests.shows.crash.stores import Ground
 
@@ -34,7 +34,7 @@ class Course:
 
 
 COURSES: Final = (
-    *(Course(variant=name) for name in ("plain", "birth", "cancelled", "refused", "upgraded", "broken", "rebuilt")),
+    *(Course(variant=name) for name in VARIANTS),
     *(Course(variant="plain", prelude=Kill(point="post.sent", hit=hit)) for hit in (1, 2, 3)),
     Course(variant="plain", prelude=Kill(point="chat.after", hit=2)),
     Course(variant="plain", prelude=Kill(point="close.before", hit=1)),

@@ -25,7 +25,7 @@ __all__ = ["Delivered", "Verdict", "about_epochs", "judge", "read_log"]
 
 _PRICE_IN, _PRICE_OUT = 2, 8
 """Micro-USD a token, as `models.yaml` says."""
-_STATE = {"cancelled": "cancelled", "refused": "failed"}
+_STATE = {"cancelled": "cancelled", "refused": "failed", "late": "failed"}
 """How the run of a variant ends; of the others: completed."""
 
 
