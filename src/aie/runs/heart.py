@@ -392,7 +392,14 @@ def _expired(index: Index, state: State, event: ReviewExpired) -> Step:
 
 
 def _retried(state: State, event: RunRetried) -> State:
-    """Let the next claim run the failed step again, with fresh tries."""
+    """Let the next claim run the failed step again, with fresh tries, and ask anew what nobody had decided.
+
+    The end of the run withdrew its open reviews: a run that waited for one of them would wait for ever.
+    """
+    for path, progress in state.nodes.items():
+        decided = state.decisions.get(path)
+        if progress.status is Status.REVIEW and (decided is None or decided.review != state.reviews[path].review):
+            state = _put(state, path, replace(progress, status=Status.RUNNING))
     before = state.nodes.get(event.path)
     if before is not None:
         state = _put(state, event.path, replace(before, status=Status.RUNNING, tries=0, failure=""))

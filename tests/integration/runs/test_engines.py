@@ -363,6 +363,30 @@ def test_a_failed_run_goes_on_from_its_failed_step_when_retried(opened: Open) ->
         assert done == ["first"]
 
 
+def test_a_retried_run_opens_the_reviews_that_its_end_withdrew(opened: Open) -> None:
+    """Somebody can decide again, and the run ends."""
+    broken = [True]
+
+    def second(_task: Task, _tools: Tools) -> Outcome:
+        if broken[0]:
+            raise StepFailure(Failure.PROVIDER_DOWN, "down")
+        return Result(data=2)
+
+    with opened({"ask": ask, "second": second}) as at:
+        nodes = [scripted("ask", conduct="human"), scripted("second", conduct="slow")]
+        run = at.submit(at.add(make_release(nodes, result={"r": "ask"})), {"id": "1"}).run
+        assert at.rest(run).state == "failed"
+        withdrawn = opened_review(at, run)
+        broken[0] = False
+        retry(at.services, "default", run, actor="ann")
+        while at.row(run).state != "waiting":
+            Event().wait(0.02)
+        with pytest.raises(Conflict, match="is withdrawn"):
+            decide_review(at.services, "default", run, decision(withdrawn))
+        decide_review(at.services, "default", run, decision(opened_review(at, run)))
+        assert _output(at, run) == {"r": {"label": "a"}}
+
+
 def test_a_bug_in_a_layer_is_a_failure_of_its_run(opened: Open) -> None:
     """Not of the worker: the next run is executed."""
 

@@ -295,6 +295,28 @@ def test_a_retried_run_goes_on_from_its_failed_step() -> None:
     assert paths(after(index, *events)[1]) == ["b"]
 
 
+def test_a_retried_run_asks_anew_what_nobody_had_decided() -> None:
+    """The end of the run withdrew the review: waiting for it would never end."""
+    escalated = node("c", timeout=Handler(kind="escalate", desk="d"))
+    index = plan(node("a", conduct="human"), node("b"), escalated)
+    events: tuple[Event, ...] = (
+        started(),
+        ReviewOpened(review="r1", path="a", desk="d", shown_hash="", why="", shown=None),
+        failed("c"),
+        ReviewOpened(review="r2", path="c", desk="d", shown_hash="", why="", shown=None),
+        failed("b"),
+        RunFinished(state="failed", epoch=1, failure="timeout", path="b", spend={}),
+        SegmentClosed(segment=1, epoch=1, executing_ms=0),
+        RunRetried(actor="ann", path="b"),
+        started(2, 2),
+    )
+    assert after(index, *events)[1] == (
+        RunStep(path="a"),
+        RunStep(path="b"),
+        OpenReview(path="c", desk="d", failure="timeout"),
+    )
+
+
 def test_the_time_of_a_segment_that_died_counts_up_to_its_last_record() -> None:
     """Otherwise a run that kills workers would have no time limit."""
     index = plan(node("a"), node("b"))
