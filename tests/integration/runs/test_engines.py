@@ -425,7 +425,7 @@ def test_a_run_is_never_executed_on_another_layer_version(opened: Open) -> None:
 def _output(at: Stage, run: str) -> JSON:
     while at.row(run).state != "completed":
         Event().wait(0.02)
-    return next(each.event.output for each in at.events(run) if isinstance(each.event, RunFinished))
+    return next(each.event.output for each in reversed(at.events(run)) if isinstance(each.event, RunFinished))
 
 
 def test_another_worker_goes_on_where_a_dead_one_stopped(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
