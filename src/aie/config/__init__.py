@@ -10,6 +10,7 @@ from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.editor_schemas import json_schemas
 from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
+from aie.config.fields import FieldSpec, FieldType, value_type
 from aie.config.handlers import Handler
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
 from aie.config.schemas import SchemaError, read_schema, schema_of, type_of
@@ -66,6 +67,8 @@ __all__ = [
     "DocumentType",
     "Expression",
     "ExtractStep",
+    "FieldSpec",
+    "FieldType",
     "FileReceiver",
     "Finding",
     "Handler",
@@ -122,4 +125,5 @@ __all__ = [
     "scan_workspace",
     "schema_of",
     "type_of",
+    "value_type",
 ]

@@ -110,7 +110,6 @@ def ask(world, task):
             "model": "route:reader",
             "prompt": "prompt:p.md",
             "schema": "schema:s.json" if returns else None,
-            "repairs": 2 if returns else 0,
         }
         tools = replace(world.tools(), attempts=attempts)
         return ModelLayer(lambda _: chat).run(task(config, note="a {{ letter }}"), tools).data

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from aie.config import ModelStep, Site, StepSpec, TextClassifier
-from aie.layers.model.asking import ask, compile_asking
+from aie.layers.model.asking import compile_asking, run_asking
 from aie.layers.model.classifying import classify, compile_classifying
 from aie.layers.port import Compiled, Result, Task, Tools
 from aie.models import Chat, connect
@@ -42,4 +42,4 @@ class ModelLayer:
         Raises:
             StepFailure: the model may not be used, the call failed, or its answer is not what was asked for.
         """
-        return classify(task, tools) if task.config["kind"] == "classifier" else ask(task, tools, self._connect)
+        return classify(task, tools) if task.config["kind"] == "classifier" else run_asking(task, tools, self._connect)
