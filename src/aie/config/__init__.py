@@ -4,20 +4,24 @@
 are checked here once and run the same everywhere.
 """
 
+from aie.config.budgets import BudgetsSpec, BudgetSpec, OnExhausted, Period
 from aie.config.cases import Case, dataset_files, read_dataset
 from aie.config.catalog import ChatModel, ChosenThreshold, ModelEntry, ModelsSpec, TextClassifier
 from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.editor_schemas import json_schemas
 from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
+from aie.config.extractors import By, ExtractorSpec, PromptSpec
 from aie.config.fields import FieldSpec, FieldType, value_type
 from aie.config.handlers import Handler
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
+from aie.config.rules import Rule
 from aie.config.schemas import SchemaError, read_schema, schema_of, type_of
 from aie.config.settings import Desk, FileReceiver, HttpReceiver, Receiver, Settings
-from aie.config.site import Site
+from aie.config.site import Site, Written
 from aie.config.source import Node, Source, parse_yaml
 from aie.config.steps import (
+    DOCUMENTS,
     ActStep,
     CheckStep,
     ContextStep,
@@ -30,6 +34,7 @@ from aie.config.steps import (
     StepSpec,
 )
 from aie.config.templates import Template, check_template
+from aie.config.trained import TrainedSpec
 from aie.config.types import (
     AnyType,
     BoolType,
@@ -51,9 +56,11 @@ from aie.config.workflow import LimitsSpec, Targets, WorkflowSpec
 from aie.config.workspace import Workspace, load_models, load_settings, load_workspace, scan_workspace
 
 __all__ = [
+    "DOCUMENTS",
     "ActStep",
     "AnyType",
     "BoolType",
+    "By",
     "Case",
     "ChatModel",
     "CheckStep",
@@ -67,6 +74,7 @@ __all__ = [
     "DocumentType",
     "Expression",
     "ExtractStep",
+    "ExtractorSpec",
     "FieldSpec",
     "FieldType",
     "FileReceiver",
@@ -89,8 +97,10 @@ __all__ = [
     "NullableType",
     "ObjectType",
     "Problems",
+    "PromptSpec",
     "Receiver",
     "ReviewStep",
+    "Rule",
     "SchemaError",
     "Settings",
     "Site",
@@ -101,9 +111,11 @@ __all__ = [
     "Template",
     "TextClassifier",
     "TextType",
+    "TrainedSpec",
     "Type",
     "WorkflowSpec",
     "Workspace",
+    "Written",
     "apply",
     "check_expression",
     "check_template",

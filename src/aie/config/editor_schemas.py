@@ -2,6 +2,7 @@
 
 from aie.config.catalog import ModelsSpec
 from aie.config.datasets import DatasetsFile
+from aie.config.extractors import ExtractorSpec
 from aie.config.settings import Settings
 from aie.config.spec import Spec
 from aie.config.workflow import WorkflowSpec
@@ -12,6 +13,7 @@ __all__ = ["json_schemas"]
 _FILES: dict[str, type[Spec]] = {
     "aie.yaml": Settings,
     "datasets.yaml": DatasetsFile,
+    "extractor.yaml": ExtractorSpec,
     "models.yaml": ModelsSpec,
     "workflow.yaml": WorkflowSpec,
 }

@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aie.config.scalars import DecimalText
+from aie.config.scalars import Confidence
 from aie.config.spec import Spec
 from aie.config.types import DateType, DecimalType, IntType, MoneyType, TextType, Type
 
-__all__ = ["FieldSpec", "FieldType", "value_type"]
+__all__ = ["FieldSpec", "FieldType", "Texts", "value_type"]
+
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=400)], ...], Field(strict=False)]
+"""Texts, written as a list."""
 
 FieldType = Literal["text", "name", "choice", "date", "duration", "money", "decimal", "integer"]
 """text: as written, white space made one space. name: of a person or company. choice: one of `choices`. duration: e.g.
@@ -30,9 +33,9 @@ class FieldSpec(Spec):
     """Of day, month and year in dates written in figures."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     """Of amounts written without one; none: such an amount is no value."""
-    choices: dict[str, tuple[Annotated[str, Field(min_length=1)], ...]] = Field(default_factory=dict)
+    choices: dict[Annotated[str, Field(min_length=1)], Texts] = Field(default_factory=dict)
     """For `choice`: each value with the other ways to write it."""
-    accept: DecimalText = "0.5"
+    accept: Confidence = "0.5"
     """Least confidence to accept a value."""
 
 

@@ -10,7 +10,19 @@ from pydantic_core import PydanticCustomError
 from aie.core import micro_usd
 from aie.errors import InputError
 
-__all__ = ["CELText", "Count", "DecimalText", "Duration", "Name", "Path", "Share", "Tokens", "Usd", "read_duration"]
+__all__ = [
+    "CELText",
+    "Confidence",
+    "Count",
+    "DecimalText",
+    "Duration",
+    "Name",
+    "Path",
+    "Share",
+    "Tokens",
+    "Usd",
+    "read_duration",
+]
 
 _UNITS: Final = {
     "ms": 1_000,
@@ -67,6 +79,13 @@ def _decimal(value: object) -> str:
     return str(value)
 
 
+def _confidence(value: object) -> str:
+    text = _decimal(value)
+    if not 0 <= Decimal(text) <= 1:
+        raise _refuse("a decimal from 0 to 1", "0.8")
+    return text
+
+
 def _tokens(value: object) -> int:
     match = _TOKENS.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if match is None or int(match[1]) < 1:
@@ -100,6 +119,12 @@ DecimalText = Annotated[
     WithJsonSchema({"type": ["string", "number"], "description": "A decimal, e.g. `0.25`"}),
 ]
 """An exact decimal as text."""
+Confidence = Annotated[
+    str,
+    BeforeValidator(_confidence),
+    WithJsonSchema({"type": ["string", "number"], "description": "A decimal from 0 to 1, e.g. `0.8`"}),
+]
+"""How sure something is, an exact decimal as text."""
 Tokens = Annotated[
     int, BeforeValidator(_tokens), WithJsonSchema({"type": ["string", "integer"], "description": "E.g. `3000 tokens`"})
 ]

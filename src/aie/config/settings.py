@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from aie.config.budgets import BudgetsSpec
 from aie.config.scalars import Count, Duration, Name
 from aie.config.spec import Spec
 
@@ -71,5 +72,7 @@ class Settings(Spec):
     """Who decides, by name."""
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     """Where results go, by name."""
+    budgets: BudgetsSpec = Field(default_factory=BudgetsSpec)
+    """What may be spent on model calls, in all. Live."""
     capacity: Count = 64
     """Runs that one worker executes at once."""

@@ -1,15 +1,17 @@
 """Where a step is compiled: what it may see, and where its mistakes are reported."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, Self, TypeVar
 
 from aie.config.catalog import ModelEntry
 from aie.config.expressions import Finding, check_expression
 from aie.config.problems import Mark, Problems, did_you_mean, nearest
+from aie.config.reading import read_spec
 from aie.config.schemas import JSONSyntaxError, SchemaError, read_schema, type_of
 from aie.config.settings import Desk, Receiver
-from aie.config.source import parse_yaml
+from aie.config.source import Source, parse_yaml
+from aie.config.spec import Spec
 from aie.config.steps import StepSpec
 from aie.config.templates import check_template
 from aie.config.types import Type
@@ -17,9 +19,22 @@ from aie.config.workflow import WorkflowSpec
 from aie.config.workspace import Workspace
 from aie.errors import ConfigError, Edit, Problem
 
-__all__ = ["Site"]
+__all__ = ["Site", "Written"]
 
 From = Literal["workflow", "workspace"]
+
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written(Generic[SpecT]):
+    """A YAML file that a step names."""
+
+    name: str
+    """Path relative to the workspace."""
+    spec: SpecT
+    source: Source
+    """The file as read, for the places of mistakes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +58,13 @@ class Site:
     """Every file used so far, by path relative to the workspace: the release pins them."""
     programs: dict[str, str] = field(default_factory=dict)
     """What runs for each expression that was checked, by its text."""
+    within: Source | None = None
+    """File that the step names and that keys are paths of; None for the workflow file itself."""
+
+    @property
+    def source(self) -> Source:
+        """The file in which mistakes are reported."""
+        return self.workflow.source if self.within is None else self.within
 
     @property
     def models(self) -> Mapping[str, ModelEntry]:
@@ -62,8 +84,8 @@ class Site:
     def problem(self, code: str, key: str, message: str, hint: str = "", edit: Edit | None = None) -> None:
         """Report a mistake at a key of this step."""
         path = self._path(key)
-        mark = self.workflow.source.mark(path, at_key=not key)
-        self._report(self.workflow.source.file, mark, code, path, message, hint, edit)
+        mark = self.source.mark(path, at_key=not key)
+        self._report(self.source.file, mark, code, path, message, hint, edit)
 
     def unknown(self, key: str, given: str, known: Collection[str], what: str) -> None:
         """Report a name that does not exist, with the one that was probably meant; `what` is e.g. `model`."""
@@ -79,12 +101,12 @@ class Site:
     def replacement(self, key: str, text: str) -> Edit | None:
         """Return the edit that writes other text where the value of a key stands."""
         path = self._path(key)
-        node, _, depth = self.workflow.source.find(path)
-        return self.workflow.source.replace(node, text) if depth == len(path) else None
+        node, _, depth = self.source.find(path)
+        return self.source.replace(node, text) if depth == len(path) else None
 
     def removal(self, key: str) -> Edit | None:
         """Return the edit that takes a key of the step out."""
-        return self.workflow.source.remove(self._path(key))
+        return self.source.remove(self._path(key))
 
     def model(self, key: str, name: str) -> ModelEntry | None:
         """Return a model of the workspace."""
@@ -139,6 +161,28 @@ class Site:
         self.files[name] = content
         return content
 
+    def written(self, key: str, path: str, kind: type[SpecT]) -> Written[SpecT] | None:
+        """Return a YAML file that the step uses as what it must hold; its mistakes are reported where they stand."""
+        content = self.file(key, path)
+        if content is None:
+            return None
+        name = self._name(path)
+        try:
+            source = parse_yaml(content, name)
+        except ConfigError as error:
+            for each in error.problems:
+                self.problems.add(each)
+            return None
+        problems = Problems()
+        spec = read_spec(kind, source, problems)
+        for each in problems:
+            self.problems.add(each)
+        return None if spec is None or len(problems) else Written(name=name, spec=spec, source=source)
+
+    def inside(self, source: Source) -> Self:
+        """Return the site whose keys are paths of a file that the step names."""
+        return replace(self, within=source, path=())
+
     def schema(self, key: str, path: str) -> tuple[bytes, Type] | None:
         """Return a JSON Schema file and the type it describes."""
         content = self.file(key, path)
@@ -178,7 +222,7 @@ class Site:
         return (*self.path, *parts)
 
     def _found(self, key: str, text: str, finding: Finding) -> None:
-        source, path = self.workflow.source, self._path(key)
+        source, path = self.source, self._path(key)
         node = source.find(path)[0]
         mark, edit = Mark(node.line, node.col), None
         line = source.lines()[node.line - 1] if node.kind == "scalar" else ""

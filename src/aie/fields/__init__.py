@@ -5,10 +5,12 @@ the one form that steps downstream read. Swapping the extractor changes nothing 
 """
 
 from aie.fields.contract import Candidate, FieldSpec, FieldType, Source, assemble, cites_of, fields_type, merge
+from aie.fields.extractor import Extractor
 from aie.fields.normalise import normalise
 
 __all__ = [
     "Candidate",
+    "Extractor",
     "FieldSpec",
     "FieldType",
     "Source",

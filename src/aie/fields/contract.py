@@ -31,7 +31,18 @@ from aie.config import (
 from aie.core import JSON, Cite
 from aie.fields.normalise import normalise
 
-__all__ = ["Candidate", "FieldSpec", "FieldType", "Page", "Source", "assemble", "cites_of", "fields_type", "merge"]
+__all__ = [
+    "SURE",
+    "Candidate",
+    "FieldSpec",
+    "FieldType",
+    "Page",
+    "Source",
+    "assemble",
+    "cites_of",
+    "fields_type",
+    "merge",
+]
 
 SURE: Final = 10_000
 """Scores and confidences are integers of ten-thousandths; on the wire a decimal of four digits."""

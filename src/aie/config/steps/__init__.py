@@ -11,11 +11,12 @@ from aie.config.steps.act import ActStep
 from aie.config.steps.base import Step
 from aie.config.steps.check import CheckStep
 from aie.config.steps.context import ContextStep
-from aie.config.steps.extract import ExtractStep
+from aie.config.steps.extract import DOCUMENTS, ExtractStep
 from aie.config.steps.model import ModelStep
 from aie.config.steps.review import ReviewStep
 
 __all__ = [
+    "DOCUMENTS",
     "LAYER_KEYS",
     "ActStep",
     "CheckStep",

@@ -1,10 +1,11 @@
 """The extract layer: from a document to its text."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from aie.config import (
+    DOCUMENTS,
     AnyType,
     DocumentType,
     ExtractStep,
@@ -19,10 +20,12 @@ from aie.config import (
 )
 from aie.core import JSON, Labels, Value, join
 from aie.errors import Failure, StepFailure
+from aie.layers.extract.fields import FIELDS, compile_fields, run_fields
 from aie.layers.extract.media import media_type
 from aie.layers.extract.sandbox import SHARED, Sandbox
 from aie.layers.extract.text import decode
 from aie.layers.port import Compiled, LayerName, Result, Task, Tools
+from aie.models import Chat, connect
 
 __all__ = ["ExtractLayer"]
 
@@ -62,12 +65,16 @@ class ExtractLayer:
     name: LayerName = "extract"
     version: int = 1
 
-    def __init__(self, sandbox: Sandbox = SHARED) -> None:
+    def __init__(self, sandbox: Sandbox = SHARED, connect: Callable[[str], Chat] = connect) -> None:
         self._sandbox = sandbox
+        self._connect = connect
+        """Returns the adapter of a provider, for extractors that ask a model."""
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile an `extract` step."""
         assert isinstance(step, ExtractStep)
+        if step.extract not in DOCUMENTS:
+            return compile_fields(step, site)
         given = site.expression("from", step.from_)
         if given is None:
             return None
@@ -87,11 +94,13 @@ class ExtractLayer:
         )
 
     def run(self, task: Task, tools: Tools) -> Result:
-        """Read the document.
+        """Read the document, or find the fields in what was read.
 
         Raises:
             StepFailure: with the class that says what is wrong with it.
         """
+        if task.config["kind"] == FIELDS:
+            return run_fields(task, tools, self._connect)
         given = task.inputs["from"]
         name, content = _content(given, tools)
         if isinstance(content, str):
