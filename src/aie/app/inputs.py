@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from aie.app.opening import App
 from aie.config import mismatches
-from aie.core import JSON, Document, canonical, read_file
+from aie.core import JSON, Document, read_file, read_json
 from aie.errors import InputError
 from aie.layers import media_type
 from aie.runs import Loaded, tell_about
@@ -56,23 +56,16 @@ def parse_input(content: bytes, name: str) -> dict[str, JSON]:
     if len(content) > MAX_INPUT:
         raise InputError(f"{name} is larger than {MAX_INPUT} bytes", hints=("give large content as a document",))
     try:
-        data = json.loads(content.decode(), object_pairs_hook=_no_twice, parse_constant=_no_constant)
+        data = read_json(content.decode())
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8", hints=("save it as UTF-8",)) from error
-    except json.JSONDecodeError as error:
+    except InputError as error:
         raise InputError(
-            f"{name}:{error.lineno}:{error.colno}: {error.msg.lower()}", hints=("an input is one JSON object",)
+            f"{name}{error.fields.get('place', '')}: {error.message}",
+            hints=error.hints or ("an input is one JSON object",),
         ) from error
-    except RecursionError as error:
-        raise InputError(f"{name} is nested too deeply") from error
-    except ValueError as error:
-        raise InputError(f"{name}: {error}") from error
     if not isinstance(data, dict):
         raise InputError(f"{name} is not a JSON object", hints=('an input is one object: {"field": …}',))
-    try:
-        canonical(data)
-    except InputError as error:
-        raise InputError(f"{name}: {error.message}", hints=error.hints) from error
     return data
 
 
@@ -130,16 +123,3 @@ def _document(app: App, subject: str, path: str, given: Given) -> JSON:
         ) from error
     ref = app.store.put_blob(app.tenant, subject, content)
     return Document(ref=ref, name=file.name, media_type=media_type(content), size=len(content)).to_json()
-
-
-def _no_twice(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    found: dict[str, JSON] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
-
-
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is not JSON")

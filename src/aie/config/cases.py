@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from aie.config.datasets import DatasetSpec, SplitByDate, SplitByField, SplitByHash
-from aie.core import JSON, open_file
+from aie.core import JSON, open_file, read_json
 from aie.errors import InputError
 
 __all__ = ["Case", "dataset_files", "read_dataset"]
@@ -130,22 +129,12 @@ def _read_jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]
         if not line.strip():
             continue
         try:
-            # Numbers with a fraction stay as written: nothing that is digested holds a float.
-            data = json.loads(line, parse_float=_fraction, parse_constant=_constant)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-            raise InputError(f"{path.name}:{number}: not JSON: {reason}") from error
+            data = read_json(line)
+        except InputError as error:
+            raise InputError(f"{path.name}:{number}: {error.message}", hints=error.hints) from error
         if not isinstance(data, dict):
             raise InputError(f"{path.name}:{number}: a row is an object", hints=('write {"id": …} on each line',))
         yield number, data
-
-
-def _fraction(text: str) -> str:
-    return f"{Decimal(text):f}" if len(text) < 40 and abs(Decimal(text).adjusted()) < 40 else text
-
-
-def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _read_csv(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -4,6 +4,7 @@ from aie.core.clock import Clock, SystemClock, iso
 from aie.core.digest import JSON, canonical, digest_bytes, digest_json
 from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
+from aie.core.json_text import read_json
 from aie.core.labels import Integrity, Labels, LabelsJSON, join
 from aie.core.limits import Limits, Spend
 from aie.core.money import Money, micro_usd, usd
@@ -36,6 +37,7 @@ __all__ = [
     "open_file",
     "reached",
     "read_file",
+    "read_json",
     "usd",
     "visible",
     "written_whole",
