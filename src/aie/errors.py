@@ -14,19 +14,21 @@ The tree:
     · FenceLost            this executor no longer owns the run
     · IntegrityError       what is stored is not what was written
   - StepFailure            a step could not do its work; `failure` is its class of the taxonomy
-    · LimitReached         a run's hard limit would be passed
+    · LimitReached         a hard limit of the run or a budget above it would be passed
   - NeedsRuntime           no layer version of this worker serves the release
   - Unavailable            an optional part is not installed or not reachable
 
 Flow is not failure: `Signal` is outside the tree so that no `except Exception` in a layer can swallow it.
 
 * Signal (BaseException)
-  - Cancelled              the run was cancelled or stopped by a kill switch
+  - Cancelled              the run was cancelled
+  - Held                   a call waits for money or for a kill switch to be lifted
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 __all__ = [
     "AieError",
@@ -37,6 +39,7 @@ __all__ = [
     "Edit",
     "Failure",
     "FenceLost",
+    "Held",
     "IdempotencyConflict",
     "InputError",
     "IntegrityError",
@@ -216,15 +219,19 @@ class StepFailure(AieError):
     def __init__(self, failure: Failure, message: str, *, hints: Sequence[str] = (), **fields: object) -> None:
         super().__init__(message, hints=hints, **fields)
         self.failure = failure
+        self.report: Any = None
+        """What the layer says of its work so far, as canonical JSON: recorded, sealed, beside the failure."""
 
 
 class LimitReached(StepFailure):
-    """A hard limit of the run would be passed."""
+    """A hard limit of the run, or a budget above it, would be passed."""
 
     code = "limit-reached"
 
-    def __init__(self, message: str, *, limit: str, free: int, needed: int) -> None:
+    def __init__(self, message: str, *, limit: str, free: int, needed: int, on_exhausted: str = "fail") -> None:
         super().__init__(Failure.LIMIT_REACHED, message, limit=limit, free=free, needed=needed)
+        self.on_exhausted = on_exhausted
+        """`degrade` when the caller may try a cheaper candidate instead of failing."""
 
 
 class NeedsRuntime(AieError):
@@ -244,4 +251,22 @@ class Signal(BaseException):
 
 
 class Cancelled(Signal):
-    """The run was cancelled or stopped by a kill switch."""
+    """The run was cancelled."""
+
+
+class Held(Signal):
+    """A call must not leave now, and the step waits, durably, until it may.
+
+    Args:
+        why: for people: which budget or stop, how much was free, how much was needed.
+        on: what has to change: a window of a budget, or a stop such as `stop:model:reader`.
+        cost: micro-USD that the call may need.
+        tokens: tokens that the call may need.
+    """
+
+    def __init__(self, why: str, *, on: str, cost: int = 0, tokens: int = 0) -> None:
+        super().__init__(why)
+        self.why = why
+        self.on = on
+        self.cost = cost
+        self.tokens = tokens

@@ -83,8 +83,8 @@ class Attempt(Protocol):
     recorded: JSON
     """Response of this very attempt when the journal already holds it, else None: use it instead of calling."""
 
-    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int) -> None:
-        """Record the answer and what it cost."""
+    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "") -> None:
+        """Record the answer, who gave it as the provider says, and what it cost."""
         ...
 
     def release(self, failure: Failure, *, ms: int) -> None:
@@ -99,8 +99,15 @@ class Attempt(Protocol):
 class Attempts(Protocol):
     """Admission of calls against the run's limits."""
 
-    def open(self, *, model: str, request: JSON, worst: Spend) -> Attempt:
+    def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
+
+        Args:
+            model: catalog name of the model.
+            request: what is asked; only its keyed hash is recorded.
+            worst: the most that the call can use.
+            snapshot: identifier of the model as the provider names it.
+            route: route of the catalog that led to the model; empty for none.
 
         Raises:
             LimitReached: the reservation does not fit the run's limits.
@@ -122,6 +129,10 @@ class Tools:
     """Value of a secret reference such as `env:OPENAI_API_KEY`; never recorded."""
     cache: Callable[[str, Callable[[bytes], Any]], Any]
     """`cache("classifier:intent", load)` returns the loaded component, shared by all runs of the process."""
+    labels: Labels = field(default_factory=Labels)
+    """Join of the labels of everything that the step reads: whoever outside is shown any of it must be allowed all."""
+    case: str = ""
+    """Keyed hash of the run's business case: what is drawn by it stays the same for the case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from aie.core import Spend
 from aie.errors import Conflict, FenceLost, IdempotencyConflict, NotFound
 from aie.records.events import Event, RunSubmitted
 from aie.records.rows import EffectRow, ReviewRow, RunRow
@@ -13,11 +14,14 @@ __all__ = [
     "Entry",
     "Locked",
     "Repeat",
+    "budget_stream",
     "environment_stream",
     "fenced",
     "key_stream",
+    "model_stream",
     "present",
     "release_stream",
+    "stop_stream",
     "submission",
 ]
 
@@ -53,6 +57,8 @@ class Locked:
     """Position of the stream's last event; 0 for a new stream."""
     now: int
     """Time of the events to be appended."""
+    idle: Mapping[str, Spend] = field(default_factory=dict)
+    """What may still be drawn on each slab that the entry names; one that does not exist is absent."""
 
 
 Decide: TypeAlias = Callable[[Locked], Sequence[Event]]
@@ -76,6 +82,8 @@ class Entry:
     """(workflow, idempotency key) of a submission."""
     effect_keys: Sequence[str] = field(default=())
     """Effects of other runs that the decision wants to see."""
+    slabs: Sequence[str] = field(default=())
+    """Slabs that its events draw on."""
 
 
 def present(locked: Locked) -> RunRow:
@@ -138,6 +146,21 @@ def release_stream(tenant: str, release: str) -> str:
     return f"{tenant}/release/{release}"
 
 
+def model_stream(tenant: str, model: str) -> str:
+    """Return the stream of what an entry of the catalog resolved to."""
+    return f"{tenant}/model/{model}"
+
+
 def key_stream(tenant: str, subject: str) -> str:
     """Return the stream of a subject's data keys."""
     return f"{tenant}/key/{subject}"
+
+
+def budget_stream(tenant: str, scope: str, name: str) -> str:
+    """Return the stream of what was set of a budget."""
+    return f"{tenant}/budget/{scope}/{name}"
+
+
+def stop_stream(tenant: str, kind: str, name: str) -> str:
+    """Return the stream of a kill switch."""
+    return f"{tenant}/stop/{kind}/{name}"

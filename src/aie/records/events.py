@@ -18,6 +18,7 @@ __all__ = [
     "EVENTS",
     "AttemptIntended",
     "AttemptSettled",
+    "BudgetSet",
     "EffectAttempted",
     "EffectDelivered",
     "EffectFailed",
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "KeyDestroyed",
     "MapExpanded",
+    "ModelResolved",
     "ReleaseCreated",
     "ReviewDecided",
     "ReviewExpired",
@@ -42,7 +44,10 @@ __all__ = [
     "SegmentStarted",
     "StepFailed",
     "StepFinished",
+    "StepHeld",
     "StepSkipped",
+    "StopLifted",
+    "StopSet",
     "decode",
     "encode",
     "private",
@@ -106,7 +111,8 @@ class SegmentQueued(Event):
     type: ClassVar[str] = "segment.queued"
     segment: int
     why: str
-    """`submitted`, `decided`, `expired`, `delivered`, `cancelled`, `recovered`, `retried`, `migrated` or `woken`."""
+    """`submitted`, `decided`, `expired`, `delivered`, `cancelled`, `recovered`, `retried`, `migrated`, `woken` or
+    `freed` (what a call waited for is there)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,8 @@ class RunWaiting(Event):
     """Paths of open reviews."""
     effects: list[str]
     """Paths of effects not yet known to be applied."""
+    held: list[JSON] = field(default_factory=list)
+    """For each step whose call waits: `{"path", "on", "cost", "tokens"}`, as in `step.held`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +250,25 @@ class StepFailed(Event):
     """Which limit, for `limit_reached`."""
     ms: int = 0
     message: str = private()
+    report: JSON = private(None)
+    """What the layer says of its own work: which models were planned, which were refused and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepHeld(Event):
+    """A call of the step must not leave now: the step waits and is tried again, by itself, when it may."""
+
+    type: ClassVar[str] = "step.held"
+    path: str
+    on: str
+    """What has to change: a window of a budget, or a stop such as `stop:model:reader`."""
+    cost: int = 0
+    """Micro-USD that the call may need."""
+    tokens: int = 0
+    """Tokens that the call may need."""
+    why: str
+    """For people: which budget, how much was free, how much was needed."""
+    ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +300,12 @@ class AttemptIntended(Event):
     """Keyed hash of the request."""
     worst: dict[str, int]
     """Reserved spend."""
+    draws: dict[str, str] = field(default_factory=dict)
+    """The slab that it is reserved on, by window of each budget above the run; empty where none is set."""
+    snapshot: str = ""
+    """Identifier that is asked for, as the provider names it."""
+    route: str = ""
+    """Route of the catalog that led to the model; empty when the step names the model itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +318,18 @@ class AttemptSettled(Event):
     outcome: str
     """`settled` (spend is actual), `released` (surely unbilled) or `forfeited` (spend is the reservation)."""
     spend: dict[str, int]
+    measured: bool = True
+    """False when the provider did not say what the answer used: it then counts as forfeited."""
+    reserved: dict[str, int] = field(default_factory=dict)
+    """What was reserved, when it was on slabs."""
+    draws: dict[str, str] = field(default_factory=dict)
+    """As in the intent."""
+    overrun: dict[str, int] = field(default_factory=dict)
+    """What the provider billed beyond the reservation; empty, as it should be, in the bounds it declared."""
     resolved: str = ""
     """Model id that the provider says it used."""
+    fingerprint: str = ""
+    """Of the system that answered, where the provider tells one."""
     failure: str = ""
     ms: int = 0
     response: JSON = private(None)
@@ -396,7 +439,7 @@ class EffectFailed(Event):
     message: str = private("")
 
 
-# ---------------------------------------------------------------- releases, environments, keys
+# ---------------------------------------------------------------- releases, environments, budgets, stops, keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +475,48 @@ class EnvironmentMoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSet(Event):
+    """Someone set a budget over the one that is declared in `aie.yaml`, or let the declared one apply again."""
+
+    type: ClassVar[str] = "budget.set"
+    scope: str
+    """`tenant` or `workflow`."""
+    name: str
+    cost: int | None
+    """Micro-USD; None: not bounded."""
+    tokens: int | None
+    per: str
+    """`day`, `month` or `total`; empty: the declared budget applies again."""
+    on_exhausted: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSet(Event):
+    """A kill switch was thrown: nothing of what it names begins or is called until it is lifted."""
+
+    type: ClassVar[str] = "stop.set"
+    kind: str
+    """`model`, `workflow` or `tenant`."""
+    name: str
+    actor: str
+    """A person, or `aie` when a provider billed more than its bounds allow."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLifted(Event):
+    """A kill switch was lifted."""
+
+    type: ClassVar[str] = "stop.lifted"
+    kind: str
+    name: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyDestroyed(Event):
     """A subject's data key was destroyed: what it sealed cannot be read by anyone."""
 
@@ -441,6 +526,28 @@ class KeyDestroyed(Event):
     """Id of the data key."""
     actor: str
     reason: str
+
+
+# ---------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResolved(Event):
+    """An entry of the catalog answers as another model than before; the first answer is what later ones differ from."""
+
+    type: ClassVar[str] = "model.resolved"
+    model: str
+    """Catalog name."""
+    snapshot: str
+    """Identifier that was asked for."""
+    before: str
+    """Model id that the provider gave until now; empty for the first answer."""
+    after: str
+    """Model id that the provider gives now."""
+    fingerprint: str = ""
+    run: str
+    release: str
+    """Release of that run: the first one that the change touched."""
 
 
 EVENTS: Final[dict[str, type[Event]]] = {

@@ -32,10 +32,10 @@ class _Open:
         self._event = event
         self.recorded = recorded
 
-    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int) -> None:
+    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "") -> None:
         """Record the answer and what it cost."""
         if self.recorded is None:
-            self._record("settled", spend, resolved=resolved, ms=ms, response=response)
+            self._record("settled", spend, resolved=resolved, fingerprint=fingerprint, ms=ms, response=response)
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
@@ -46,7 +46,15 @@ class _Open:
         self._record("forfeited", Spend.from_json(self._event.worst), failure=failure.value, ms=ms)
 
     def _record(
-        self, outcome: str, spend: Spend, *, ms: int, failure: str = "", resolved: str = "", response: JSON = None
+        self,
+        outcome: str,
+        spend: Spend,
+        *,
+        ms: int,
+        failure: str = "",
+        resolved: str = "",
+        fingerprint: str = "",
+        response: JSON = None,
     ) -> None:
         self._ledger.settle(
             AttemptSettled(
@@ -55,6 +63,7 @@ class _Open:
                 outcome=outcome,
                 spend=spend.to_json(),
                 resolved=resolved,
+                fingerprint=fingerprint,
                 failure=failure,
                 ms=ms,
                 response=response,
@@ -77,7 +86,7 @@ class StepAttempts:
         self._hash = hash_request
         self._next = 1 + (0 if progress is None else progress.spent_attempts)
 
-    def open(self, *, model: str, request: JSON, worst: Spend) -> Attempt:
+    def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 
         Raises:
@@ -96,6 +105,8 @@ class StepAttempts:
             model=model,
             request=request_hash,
             worst=worst.to_json(),
+            snapshot=snapshot,
+            route=route,
         )
         self._next += 1
         refused = self._ledger.intend(event)

@@ -62,7 +62,7 @@ def _was_tried(context: RunContext, event: EffectQueued) -> bool:
 def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: bool) -> Event:
     place = context.loaded.index.place(event.path)
     deliverer = context.services.deliverers[place.node.layer]
-    tools = tools_for(context, _NoAttempts())  # type: ignore[arg-type]
+    tools = tools_for(context, _NoAttempts(), labels=Labels())  # type: ignore[arg-type]
     delivery = Delivery(key=event.key, body=event.request, receiver=event.receiver, config=place.node.config)
     try:
         receipt: JSON | None = None

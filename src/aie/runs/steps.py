@@ -78,7 +78,9 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             return StepSkipped(path=path, why="its condition was false")
         inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
         task = Task(path=path, config=node.config, inputs=inputs, workflow=context.workflow, time_left_ms=time_left_ms)
-        outcome = context.services.layers[node.layer].run(task, tools_for(context, attempts))
+        read = scope.labels([*node.inputs.values(), *([] if node.condition is None else [node.condition])])
+        tools = tools_for(context, attempts, labels=read, case=_case(state))
+        outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
                 return _finished(context, path, node, scope, outcome, began, cpu)
@@ -88,7 +90,7 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
                 return _effect(context, path, outcome)
     except StepFailure as error:
         limit = str(error.fields.get("limit", ""))
-        return failed(path, error.failure, error.message, began, limit=limit)
+        return failed(path, error.failure, error.message, began, limit=limit, report=error.report)
     except Unavailable as error:  # a secret or an extra that is missing here: no call was made
         return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
     except AieError as error:
@@ -97,10 +99,12 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         return failed(path, Failure.INTERNAL, f"{type(error).__name__} in the {node.layer} layer: {error}", began)
 
 
-def failed(path: str, failure: Failure, message: str, began: int | None = None, *, limit: str = "") -> StepFailed:
+def failed(
+    path: str, failure: Failure, message: str, began: int | None = None, *, limit: str = "", report: JSON = None
+) -> StepFailed:
     """Return the event of a failed try; `began` in monotonic nanoseconds."""
     ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
-    return StepFailed(path=path, failure=failure.value, message=message, limit=limit, ms=ms)
+    return StepFailed(path=path, failure=failure.value, message=message, limit=limit, ms=ms, report=report)
 
 
 def expand_map(context: RunContext, state: State, path: str) -> Event:
@@ -258,8 +262,15 @@ def _check_owed(context: RunContext, key: str, semantics: str) -> None:
         )
 
 
-def tools_for(context: RunContext, attempts: Attempts) -> Tools:
-    """Return the ports of one step of this run."""
+def tools_for(context: RunContext, attempts: Attempts, *, labels: Labels, case: str = "") -> Tools:
+    """Return the ports of one step of this run.
+
+    Args:
+        context: the run.
+        attempts: admission of its calls.
+        labels: join of the labels of everything that the step reads.
+        case: keyed hash of the business case.
+    """
     return Tools(
         files=_BlobFiles(context),
         attempts=attempts,
@@ -267,7 +278,13 @@ def tools_for(context: RunContext, attempts: Attempts) -> Tools:
         live=context.services.live,
         secret=context.services.secret,
         cache=context.loaded.cached,
+        labels=labels,
+        case=case,
     )
+
+
+def _case(state: State) -> str:
+    return "" if state.submitted is None else state.submitted.case
 
 
 def _key(loaded: Loaded, text: str | None, name: str, item: JSON, index: int) -> str:
