@@ -166,7 +166,7 @@ class LiveFacts:
         if kind == "receiver":
             if settings is None or name not in settings.receivers:
                 raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
-            return receiver_facts(settings.receivers[name], self._root)
+            return receiver_facts(name, settings, self._root)
         entry = models.models.get(name)
         return {} if entry is None else entry.live()
 

@@ -1,26 +1,21 @@
 """Posting JSON to a receiver: what surely was not applied is told apart from what nobody knows.
 
-The standard library on purpose: a cold run pays nothing for it, no proxy and no credentials of the environment apply,
-and no redirect is followed.
+Where a request may go is decided in `egress`; no redirect is followed.
 """
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import json
-import socket
-import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
 from aie.core import JSON, canonical, digest_bytes
 from aie.errors import Failure, InputError, StepFailure
+from aie.layers.egress import Destination, Forbidden, Unreached, connected
 from aie.layers.sites import reached
 
 __all__ = ["Post", "ask", "post"]
@@ -48,6 +43,8 @@ class Post:
     """Seconds since the epoch, part of what is signed."""
     seconds: float
     """For the whole exchange, from the first connection to the last byte."""
+    allow: tuple[str, ...] = ()
+    """Networks that may be reached although they are not of the public internet."""
 
 
 def post(to: Post, body: bytes) -> JSON:
@@ -84,91 +81,35 @@ def ask(to: Post) -> JSON:
 
 
 def _exchange(to: Post, method: str, body: bytes) -> tuple[int, bytes]:
-    parts = _parts(to.url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=to.seconds)
-    with contextlib.closing(connection), _connected(parts, to.seconds) as opened:
-        connection.sock = opened  # already connected, to an address that was looked at
-        path = parts.path or "/"
-        query = parts.query
-        if method == "GET":
-            query += ("&" if query else "") + f"key={quote(to.key, safe='')}"
-        try:
-            reached("post.before")
-            connection.request(
-                method, f"{path}?{query}" if query else path, body=body or None, headers=_headers(to, body)
-            )
-            reached("post.sent")
-            response = connection.getresponse()
-            answer = response.read(_ANSWER_AT_MOST)
-            reached("post.after")
-            return response.status, answer
-        except (OSError, http.client.HTTPException) as error:
-            raise StepFailure(
-                Failure.DELIVERY_UNKNOWN, f"the connection broke before an answer came ({type(error).__name__})"
-            ) from error
-
-
-def _parts(url: str) -> SplitResult:
+    where = Destination(url=to.url, seconds=to.seconds, allow=to.allow)
     try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
-        raise StepFailure(Failure.RECEIVER_REFUSED, "the receiver's address is not an http(s) URL")
-    if parts.username is not None or parts.password is not None:
-        raise StepFailure(Failure.RECEIVER_REFUSED, "the receiver's address holds credentials", hints=("use `secret`",))
-    return parts
+        with connected(where) as opened:
+            target = opened.target
+            if method == "GET":
+                target += f"{'&' if opened.query else '?'}key={quote(to.key, safe='')}"
+            return _sent(opened.http, method, target, body, _headers(to, body))
+    except Forbidden as error:
+        hint = "use `secret`" if "credentials" in str(error) else "name the network in `network: {allow: [...]}`"
+        raise StepFailure(Failure.RECEIVER_REFUSED, f"the receiver: {error}", hints=(hint,)) from error
+    except Unreached as error:
+        raise StepFailure(Failure.RECEIVER_DOWN, f"no connection to the receiver ({error})") from error
 
 
-@contextlib.contextmanager
-def _connected(parts: SplitResult, seconds: float) -> Iterator[socket.socket]:
-    """Connect to an address of the host; nothing was sent when this fails.
-
-    After `seconds` in all the connection is cut, however slowly bytes may drip.
-    """
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+def _sent(
+    connection: http.client.HTTPConnection, method: str, target: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
     try:
-        opened = _open(_resolve(host, port), port, seconds)
-        if parts.scheme == "https":
-            opened = ssl.create_default_context().wrap_socket(opened, server_hostname=host)
-    except OSError as error:
-        raise StepFailure(Failure.RECEIVER_DOWN, f"no connection to the receiver ({type(error).__name__})") from error
-    cut = threading.Timer(seconds, _cut, (opened,))
-    cut.daemon = True
-    cut.start()
-    try:
-        yield opened
-    finally:
-        cut.cancel()
-        opened.close()
-
-
-def _cut(opened: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        opened.shutdown(socket.SHUT_RDWR)
-
-
-def _open(addresses: list[str], port: int, seconds: float) -> socket.socket:
-    for address in addresses[:-1]:
-        with contextlib.suppress(OSError):
-            return socket.create_connection((address, port), timeout=seconds / len(addresses))
-    return socket.create_connection((addresses[-1], port), timeout=seconds / len(addresses))
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, looked up once: what was looked at is what is used.
-
-    Private addresses are where receivers live; link-local ones are where clouds hand out credentials.
-    """
-    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for address in found:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        plain = getattr(ip, "ipv4_mapped", None) or ip
-        if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
-            raise StepFailure(Failure.RECEIVER_REFUSED, "the receiver's name leads to an address that no receiver has")
-    return list(dict.fromkeys(found))
+        reached("post.before")
+        connection.request(method, target, body=body or None, headers=headers)
+        reached("post.sent")
+        response = connection.getresponse()
+        answer = response.read(_ANSWER_AT_MOST)
+        reached("post.after")
+        return response.status, answer
+    except (OSError, http.client.HTTPException) as error:
+        raise StepFailure(
+            Failure.DELIVERY_UNKNOWN, f"the connection broke before an answer came ({type(error).__name__})"
+        ) from error
 
 
 def _headers(to: Post, body: bytes) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, assert_never, cast
 
-from aie.config import ActStep, FileReceiver, HttpReceiver, ObjectType, Receiver, Site, StepSpec
+from aie.config import ActStep, FileReceiver, HttpReceiver, ObjectType, Receiver, Settings, Site, StepSpec
 from aie.core import JSON, Clock, SystemClock, canonical
 from aie.errors import Failure, StepFailure
 from aie.layers.act.file import drop, find
@@ -19,8 +19,9 @@ _MOST_SECONDS: Final = 50
 _SECOND: Final = 1_000_000
 
 
-def receiver_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
+def receiver_facts(name: str, settings: Settings, root: Path) -> dict[str, JSON]:
     """Return what is not pinned of a receiver: where it is and how to reach it, as the settings say now."""
+    receiver = settings.receivers[name]
     match receiver:
         case FileReceiver():
             return {"folder": str(root.resolve() / receiver.folder)}
@@ -30,6 +31,7 @@ def receiver_facts(receiver: Receiver, root: Path) -> dict[str, JSON]:
                 "secret": receiver.secret,
                 "timeout": receiver.timeout,
                 "retries": receiver.retries,
+                "allow": list(settings.network.allow),
             }
         case _:
             assert_never(receiver)
@@ -64,7 +66,7 @@ class ActLayer:
             kind="receiver",
             name=step.act,
             content=canonical(pinned),
-            live=receiver_facts(receiver, site.workspace.root),
+            live=receiver_facts(step.act, site.workspace.settings, site.workspace.root),
         )
         return Compiled(
             conduct="effect",
@@ -120,6 +122,7 @@ class ActLayer:
             secret=None if secret is None else tools.secret(str(secret)),
             sent_at=self._clock.now() // _SECOND,
             seconds=min(_MOST_SECONDS, cast("int", live["timeout"]) / _SECOND),
+            allow=tuple(cast("list[str]", live.get("allow") or [])),
         )
 
 
