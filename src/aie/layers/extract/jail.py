@@ -12,7 +12,7 @@ of this process, which is written after the child is dead and therefore always c
 
 import ctypes
 import gc
-import importlib.util
+import importlib
 import json
 import os
 import resource
@@ -22,12 +22,14 @@ import socket
 import struct
 import sys
 import time
+import types
 from collections.abc import Callable
 
 REQUEST = struct.Struct("!16s5I")
 """Reader's name; milliseconds of wall time; seconds of CPU; MiB of memory; bytes of document; bytes of answer."""
-VERDICT = struct.Struct("!4sBi")
-"""Mark, kind, number: an exit status (E), a signal (S), or killed at the wall clock's limit (T)."""
+VERDICT = struct.Struct("!4sBiQI")
+"""Mark, kind, number, microseconds of CPU, KiB of memory at the most. The kind says what the number is: an exit status
+(E) or a signal (S); T is killed at the wall clock's limit."""
 MARK = b"aie!"
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -37,6 +39,8 @@ MOST_FILES = 256
 """Open files, here and in a child: more documents at once than an engine reads."""
 OUT_OF_MEMORY = 77
 """Exit status of a child that met its memory limit."""
+KIB_OF_RSS = 1024 if sys.platform == "darwin" else 1
+"""What `ru_maxrss` is divided by to give KiB."""
 
 Reader = Callable[[bytes], dict[str, object]]
 
@@ -50,7 +54,7 @@ def main(readers: list[str]) -> int:
     os.close(null)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the engine decides when this ends
     try:
-        table = {name: load(name, path) for name, path in (each.split("=", 1) for each in readers)}
+        table = {name: load(path) for name, path in (each.split("=", 1) for each in readers)}
     except Exception as error:  # noqa: BLE001 — whatever keeps a reader from loading is told, as stderr is closed
         say(control, {"error": f"{type(error).__name__}: {error}"})
         return 1
@@ -61,14 +65,15 @@ def main(readers: list[str]) -> int:
     return 0
 
 
-def load(name: str, path: str) -> Reader:
-    """Return the `read` of a reader's file."""
-    spec = importlib.util.spec_from_file_location(f"reader_{name}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    read: Reader = module.read
+def load(path: str) -> Reader:
+    """Return the `read` of a reader's file; files of one folder form a package, so they share code by `from .x import`."""
+    folder, _, file = path.rpartition("/")
+    package = "in" + folder.encode().hex()  # a name without dots, whatever the folder is called
+    if package not in sys.modules:
+        made = types.ModuleType(package)
+        made.__path__ = [folder]
+        sys.modules[package] = made
+    read: Reader = importlib.import_module(f"{package}.{file.removesuffix('.py')}").read
     return read
 
 
@@ -189,25 +194,28 @@ def read(channel: socket.socket, reader: Reader, size: int, answer: int) -> None
 
 
 def bury(alive: dict[int, tuple[float, socket.socket]]) -> None:
-    """Collect the dead, kill the late, and say on each channel how it ended."""
+    """Collect the dead, kill the late, and say on each channel how it ended and what it used."""
     now = time.monotonic()
     for pid, (deadline, channel) in list(alive.items()):
-        kind, number = b"E", 0
-        done, status = os.waitpid(pid, os.WNOHANG)
+        late = False
+        done, status, used = os.wait4(pid, os.WNOHANG)
         if not done:
             if now < deadline:
                 continue
+            late = True
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            kind = b"T"
+            _, status, used = os.wait4(pid, 0)
+        if late:
+            kind, number = b"T", 0
         elif os.WIFSIGNALED(status):
             kind, number = b"S", os.WTERMSIG(status)
         else:
-            number = os.WEXITSTATUS(status)
+            kind, number = b"E", os.WEXITSTATUS(status)
         del alive[pid]
+        cpu = round((used.ru_utime + used.ru_stime) * 1_000_000)
         try:
             channel.settimeout(0)  # a channel that nobody empties must not stop the other documents
-            channel.sendall(VERDICT.pack(MARK, kind[0], number))
+            channel.sendall(VERDICT.pack(MARK, kind[0], number, cpu, used.ru_maxrss // KIB_OF_RSS))
         except OSError:
             pass  # the engine stopped waiting
         channel.close()
