@@ -1,0 +1,33 @@
+"""Names of persons and organisations: as written, but for spaces, quotes and what punctuation is not theirs."""
+
+import re
+from typing import Final
+
+__all__ = ["read_name"]
+
+_AROUND: Final = " \t\"'“”‘’„«»`,;:*_"
+_OPENING: Final = {")": "(", "]": "["}
+_ABBREVIATED: Final = re.compile(r"(?:\b[A-Za-z]|\b[A-Z][A-Za-z]{0,4}|\.[A-Za-z]{1,2})\.$")
+"""A full stop that belongs to the name: an initial, `Inc.`, `Jr.`, `Corp.`, `S.A.`."""
+
+
+def read_name(text: str) -> str | None:
+    """Return the name that a quote holds, or None when it holds no letter or digit."""
+    name = " ".join(text.split())
+    while (shorter := _stripped(name)) != name:
+        name = shorter
+    return name if any(each.isalnum() for each in name) else None
+
+
+def _stripped(name: str) -> str:
+    name = name.strip(_AROUND)
+    if name.endswith(".") and not _ABBREVIATED.search(name):
+        name = name[:-1]
+    for closing, opening in _OPENING.items():
+        if name.endswith(closing) and name.count(opening) < name.count(closing):
+            name = name[:-1]
+        if name.startswith(opening) and name.count(opening) > name.count(closing):
+            name = name[1:]
+        if name.startswith(opening) and name.endswith(closing):
+            name = name[1:-1]
+    return name
