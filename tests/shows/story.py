@@ -5,15 +5,18 @@ Everything is fixed but keys and salts, so two stores told the same story projec
 
 from itertools import count
 
-from aie.core import LabelsJSON, digest_bytes
+from aie.core import LabelsJSON, Spend, digest_bytes
 from aie.records import (
     Entry,
     Event,
     Journal,
     Store,
+    budget_stream,
     destroy_key,
     environment_stream,
+    locked_windows,
     release_stream,
+    stop_stream,
     submission,
     take_lease,
 )
@@ -106,6 +109,17 @@ def _tell_release(store: Store, journal: Journal, tenant: str) -> None:
         verb="promote",
     )
     append(journal, tenant, environment_stream(tenant, "claims", "production"), moved)
+    capped = ev.BudgetSet(
+        scope="tenant", name=tenant, cost=9_000_000, tokens=None, per="total", on_exhausted="wait", actor="ada",
+        reason="a lean month",
+    )  # fmt: skip
+    append(journal, tenant, budget_stream(tenant, "tenant", tenant), capped)
+    window = f"{tenant}/tenant/{tenant}/total/total"
+    with locked_windows(store, tenant, [window]) as shares:
+        shares.grant(tenant, window, f"{window}#1", EXECUTOR, Spend(cost=1_000_000, tokens=1_000_000))
+    stopped = ev.StopSet(kind="model", name="reader", actor="ada", reason="it rambles")
+    lifted = ev.StopLifted(kind="model", name="reader", actor="bob", reason="it was replaced")
+    append(journal, tenant, stop_stream(tenant, "model", "reader"), stopped, lifted)
 
 
 def _tell_run(store: Store, journal: Journal, tenant: str, number: int, executor: str) -> None:
@@ -115,13 +129,17 @@ def _tell_run(store: Store, journal: Journal, tenant: str, number: int, executor
     store.put_blob(tenant, first.subject, f"claim form of {case}".encode() * 5)
     queued = ev.SegmentQueued(segment=1, why="submitted")
     journal.append(submission(tenant, run, first, queued, _started(1, executor), executor=executor))
+    draws = {f"{tenant}/tenant/{tenant}/total/total": f"{tenant}/tenant/{tenant}/total/total#1"}
     intended = ev.AttemptIntended(
-        attempt="fields#1", path="fields", epoch=1, model="reader", request="hmac:" + "3" * 64, worst=SPEND
+        attempt="fields#1", path="fields", epoch=1, model="reader", request="hmac:" + "3" * 64, worst=SPEND, draws=draws
     )
     settled = ev.AttemptSettled(
-        attempt="fields#1", path="fields", outcome="settled", spend=SPEND, response={"logprob": -0.5}
-    )
-    append(journal, tenant, run, step("document"), intended, settled, step("fields"), epoch=1)
+        attempt="fields#1", path="fields", outcome="settled", spend=SPEND, response={"logprob": -0.5}, reserved=SPEND,
+        draws=draws,
+    )  # fmt: skip
+    events = (step("document"), intended, settled, step("fields"))
+    slabs = tuple(draws.values())
+    journal.append(Entry(tenant=tenant, stream=run, decide=lambda _: events, segment=1, epoch=1, slabs=slabs))
     if number % 10 == 3:
         _tell_wait(store, journal, run, (tenant, executor))
         return

@@ -7,6 +7,17 @@ blocks makes every later change visible.
 
 from aie.records import events
 from aie.records.batch import Outcome
+from aie.records.budgets import (
+    BudgetRow,
+    Shares,
+    SlabRow,
+    StopRow,
+    drawn,
+    held_runs,
+    locked_windows,
+    set_budgets,
+    stops,
+)
 from aie.records.chain import Heads, read_heads
 from aie.records.checks import Finding
 from aie.records.entries import (
@@ -14,12 +25,14 @@ from aie.records.entries import (
     Entry,
     Locked,
     Repeat,
+    budget_stream,
     environment_stream,
     fenced,
     key_stream,
     model_stream,
     present,
     release_stream,
+    stop_stream,
     submission,
 )
 from aie.records.erase import destroy_key
@@ -50,6 +63,7 @@ from aie.records.verification import Report, verify
 __all__ = [
     "CHANNEL",
     "Answer",
+    "BudgetRow",
     "Decide",
     "EffectFilter",
     "EffectRow",
@@ -72,13 +86,18 @@ __all__ = [
     "ReviewRow",
     "RunFilter",
     "RunRow",
+    "Shares",
+    "SlabRow",
     "Source",
+    "StopRow",
     "Store",
     "UnknownOutcome",
+    "budget_stream",
     "claimable",
     "commit_sites",
     "current_heads",
     "destroy_key",
+    "drawn",
     "drop_lease",
     "end_hung_writers",
     "environment_stream",
@@ -86,11 +105,13 @@ __all__ = [
     "expire_leases",
     "export_records",
     "fenced",
+    "held_runs",
     "is_new",
     "key_stream",
     "listen",
-    "model_stream",
     "live_executors",
+    "locked_windows",
+    "model_stream",
     "observe",
     "open_export",
     "open_store",
@@ -103,6 +124,9 @@ __all__ = [
     "release_stream",
     "renew_lease",
     "seal",
+    "set_budgets",
+    "stop_stream",
+    "stops",
     "submission",
     "take_lease",
     "verify",

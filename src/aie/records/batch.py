@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aie.core import Spend
 from aie.errors import AieError, NotFound, StoreBusy, StoreError
 from aie.records import tables
 from aie.records.admission import admit, encoded
@@ -16,7 +17,7 @@ from aie.records.entries import Entry, Locked
 from aie.records.events import Event, KeyDestroyed, RunSubmitted, SegmentStarted
 from aie.records.leaf import event_header, leaf_of, salt_of
 from aie.records.links import Link
-from aie.records.projection import Desk, Row, project
+from aie.records.projection import DRAWN, Desk, Row, project, used
 from aie.records.rows import (
     EFFECT_COLUMNS,
     REVIEW_COLUMNS,
@@ -46,6 +47,13 @@ _EFFECTS_BY_KEY: Final = f"SELECT {', '.join(EFFECT_COLUMNS)} FROM effects WHERE
 _POINTERS: Final = (
     "SELECT tenant, workflow, environment, pointer, release, actor, moved_at FROM environments WHERE tenant = ?"
 )
+_CONTROLS: Final = {
+    "budgets": "SELECT tenant, scope, name, cost, tokens, per, on_exhausted, actor, reason, at FROM budgets "
+    "WHERE tenant = ?",
+    "stops": "SELECT tenant, kind, name, stopped, actor, reason, at FROM stops WHERE tenant = ?",
+}
+_LOCK_SLABS: Final = "SELECT id, granted_cost, granted_tokens FROM slabs WHERE id {among} ORDER BY id {lock_rows}"
+_DRAWS: Final = f"SELECT slab, tenant, window_id, {', '.join(DRAWN)} FROM draws WHERE slab {{among}}"
 _LAST_N: Final = "SELECT stream, max(n) FROM events WHERE stream {among} GROUP BY stream"
 
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
@@ -54,6 +62,9 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "effects": ("tenant", "key"),
     "environments": ("tenant", "workflow", "environment", "pointer"),
     "releases": ("tenant", "id"),
+    "draws": ("slab",),
+    "budgets": ("tenant", "scope", "name"),
+    "stops": ("tenant", "kind", "name"),
 }
 _FIXED: Final = frozenset(
     (
@@ -106,6 +117,8 @@ class Batch:
     """Run by (tenant, workflow, idempotency key)."""
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     """Rows of the table `events`."""
+    granted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """What may be drawn on each slab, in micro-USD and in tokens."""
 
     def work(self, link: Link, entries: Sequence[Entry]) -> list[Outcome]:
         """Do everything but begin and commit; return what to tell the writer of each entry."""
@@ -147,13 +160,33 @@ class Batch:
                 row = dict(zip(RUN_COLUMNS, values, strict=True))
                 self.desk.runs.setdefault(row["id"], row)
                 self.by_key[row["tenant"], row["workflow"], row["idempotency_key"]] = row["id"]
+        self._load_slabs(link, entries)
         others = sorted(stream for stream in streams if "/" in stream)
         if others:
             self.last_n.update(link.fetch(_LAST_N, link.array(others)))
-            for tenant in sorted({entry.tenant for entry in entries if "/environment/" in entry.stream}):
-                for values in link.fetch(_POINTERS, tenant):
-                    row = dict(zip(_COLUMNS["environments"], values, strict=True))
-                    self.desk.environments[values[0], values[1], values[2], values[3]] = row
+            self._load_controls(link, entries)
+
+    def _load_slabs(self, link: Link, entries: Sequence[Entry]) -> None:
+        """Lock the slabs that are drawn on, in the order of their ids; an executor's own are locked by nobody else."""
+        wanted = sorted({slab for entry in entries for slab in entry.slabs})
+        if wanted:
+            for slab, cost, tokens in link.fetch(_LOCK_SLABS, link.array(wanted)):
+                self.granted[slab] = (cost, tokens)
+            # A statement of its own: joined to the locking one it would see what was there before the lock.
+            for values in link.fetch(_DRAWS, link.array(wanted)):
+                self.desk.draws[values[0]] = dict(zip(_COLUMNS["draws"], values, strict=True))
+
+    def _load_controls(self, link: Link, entries: Sequence[Entry]) -> None:
+        """Load pointers, budgets and stops of the tenants whose streams of them are written."""
+        for tenant in sorted({entry.tenant for entry in entries if "/environment/" in entry.stream}):
+            for values in link.fetch(_POINTERS, tenant):
+                row = dict(zip(_COLUMNS["environments"], values, strict=True))
+                self.desk.environments[values[0], values[1], values[2], values[3]] = row
+        for table, marked in (("budgets", "/budget/"), ("stops", "/stop/")):
+            for tenant in sorted({entry.tenant for entry in entries if marked in entry.stream}):
+                for values in link.fetch(_CONTROLS[table], tenant):
+                    row = dict(zip(_COLUMNS[table], values, strict=True))
+                    getattr(self.desk, table)[values[0], values[1], values[2]] = row
 
     def _load_owned(self, link: Link, entries: Sequence[Entry]) -> None:
         """Load reviews and effects, which most runs do not have."""
@@ -192,7 +225,15 @@ class Batch:
             same_key=None if entry.idempotency is None else self._same_key(entry.tenant, *entry.idempotency),
             last_n=self.last_n.get(entry.stream, 0),
             now=self.now,
+            idle={slab: self._idle(slab) for slab in entry.slabs if slab in self.granted},
         )
+
+    def _idle(self, slab: str) -> Spend:
+        cost, tokens = self.granted[slab]
+        row = self.desk.draws.get(slab)
+        if row is None:
+            return Spend(cost=cost, tokens=tokens)
+        return Spend(cost=cost - used(row, "cost"), tokens=tokens - used(row, "tokens"))
 
     def _reviews(self, run: Row | None) -> dict[str, ReviewRow]:
         if run is None or not run["reviews"]:

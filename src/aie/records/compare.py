@@ -10,7 +10,7 @@ from aie.errors import AieError
 from aie.records import tables
 from aie.records.checks import Finding
 from aie.records.projection import Desk
-from aie.records.rebuilding import desks
+from aie.records.rebuilding import add_up, desks
 from aie.records.sources import Row, Source
 
 __all__ = ["compare_projections"]
@@ -22,13 +22,16 @@ def compare_projections(source: Source) -> list[Finding]:
     """Return what a rebuild would change. All projections are held in memory."""
     findings: list[Finding] = []
     expected: Expected = {table.name: {} for table in tables.PROJECTIONS}
+    drawn = Desk()
     for stream, rows in groupby(source.streams(), key=lambda row: row["stream"]):
         try:
             for desk, _ in desks(_listed(rows)):
+                add_up(drawn, desk)
                 _collect(expected, desk)
         except (AieError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             message = f"the stream cannot be projected: {type(error).__name__}"
             findings.append(Finding(kind="unreadable", message=message, stream=stream))
+    _collect(expected, drawn)
     for table in tables.PROJECTIONS:
         findings.extend(_differences(table, expected[table.name], source))
     return findings

@@ -1,7 +1,8 @@
 """One connection for writing, in the words both dialects share.
 
 Hot statements go to the driver as prepared text: building a SQLAlchemy expression costs more than running it here.
-SQL is written with `?` marks; `{among}` stands for membership in a list parameter and `{lock}` for a row lock.
+SQL is written with `?` marks; `{among}` stands for membership in a list parameter, `{lock}` for a lock of the rows of
+`runs` and `{lock_rows}` for one of all rows.
 """
 
 import json
@@ -203,12 +204,14 @@ def link_on(pooled: PoolProxiedConnection, dialect: str) -> Link:
 
 @lru_cache(maxsize=256)
 def _sqlite(sql: str) -> str:
-    return sql.replace("{among}", "IN (SELECT value FROM json_each(?))").replace("{lock}", "")
+    marked = sql.replace("{among}", "IN (SELECT value FROM json_each(?))")
+    return marked.replace("{lock}", "").replace("{lock_rows}", "")
 
 
 @lru_cache(maxsize=256)
 def _postgres(sql: str) -> str:
-    return sql.replace("{among}", "= ANY(?)").replace("{lock}", "FOR UPDATE OF runs").replace("?", "%s")
+    marked = sql.replace("{among}", "= ANY(?)").replace("{lock}", "FOR UPDATE OF runs")
+    return marked.replace("{lock_rows}", "FOR UPDATE").replace("?", "%s")
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ which rows are new and which changed.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +13,12 @@ from aie.core import canonical
 from aie.records import events as ev
 from aie.records.rows import Recorded
 
-__all__ = ["Desk", "project"]
+__all__ = ["DRAWN", "Desk", "project", "used"]
+
+DRAWN: Final = tuple(
+    f"{count}_{unit}" for count in ("reserved", "spent", "forfeited", "overrun") for unit in ("cost", "tokens")
+)
+"""What is counted of each slab."""
 
 Row: TypeAlias = dict[str, Any]
 Pointer: TypeAlias = tuple[str, str, str, str]
@@ -32,6 +37,9 @@ class Desk:
     effects: dict[tuple[str, str], Row] = field(default_factory=dict)
     environments: dict[Pointer, Row] = field(default_factory=dict)
     releases: dict[tuple[str, str], Row] = field(default_factory=dict)
+    draws: dict[str, Row] = field(default_factory=dict)
+    budgets: dict[tuple[str, str, str], Row] = field(default_factory=dict)
+    stops: dict[tuple[str, str, str], Row] = field(default_factory=dict)
     search: set[tuple[str, str, str, str]] = field(default_factory=set)
     fresh: set[tuple[str, Any]] = field(default_factory=set)
     """(table, key) of rows that the database does not hold yet."""
@@ -94,6 +102,7 @@ def _submitted(desk: Desk, recorded: Recorded, event: ev.RunSubmitted) -> None:
         "submitted_at": recorded.at,
         "queued_at": recorded.at,
         "updated_at": recorded.at,
+        "held": "",
     }
     desk.add("runs", recorded.stream, row)
     for name, value in event.search.items():
@@ -101,7 +110,7 @@ def _submitted(desk: Desk, recorded: Recorded, event: ev.RunSubmitted) -> None:
 
 
 def _queued(_: Desk, run: Row, recorded: Recorded, event: ev.SegmentQueued) -> None:
-    run.update(state="queued", segment=event.segment, executor="", queued_at=recorded.at)
+    run.update(state="queued", segment=event.segment, executor="", queued_at=recorded.at, held="")
 
 
 def _started(_: Desk, run: Row, __: Recorded, event: ev.SegmentStarted) -> None:
@@ -112,8 +121,8 @@ def _closed(_: Desk, run: Row, __: Recorded, event: ev.SegmentClosed) -> None:
     run["executing_ms"] += event.executing_ms
 
 
-def _waiting(_: Desk, run: Row, __: Recorded, ___: ev.RunWaiting) -> None:
-    run.update(state="waiting", executor="")
+def _waiting(_: Desk, run: Row, __: Recorded, event: ev.RunWaiting) -> None:
+    run.update(state="waiting", executor="", held=canonical(event.held).decode() if event.held else "")
 
 
 def _finished(desk: Desk, run: Row, recorded: Recorded, event: ev.RunFinished) -> None:
@@ -144,11 +153,40 @@ def _retried(_: Desk, run: Row, __: Recorded, ___: ev.RunRetried) -> None:
     run.update(failure="", failed_path="", cancel_requested=False)
 
 
-def _settled(_: Desk, run: Row, __: Recorded, event: ev.AttemptSettled) -> None:
+def _intended(desk: Desk, _: Row, recorded: Recorded, event: ev.AttemptIntended) -> None:
+    for window, slab in event.draws.items():
+        _draw(desk, recorded.tenant, window, slab, "reserved", event.worst)
+
+
+def _settled(desk: Desk, run: Row, recorded: Recorded, event: ev.AttemptSettled) -> None:
     total = json.loads(run["spend"])
     for name, used in event.spend.items():
         total[name] = total.get(name, 0) + used
     run["spend"] = canonical(total).decode()
+    used_as = "spent" if event.outcome == "settled" and event.measured else "forfeited"
+    for window, slab in event.draws.items():
+        _draw(desk, recorded.tenant, window, slab, "reserved", event.reserved, sign=-1)
+        _draw(desk, recorded.tenant, window, slab, "overrun", event.overrun)
+        if event.outcome != "released":
+            _draw(desk, recorded.tenant, window, slab, used_as, event.spend)
+
+
+def used(row: Mapping[str, Any], unit: str) -> int:
+    """Return what of a slab is not free any more, in `cost` or `tokens`."""
+    return int(row[f"reserved_{unit}"] + row[f"spent_{unit}"] + row[f"forfeited_{unit}"])
+
+
+def _draw(
+    desk: Desk, tenant: str, window: str, slab: str, count: str, amount: Mapping[str, int], *, sign: int = 1
+) -> None:
+    """Add to one count of a slab's row, in money and in tokens."""
+    row = desk.draws.get(slab)
+    if row is None:
+        row = {"slab": slab, "tenant": tenant, "window_id": window, **dict.fromkeys(DRAWN, 0)}
+        desk.add("draws", slab, row)
+    for unit in ("cost", "tokens"):
+        row[f"{count}_{unit}"] += sign * amount.get(unit, 0)
+    desk.touch("draws", slab)
 
 
 def _review_opened(desk: Desk, run: Row, recorded: Recorded, event: ev.ReviewOpened) -> None:
@@ -236,7 +274,6 @@ def _from_outside(run: Row, recorded: Recorded) -> None:
 
 
 def _environment_moved(desk: Desk, _: None, recorded: Recorded, event: ev.EnvironmentMoved) -> None:
-    key = (recorded.tenant, event.workflow, event.environment, event.pointer)
     row: Row = {
         "tenant": recorded.tenant,
         "workflow": event.workflow,
@@ -246,11 +283,7 @@ def _environment_moved(desk: Desk, _: None, recorded: Recorded, event: ev.Enviro
         "actor": event.actor,
         "moved_at": recorded.at,
     }
-    if key in desk.environments:
-        desk.environments[key] = row
-        desk.touch("environments", key)
-    else:
-        desk.add("environments", key, row)
+    _replace(desk, "environments", (recorded.tenant, event.workflow, event.environment, event.pointer), row)
 
 
 def _release_created(desk: Desk, _: None, recorded: Recorded, event: ev.ReleaseCreated) -> None:
@@ -268,6 +301,44 @@ def _release_created(desk: Desk, _: None, recorded: Recorded, event: ev.ReleaseC
     desk.add("releases", key, row)
 
 
+def _budget_set(desk: Desk, _: None, recorded: Recorded, event: ev.BudgetSet) -> None:
+    row: Row = {
+        "tenant": recorded.tenant,
+        "scope": event.scope,
+        "name": event.name,
+        "cost": event.cost,
+        "tokens": event.tokens,
+        "per": event.per,
+        "on_exhausted": event.on_exhausted,
+        "actor": event.actor,
+        "reason": event.reason,
+        "at": recorded.at,
+    }
+    _replace(desk, "budgets", (recorded.tenant, event.scope, event.name), row)
+
+
+def _stop(desk: Desk, _: None, recorded: Recorded, event: ev.StopSet | ev.StopLifted) -> None:
+    row: Row = {
+        "tenant": recorded.tenant,
+        "kind": event.kind,
+        "name": event.name,
+        "stopped": isinstance(event, ev.StopSet),
+        "actor": event.actor,
+        "reason": event.reason,
+        "at": recorded.at,
+    }
+    _replace(desk, "stops", (recorded.tenant, event.kind, event.name), row)
+
+
+def _replace(desk: Desk, table: str, key: Any, row: Row) -> None:
+    rows = getattr(desk, table)
+    if key in rows:
+        rows[key] = row
+        desk.touch(table, key)
+    else:
+        desk.add(table, key, row)
+
+
 _APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] = {
     ev.SegmentQueued: _queued,
     ev.SegmentStarted: _started,
@@ -277,6 +348,7 @@ _APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] 
     ev.RunCancelRequested: _cancel_requested,
     ev.RunNeedsRuntime: _needs_runtime,
     ev.RunRetried: _retried,
+    ev.AttemptIntended: _intended,
     ev.AttemptSettled: _settled,
     ev.ReviewOpened: _review_opened,
     ev.ReviewDecided: _review_decided,
@@ -287,4 +359,7 @@ _APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] 
     ev.EffectFailed: _effect_failed,
     ev.EnvironmentMoved: _environment_moved,
     ev.ReleaseCreated: _release_created,
+    ev.BudgetSet: _budget_set,
+    ev.StopSet: _stop,
+    ev.StopLifted: _stop,
 }

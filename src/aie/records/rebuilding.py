@@ -9,11 +9,11 @@ from aie.records import tables
 from aie.records.batch import write_desk
 from aie.records.events import decode
 from aie.records.links import Link
-from aie.records.projection import Desk, project
+from aie.records.projection import DRAWN, Desk, project
 from aie.records.rows import Recorded
 from aie.records.store import Store
 
-__all__ = ["STREAM_COLUMNS", "desks", "rebuild", "refill"]
+__all__ = ["STREAM_COLUMNS", "add_up", "desks", "rebuild", "refill"]
 
 STREAM_COLUMNS: Final = ("stream", "n", "tenant", "writer", "writer_seq", "type", "at", "segment", "epoch", "body")
 """All that a projection may rest on: it never reads a private payload, so erased runs project as before."""
@@ -34,10 +34,26 @@ def refill(link: Link) -> int:
     read = 0
     for table in tables.PROJECTIONS:
         link.run(f"DELETE FROM {table.name}")
+    drawn = Desk()
     for desk, count in desks(_events(link)):
+        add_up(drawn, desk)
         write_desk(link, desk)
         read += count
+    write_desk(link, drawn)
     return read
+
+
+def add_up(drawn: Desk, desk: Desk) -> None:
+    """Move what one stream drew on slabs to where all streams are added up."""
+    for slab, row in desk.draws.items():
+        before = drawn.draws.get(slab)
+        if before is None:
+            drawn.add("draws", slab, row)
+        else:
+            for count in DRAWN:
+                before[count] += row[count]
+    desk.draws.clear()
+    desk.fresh = {each for each in desk.fresh if each[0] != "draws"}
 
 
 def desks(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Desk, int]]:

@@ -81,6 +81,8 @@ class RunRow:
     submitted_at: int
     queued_at: int
     updated_at: int
+    held: str
+    """Canonical JSON of what its held steps wait for, as in `run.waiting`; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

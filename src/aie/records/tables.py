@@ -1,7 +1,8 @@
 """The tables. On Postgres they live in the schema `aie`, which is the search path of every connection.
 
 `events`, `blobs`, `bundles`, `data_keys`, `executors`, `writers` and `blocks` are what was written. `runs`, `search`,
-`reviews`, `effects`, `environments` and `releases` are projections: dropped and refilled from events alone.
+`reviews`, `effects`, `environments`, `releases`, `draws`, `budgets` and `stops` are projections: dropped and refilled
+from events alone. `windows` and `slabs` are leases: who may reserve how much without asking again.
 """
 
 from typing import Final
@@ -13,8 +14,10 @@ __all__ = [
     "SCHEMA",
     "blobs",
     "blocks",
+    "budgets",
     "bundles",
     "data_keys",
+    "draws",
     "effects",
     "environments",
     "events",
@@ -24,6 +27,9 @@ __all__ = [
     "reviews",
     "runs",
     "search",
+    "slabs",
+    "stops",
+    "windows",
     "writers",
 ]
 
@@ -95,11 +101,21 @@ runs = Table(
     _big("submitted_at"),
     _big("queued_at"),
     _big("updated_at"),
+    Column("held", Text, nullable=False, server_default=""),
     Index("runs_idempotency", "idempotency_key", "tenant", "workflow", unique=True),
     Index("runs_claim", "state", "queue", "queued_at", "id"),
     Index("runs_page", "tenant", "submitted_at", "id"),
     Index("runs_case", "tenant", "case_key"),
     Index("runs_executor", "executor", "state"),
+)
+
+Index(
+    "runs_held",
+    runs.c.state,
+    runs.c.queued_at,
+    runs.c.id,
+    sqlite_where=runs.c.held != "",
+    postgresql_where=runs.c.held != "",
 )
 
 search = Table(
@@ -254,5 +270,68 @@ blocks = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
-PROJECTIONS: Final = (runs, search, reviews, effects, environments, releases)
+draws = Table(
+    "draws",
+    metadata,
+    _text("slab", key=True),
+    _text("tenant"),
+    _text("window_id"),
+    _big("reserved_cost"),
+    _big("reserved_tokens"),
+    _big("spent_cost"),
+    _big("spent_tokens"),
+    _big("forfeited_cost"),
+    _big("forfeited_tokens"),
+    _big("overrun_cost"),
+    _big("overrun_tokens"),
+    Index("draws_window", "window_id"),
+)
+"""What the attempts of all runs did to each slab."""
+
+windows = Table("windows", metadata, _text("id", key=True), _text("tenant"))
+"""A budget in one stretch of time. The row is the lock under which its slabs are shared out."""
+
+slabs = Table(
+    "slabs",
+    metadata,
+    _text("id", key=True),
+    _text("tenant"),
+    _text("window_id"),
+    _text("executor"),
+    _big("granted_cost"),
+    _big("granted_tokens"),
+    Index("slabs_window", "window_id"),
+)
+"""What an executor may reserve of a window. Never more is drawn on it than was granted."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    _text("tenant", key=True),
+    _text("scope", key=True),
+    _text("name", key=True),
+    Column("cost", BigInteger),
+    Column("tokens", BigInteger),
+    _text("per"),
+    _text("on_exhausted"),
+    _text("actor"),
+    _text("reason"),
+    _big("at"),
+)
+"""Budgets that someone set over the declared ones; `per` is empty where the declared one applies again."""
+
+stops = Table(
+    "stops",
+    metadata,
+    _text("tenant", key=True),
+    _text("kind", key=True),
+    _text("name", key=True),
+    _bool("stopped"),
+    _text("actor"),
+    _text("reason"),
+    _big("at"),
+)
+"""Kill switches, thrown and lifted."""
+
+PROJECTIONS: Final = (runs, search, reviews, effects, environments, releases, draws, budgets, stops)
 """Tables that hold nothing which the events do not."""
