@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticKnownError
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from aie.config.scalars import CELText
 from aie.config.steps.base import Step
 
 __all__ = ["DOCUMENTS", "ExtractStep"]
 
-DOCUMENTS = ("document", "text")
+DOCUMENTS = ("document", "text", "lines", "packet")
 """What a step may read a file as; any other name is an extractor file."""
 
 
@@ -26,9 +26,18 @@ class ExtractStep(Step):
     """Reads a file or a text, or finds fields in what was read."""
 
     extract: Annotated[str, AfterValidator(_what)]
-    """`document` reads a file with its pages; `text` only the characters; an extractor file finds its fields."""
+    """`document` reads a file with its pages; `text` only the characters; `lines` takes what a text recogniser gave;
+    `packet` reads several files, or one that holds several; an extractor file finds its fields."""
     from_: CELText = Field(alias="from")
     """The file or text, e.g. `input.file`; for an extractor file the step that read it, or a text."""
+    starts: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(default=[], max_length=20)
+    """Of a packet: regular expressions; a page begins a new document where one is found in its first five lines."""
+
+    @model_validator(mode="after")
+    def _only_packets_divide(self) -> "ExtractStep":
+        if self.starts and self.extract != "packet":
+            raise PydanticCustomError("not_a_packet", "`starts` divides a packet: write `extract: packet`")
+        return self
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         yield from super().expressions()

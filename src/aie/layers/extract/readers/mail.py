@@ -1,0 +1,97 @@
+"""Read a message: who wrote to whom, its text, and what is attached, which the engine reads on its own."""
+
+import base64
+import email
+import email.policy
+from email.message import Message
+from typing import cast
+
+from .html import visible
+from .refusing import Refused, answered
+
+MOST_PARTS = 1_000
+_SHOWN = ("From", "To", "Cc", "Date", "Subject")
+
+
+@answered
+def read(content: bytes) -> dict[str, object]:
+    """Return headers and body as text, and the attachments in their order."""
+    try:
+        message = email.message_from_bytes(content, policy=email.policy.default)
+    except Exception as error:  # the library's parsers of headers fail in many ways on hostile ones
+        raise Refused("invalid_input", "the message cannot be parsed") from error
+    bodies: list[tuple[str, str]] = []
+    attachments: list[dict[str, str]] = []
+    _collect(message, bodies, attachments)
+    body = "\n\n".join(text for text, _ in bodies).strip()
+    headers = "\n".join(f"{name}: {value}" for name in _SHOWN if (value := _header(message, name)))
+    return {"kind": "eml", "text": f"{headers}\n\n{body}".strip(), "attachments": attachments}
+
+
+def _collect(message: Message, bodies: list[tuple[str, str]], attachments: list[dict[str, str]]) -> None:
+    """Sort the leaves of a message: of alternatives the plain one is its text, what is no text is attached."""
+    waiting: list[Message] = [message]
+    seen = 0
+    while waiting:
+        part = waiting.pop()
+        seen += 1
+        if seen > MOST_PARTS:
+            raise Refused("bomb", f"the message has more than {MOST_PARTS} parts")
+        kind = part.get_content_type()
+        if kind == "message/rfc822":
+            attachments.append(_attached_message(part))
+        elif part.is_multipart():
+            parts = cast("list[Message]", part.get_payload())
+            waiting.extend(reversed(_best(parts) if kind == "multipart/alternative" else parts))
+        elif kind in ("text/plain", "text/html") and not _is_attachment(part):
+            text = _text(part)
+            bodies.append((visible(text) if kind == "text/html" else text.strip(), kind))
+        else:
+            attachments.append({"name": _name(part), "content": base64.b64encode(_bytes(part)).decode()})
+
+
+def _best(parts: list[Message]) -> list[Message]:
+    """Return the alternative to read: plain text where it says something, else the last, which is the richest."""
+    plain = [each for each in parts if each.get_content_type() == "text/plain" and _text(each).strip()]
+    return plain[:1] or parts[-1:]
+
+
+def _is_attachment(part: Message) -> bool:
+    return part.get_content_disposition() == "attachment" or bool(_name(part))
+
+
+def _attached_message(part: Message) -> dict[str, str]:
+    inner = part.get_payload()
+    first = inner[0] if isinstance(inner, list) and inner else None
+    whole = first.as_bytes() if isinstance(first, Message) else _bytes(part)
+    return {"name": _name(part) or "message.eml", "content": base64.b64encode(whole).decode()}
+
+
+def _bytes(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _text(part: Message) -> str:
+    """Return a text part in its declared encoding; UTF-8 or Windows-1252 where that is none."""
+    content = _bytes(part)
+    for name in (part.get_content_charset("utf-8"), "utf-8", "cp1252"):
+        try:
+            return content.decode(name).replace("\r\n", "\n").replace("\r", "\n")
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return content.decode("latin-1").replace("\r\n", "\n")
+
+
+def _name(part: Message) -> str:
+    try:
+        return part.get_filename("") or ""
+    except Exception:  # noqa: BLE001 — see `read`; a nameless attachment is still read
+        return ""
+
+
+def _header(message: Message, name: str) -> str:
+    try:
+        return " ".join(str(message.get(name, "")).split())
+    except Exception:  # noqa: BLE001 — see `read`; a message without this header is still read
+        return ""

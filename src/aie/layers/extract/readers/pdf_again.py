@@ -1,0 +1,34 @@
+"""Read a PDF that PDFium refuses: pypdf rebuilds tables of objects that PDFium gives up on. Slower, so only then."""
+
+import io
+import logging
+
+import pypdf
+
+from .refusing import MOST_CHARACTERS, Refused, answered
+
+MOST_PAGES = 500
+"""Pages that the time of one document suffices for."""
+
+logging.disable(logging.CRITICAL)  # pypdf writes of every oddity; nobody reads a closed process
+
+
+@answered
+def read(content: bytes) -> dict[str, object]:
+    """Return the text of each page."""
+    try:
+        document = pypdf.PdfReader(io.BytesIO(content))
+        if document.is_encrypted and not document.decrypt(""):
+            raise Refused("encrypted", "the PDF needs a password")
+        if len(document.pages) > MOST_PAGES:
+            raise Refused("too_large", f"a damaged PDF of more than {MOST_PAGES} pages")
+        pages: list[str] = []
+        for page in document.pages:
+            pages.append(page.extract_text().replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
+            if sum(map(len, pages)) > MOST_CHARACTERS:
+                raise Refused("too_large", f"the PDF holds more than {MOST_CHARACTERS} characters")
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # pypdf promises no list of what it raises at damaged files
+        raise Refused("invalid_input", "the PDF is damaged: two readers refuse it") from error
+    return {"kind": "pdf", "pages": pages}

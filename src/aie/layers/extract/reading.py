@@ -1,0 +1,197 @@
+"""From files to one text: each file by the reader of its format, what is attached to it after it."""
+
+import base64
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from aie.core import JSON
+from aie.errors import Failure, StepFailure
+from aie.layers.extract.advice import advised
+from aie.layers.extract.media import claims_another, is_delimited, media_type
+from aie.layers.extract.sandbox import Sandbox
+from aie.layers.extract.text import decode
+
+__all__ = ["FileReader", "Part", "Reading", "joined", "shows"]
+
+BETWEEN: Final = "\n\n"
+"""What stands between pages and between parts in the joined text."""
+MOST_PARTS: Final = 200
+"""Files read for one given: a message and all that is attached, at any depth."""
+MOST_DEPTH: Final = 5
+"""Messages within messages."""
+
+_READERS: Final = {
+    "application/pdf": "pdf",
+    "application/rtf": "rtf",
+    "application/x-ole-storage": "compound",
+    "application/xml": "xml",
+    "application/zip": "office",
+    "message/rfc822": "mail",
+    "text/csv": "delimited",
+    "text/html": "html",
+}
+"""Reader by media type; each runs in the closed process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file that was read."""
+
+    name: str
+    kind: str
+    """Its format: `pdf`, `docx`, `eml` …"""
+    pages: tuple[str, ...]
+    """Text of each page; one for a file without pages."""
+    paged: bool = False
+    """True when its format has pages, sheets or slides."""
+    notes: Mapping[str, JSON] = field(default_factory=dict)
+    """What the record shall say of how it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """One attached file that was not read, and why."""
+
+    name: str
+    failure: Failure
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A file and what is attached to it."""
+
+    parts: tuple[Part, ...]
+    """The file first, then each attachment in order, its own attachments after it."""
+    unread: tuple[Unread, ...] = ()
+
+
+class FileReader:
+    """Reads files within one time, all together."""
+
+    def __init__(self, sandbox: Sandbox, time_left_ms: int | None) -> None:
+        self._sandbox = sandbox
+        self._deadline = None if time_left_ms is None else time.monotonic() + time_left_ms / 1000
+
+    def read(self, name: str, content: bytes) -> Reading:
+        """Read a file with everything attached to it; an attachment that cannot be read is named, not raised.
+
+        Raises:
+            StepFailure: with the class of what is wrong with the file itself.
+        """
+        parts: list[Part] = []
+        unread: list[Unread] = []
+        waiting: list[tuple[str, bytes, int]] = [(name, content, 0)]
+        while waiting:
+            name, content, depth = waiting.pop()
+            try:
+                if len(parts) + len(unread) >= MOST_PARTS or depth > MOST_DEPTH:
+                    raise StepFailure(Failure.BOMB, "too many files are attached to each other")
+                part, attached = self._one(name, content)
+            except StepFailure as error:
+                if depth == 0:
+                    raise advised(error) from error
+                unread.append(Unread(name=name, failure=error.failure, why=error.message))
+                continue
+            parts.append(part)
+            waiting.extend((name, content, depth + 1) for name, content in reversed(attached))
+        return Reading(parts=tuple(parts), unread=tuple(unread))
+
+    def text(self, content: bytes) -> Part:
+        """Read plain text, whatever it may look like, and nothing else.
+
+        Raises:
+            StepFailure: WRONG_TYPE for every other format, or as `decode`.
+        """
+        _check_not_empty(content)
+        media = media_type(content)
+        if media not in ("text/plain", "message/rfc822"):
+            raise advised(StepFailure(Failure.WRONG_TYPE, f"plain text expected, the content is {media}"))
+        return self._plain("", content)
+
+    def _one(self, name: str, content: bytes) -> tuple[Part, list[tuple[str, bytes]]]:
+        _check_not_empty(content)
+        media = media_type(content)
+        if claims_another(name, media):
+            raise StepFailure(Failure.WRONG_TYPE, f"the file is not what its name says, but {media}")
+        if media == "text/plain" and is_delimited(name):
+            media, content = "text/csv", self._decoded(content)[0].encode()
+        if media == "text/plain":
+            return self._checked(self._plain(name, content)), []
+        reader = "office" if media.startswith("application/vnd.o") else _READERS.get(media)
+        if reader is None:
+            raise StepFailure(Failure.UNSUPPORTED, f"{media} cannot be read")
+        found, again = self._found(reader, content)
+        notes = {"media_type": media, **again, **cast("dict[str, JSON]", found.get("notes", {}))}
+        pages = cast("list[str] | None", found.get("pages"))
+        part = Part(
+            name=name,
+            kind=str(found.get("kind", "pdf")),
+            pages=tuple(pages) if pages is not None else (cast("str", found["text"]),),
+            paged=pages is not None,
+            notes=notes,
+        )
+        attached = cast("list[dict[str, str]]", found.get("attachments", []))
+        return self._checked(part), [(each["name"], base64.b64decode(each["content"])) for each in attached]
+
+    def _found(self, reader: str, content: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
+        """Return what the reader found; a PDF that it refuses as damaged is read again by another."""
+        try:
+            return self._sandbox.read(reader, content, self._left()), {}
+        except StepFailure as error:
+            if reader != "pdf" or error.failure is not Failure.INVALID_INPUT:
+                raise
+            return self._sandbox.read("pdf_again", content, self._left()), {"reader": "pypdf"}
+
+    def _plain(self, name: str, content: bytes) -> Part:
+        text, encoding = self._decoded(content)
+        return Part(name=name, kind="text", pages=(text,), notes={"media_type": "text/plain", "encoding": encoding})
+
+    def _decoded(self, content: bytes) -> tuple[str, str]:
+        if len(content) > self._sandbox.bounds.document:
+            raise StepFailure(Failure.TOO_LARGE, "the text is too long")
+        decoded = decode(content)
+        return decoded.text, decoded.encoding
+
+    def _checked(self, part: Part) -> Part:
+        if not any(shows(page) for page in part.pages):
+            raise StepFailure(Failure.BLANK, "the document holds no text")
+        return part
+
+    def _left(self) -> int | None:
+        return None if self._deadline is None else max(1, int((self._deadline - time.monotonic()) * 1000))
+
+
+def joined(parts: Sequence[Part]) -> dict[str, JSON]:
+    """Return `{text, pages, parts}` of files read together.
+
+    One file without pages has none here either. Of several files each has at least one page, and pages are counted
+    through, so that every character of the text stands on one.
+    """
+    texts: list[str] = []
+    pages: list[JSON] = []
+    spans: list[JSON] = []
+    at = 0
+    paged = len(parts) > 1 or any(part.paged for part in parts)
+    for part in parts:
+        start = at
+        for page in part.pages:
+            if paged:
+                pages.append({"number": len(pages) + 1, "start": at, "end": at + len(page)})
+            texts.append(page)
+            at += len(page) + len(BETWEEN)
+        spans.append({"name": part.name, "kind": part.kind, "start": start, "end": max(start, at - len(BETWEEN))})
+    return {"text": BETWEEN.join(texts), "pages": pages, "parts": spans}
+
+
+def shows(text: str) -> bool:
+    """Whether any character leaves a mark on paper: neither space nor control nor invisible."""
+    return any(not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf") for character in text)
+
+
+def _check_not_empty(content: bytes) -> None:
+    if not content.strip(b"\0\t\n\r\f "):
+        raise StepFailure(Failure.BLANK, "the document is empty")
