@@ -30,6 +30,7 @@ from aie.config import (
 )
 from aie.core import JSON, Cite
 from aie.fields.normalise import normalise
+from aie.fields.normalise.folding import fold
 
 __all__ = [
     "SURE",
@@ -145,6 +146,13 @@ def _found_type(value: Type) -> ObjectType:
     return ObjectType(fields, frozenset(fields))
 
 
+def same(spec: FieldSpec, value: JSON) -> str:
+    """Return what is equal for two values that mean the same: names are compared by letters and digits alone."""
+    if spec.type == "name":
+        return "".join(each for each in fold(str(value)) if each.isalnum())
+    return repr(value)
+
+
 def assemble(finds: Mapping[str, FieldSpec], candidates: Iterable[Candidate], source: Source) -> dict[str, JSON]:
     """Return the fields value that these candidates make.
 
@@ -216,7 +224,7 @@ def _chosen(
     doubtful: list[JSON] = []
     conflicts: list[JSON] = []
     for name, spec in finds.items():
-        best = _best(places[name])
+        best = _best(spec, places[name])
         kept = sorted(best, key=lambda each: int(each["start"])) if spec.many else best[:1]
         others = [] if spec.many else best[1 : 1 + _OTHERS]
         made = [
@@ -240,12 +248,12 @@ def _chosen(
     }
 
 
-def _best(places: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _best(spec: FieldSpec, places: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one place for each value, its surest, the surest value first; equal ones in the order of the text."""
     ranked = sorted(places, key=lambda each: (-Decimal(each["confidence"]), int(each["start"]), int(each["end"])))
     best: dict[str, dict[str, Any]] = {}
     for each in ranked:
-        best.setdefault(repr(each["value"]), each)
+        best.setdefault(same(spec, each["value"]), each)
     return list(best.values())
 
 
