@@ -1,4 +1,4 @@
-"""Names of persons and organisations: as written, but for spaces, quotes and what punctuation is not theirs."""
+"""Names of persons and organisations: as written, but for spaces, marks that are not theirs, and two spellings."""
 
 import re
 from typing import Final
@@ -11,9 +11,19 @@ _ABBREVIATED: Final = re.compile(r"(?:\b[A-Za-z]|\b[A-Z][A-Za-z]{0,4}|\.[A-Za-z]
 """A full stop that belongs to the name: an initial, `Inc.`, `Jr.`, `Corp.`, `S.A.`."""
 
 
+_SPELLINGS: Final = (
+    (re.compile(r"(?<=\s)&(?=\s)"), "and"),
+    (re.compile(r"\bincorporated$", re.IGNORECASE), "Inc."),
+    (re.compile(r"\blimited$", re.IGNORECASE), "Ltd."),
+)
+"""One spelling for what is written in two ways in one and the same document."""
+
+
 def read_name(text: str) -> str | None:
     """Return the name that a quote holds, or None when it holds no letter or digit."""
     name = " ".join(text.split())
+    for pattern, spelling in _SPELLINGS:
+        name = pattern.sub(spelling, name)
     while (shorter := _stripped(name)) != name:
         name = shorter
     return name if any(each.isalnum() for each in name) else None

@@ -1,6 +1,7 @@
 """What rules can take: forms of values, each found in a stretch in time that grows with its length only."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -31,15 +32,13 @@ def finder(rule: Rule, field: FieldSpec) -> Finder:
     if rule.pattern is not None:
         return Pattern(rule.pattern).find
     form = rule.find or _DEFAULT.get(field.type, field.type)
-    if form in _NAMES:
-        return _NAMES[form]
     if form == "line":
         return _lines
     if form == "choice":
         return _folded(phrases(tuple(written for written, _ in forms(field.choices))))
     if form == "money" and field.currency is not None:
         return _folded(re.compile(f"{MONEY}|{_NUMBERS}"))
-    return _folded(_PATTERNS[form])
+    return _FINDERS[form]
 
 
 _NUMBERS: Final = rf"(?<![\d.,])(?:{NUMBER})(?![\d%]|[.,]\d)"
@@ -53,15 +52,35 @@ _PATTERNS: Final = {
 }
 """Patterns of the folded text; each has bounded repeats only."""
 
-_NAMES: Final[Mapping[str, Finder]] = {"company": companies, "person": persons, "party": parties}
+
+def _whole(find: Callable[[Prepared], Iterator[Stretch]]) -> Finder:
+    """Find in the whole text, then take what lies inside the stretch: a stretch's end must not cut a value short."""
+
+    def all_of(page: Prepared) -> list[Stretch]:
+        return list(find(page))
+
+    def inside(page: Prepared, within: Stretch) -> Iterator[Stretch]:
+        found = page.kept(all_of)
+        for each in found[bisect_left(found, within.start, key=lambda place: place.start) :]:
+            if each.start >= within.end:
+                break
+            if each.end <= within.end:
+                yield each
+
+    return inside
 
 
 def _folded(pattern: re.Pattern[str]) -> Finder:
-    def find(page: Prepared, within: Stretch) -> Iterator[Stretch]:
-        for match in pattern.finditer(page.folded, within.start, within.end):
-            yield Stretch(*match.span())
+    return _whole(lambda page: (Stretch(*match.span()) for match in pattern.finditer(page.folded)))
 
-    return find
+
+_FINDERS: Final[Mapping[str, Finder]] = {
+    **{form: _folded(pattern) for form, pattern in _PATTERNS.items()},
+    "company": _whole(companies),
+    "person": _whole(persons),
+    "party": _whole(parties),
+}
+"""Finders that need nothing of the field; one object each, so that all rules share what they found."""
 
 
 def _lines(page: Prepared, within: Stretch) -> Iterator[Stretch]:

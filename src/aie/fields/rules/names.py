@@ -1,190 +1,144 @@
 """Names of companies and persons by their form: capitalised words, legal forms, initials.
 
-One pass over the words of a stretch: each word is looked at a bounded number of times, so any text takes time in
+One pass over the words of a text: each word is looked at a bounded number of times, so any text takes time in
 proportion to its length. What a form cannot tell (whether `Grand Hotel` is a person) the place of a rule has to.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from aie.fields.normalise.folding import fold
 from aie.fields.rules.page import Prepared, Stretch
-from aie.fields.rules.vocabulary import AFTER_AND, GENERATIONS, JOINING, LEGAL, NEVER, NO_PERSON
+from aie.fields.rules.vocabulary import (
+    AFTER_AND,
+    GENERATIONS,
+    GENERIC,
+    JOINING,
+    LEGAL,
+    NEVER,
+    NO_PERSON,
+    PLACES,
+    ROLES,
+)
+from aie.fields.rules.words import Word, words
 
 __all__ = ["companies", "parties", "persons"]
 
-_WORD: Final = re.compile(r"[^\s]+")
-_OPENS: Final = "(\"“‘'«[*_"
-_CLOSES: Final = ".,;:)\"”’'»]*_"
-_WRAPPED: Final = 50
-"""A line this long ends because the paper does: a name may go on after it."""
 _LONGEST: Final = 9
 """Words of a company's name."""
-
+_PERSON: Final = range(2, 6)
+"""Words of a person's name."""
+_LOWER: Final = frozenset({"plc", "gmbh"})
+"""Legal forms that are also written in lower case."""
 _INITIAL: Final = re.compile(r"(?:[A-Z]\.?){1,3}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    start: int
-    end: int
-    """Without the marks around it."""
-    text: str
-    key: str
-    """Folded, without dots at its end."""
-    opens: bool
-    """A bracket or quote stands before it."""
-    closed: str
-    """Marks after it."""
-    breaks: bool
-    """A line ends after it that need not go on."""
-
-
-def companies(page: Prepared, within: Stretch) -> Iterator[Stretch]:
+def companies(page: Prepared) -> Iterator[Stretch]:
     """Yield runs of capitalised words that end in a legal form."""
-    words = _words(page, within)
-    for at, word in enumerate(words):
-        if not _is_legal(word) or (at + 1 < len(words) and _is_legal(words[at + 1]) and _goes_on(word)):
+    found = page.kept(words)
+    for at, word in enumerate(found):
+        after = found[at + 1] if at + 1 < len(found) else None
+        if not _is_legal(word) or (after is not None and _is_legal(after) and _reaches(word, after)):
             continue
-        first = _first_of(words, at)
+        first = _first_of(found, at)
         if first is not None:
-            yield Stretch(words[first].start, _end(page, word))
+            yield Stretch(found[first].start, _end(found, at))
 
 
-def persons(page: Prepared, within: Stretch) -> Iterator[Stretch]:
+def persons(page: Prepared) -> Iterator[Stretch]:
     """Yield runs of two to five capitalised words or initials."""
-    run: list[_Word] = []
-    for word in _words(page, within):
-        if run and (word.opens or not (_goes_on(run[-1]) or word.key.replace(".", "") in GENERATIONS)):
-            yield from _person(page, run)
+    run: list[Word] = []
+    for word in page.kept(words):
+        if run and (word.opens or not (run[-1].goes_on or word.key in GENERATIONS)):
+            yield from _person(run)
             run = []
         if _is_given(word):
             run.append(word)
         else:
-            yield from _person(page, run)
+            yield from _person(run)
             run = []
-    yield from _person(page, run)
+    yield from _person(run)
 
 
-def parties(page: Prepared, within: Stretch) -> Iterator[Stretch]:
+def parties(page: Prepared) -> Iterator[Stretch]:
     """Yield companies and, apart from them, persons."""
-    firms = list(companies(page, within))
-    people = [
-        each
-        for each in persons(page, within)
-        if not any(firm.start < each.end and each.start < firm.end for firm in firms)
-    ]
+    firms = page.kept(_companies)
+    taken = {at for firm in firms for at in range(firm.start, firm.end)}
+    people = [each for each in persons(page) if each.start not in taken and each.end - 1 not in taken]
     yield from sorted((*firms, *people), key=lambda each: each.start)
 
 
-def _words(page: Prepared, within: Stretch) -> Sequence[_Word]:
-    found: list[_Word] = []
-    for match in _WORD.finditer(page.text, within.start, within.end):
-        raw = match[0]
-        inner = raw.lstrip(_OPENS)
-        core = inner.rstrip(_CLOSES)
-        if not core:
-            if raw == "&":
-                core = inner = raw
-            else:
-                if found:
-                    found[-1] = _closed(found[-1], raw)
-                continue
-        start = match.start() + len(raw) - len(inner)
-        closed = inner[len(core) :]
-        found.append(
-            _Word(
-                start=start,
-                end=start + len(core),
-                text=core,
-                key=fold(core),
-                opens=len(inner) < len(raw),
-                closed=closed,
-                breaks=_breaks(page, match.end()),
-            )
-        )
-    return found
+def _companies(page: Prepared) -> list[Stretch]:
+    return list(companies(page))
 
 
-def _closed(word: _Word, mark: str) -> _Word:
-    return _Word(word.start, word.end, word.text, word.key, word.opens, word.closed + mark, word.breaks)
+def _is_legal(word: Word) -> bool:
+    capital = word.text[0].isupper() or word.key in _LOWER
+    # `Englewood, CO` is a place.
+    return word.key in LEGAL and capital and not word.opens and not (word.text == "CO" and word.closed[:1] != ".")
 
 
-def _breaks(page: Prepared, at: int) -> bool:
-    if page.text[at : at + 1] != "\n":
+def _reaches(word: Word, after: Word) -> bool:
+    """Whether the legal form goes on with the next word: `Sdn. Bhd.`, `Co., Ltd.`, but not `Inc., Company`."""
+    if word.breaks:
         return False
-    line = page.line(page.line_of(at))
-    return line.end - line.start < _WRAPPED or page.text[at : at + 2] == "\n\n"
+    return word.goes_on or (word.closed in (",", ".,") and after.key not in GENERIC)
 
 
-def _goes_on(word: _Word) -> bool:
-    """Whether a name may go on after this word: no mark but a dot of an initial or abbreviation, no line's end."""
-    return not word.breaks and (word.closed == "" or (word.closed == "." and len(word.text) <= 4))
-
-
-def _is_legal(word: _Word) -> bool:
-    key = word.key.replace(".", "")
-    return key in LEGAL and (word.text[0].isupper() or key in ("plc", "gmbh")) and not word.opens
-
-
-def _is_capital(word: _Word) -> bool:
-    return word.text[0].isupper() or word.text[0].isdigit() or (any(each.isupper() for each in word.text[1:3]))
-
-
-def _is_given(word: _Word) -> bool:
-    """Whether a word may be part of a person's name."""
-    key = word.key.replace(".", "")
-    if key in GENERATIONS:
-        return True
-    letters = word.text.replace("'", "").replace("’", "").replace("-", "").replace(".", "")
-    return letters.isalpha() and word.text[0].isupper() and key not in NO_PERSON and word.key not in NO_PERSON
-
-
-def _first_of(words: Sequence[_Word], last: int) -> int | None:
+def _first_of(found: Sequence[Word], last: int) -> int | None:
     """Return the first word of the company's name that ends with the word at `last`, or None when it has no other."""
     first, real = last, 0
     for at in range(last - 1, max(-1, last - _LONGEST), -1):
-        word, after = words[at], words[at + 1]
+        word, after = found[at], found[at + 1]
         if after.opens or word.breaks or not _joins(word, after, is_last=at + 1 == last):
             break
-        if word.key == "and":
-            if after.key.replace(".", "") not in AFTER_AND:
+        if word.key in JOINING:
+            if at + 1 == last and word.key != "&":
                 break
-        elif word.key in NEVER or not (_is_capital(word) or word.key in JOINING):
+            if word.key in ("of", "for") and at > 0 and found[at - 1].key in ROLES:
+                break
+            if word.key == "the" and word.text[0].isupper() and found[at - 1].key != "of":
+                first = at
+                break
+        elif word.key == "and" and after.key in AFTER_AND:
+            continue
+        elif word.key in NEVER or not word.is_capital:
             break
-        elif _is_capital(word) and word.key != "the":
-            first, real = at, real + 1
-        elif word.key == "the" and word.text[0].isupper():
-            first = at
-            break
+        else:
+            first, real = at, real + (word.key not in PLACES or found[last].key not in GENERIC)
     return first if real else None
 
 
-def _joins(word: _Word, after: _Word, *, is_last: bool) -> bool:
+def _joins(word: Word, after: Word, *, is_last: bool) -> bool:
     if word.closed == "":
         return True
-    if word.closed == ",":
-        return is_last or _is_legal(after)
-    if word.closed == ".":
-        return len(word.text) <= 4 or "." in word.text
-    return word.closed == ".," and is_last
+    if word.closed in (",", ".,"):
+        return is_last and (after.key not in GENERIC or not _is_legal(word))
+    return word.closed == "." and word.is_short
 
 
-def _end(page: Prepared, word: _Word) -> int:
-    """Return where a name ends: a dot after its legal form belongs to it."""
+def _end(found: Sequence[Word], at: int) -> int:
+    """Return where a name ends: a dot after its legal form belongs to it, and so does `of America`."""
+    word = found[at]
+    rest = found[at + 1 : at + 3]
+    if word.key in GENERIC and len(rest) == 2 and word.goes_on and rest[0].key == "of" and rest[1].text[0].isupper():
+        return rest[1].end
     return word.end + (word.closed[:1] == "." and len(word.text) <= 6)
 
 
-def _person(page: Prepared, run: Sequence[_Word]) -> Iterator[Stretch]:
-    long = [
-        word for word in run if len(word.text.replace(".", "")) > 1 and word.key.replace(".", "") not in GENERATIONS
-    ]
-    if not 2 <= len(run) <= 5 or not long or (len(long) < 2 and len(run) < 3 and not _INITIAL.fullmatch(run[0].text)):
+def _is_given(word: Word) -> bool:
+    """Whether a word may be part of a person's name."""
+    if word.key in GENERATIONS:
+        return True
+    letters = word.text.translate({ord(each): None for each in "'’-."})
+    return letters.isalpha() and word.text[0].isupper() and word.key not in NO_PERSON
+
+
+def _person(run: Sequence[Word]) -> Iterator[Stretch]:
+    names = [word for word in run if word.key not in GENERATIONS]
+    long = [word for word in names if len(word.key) > 1]
+    if len(run) not in _PERSON or not long or names[-1] is not long[-1] or names[0] is not run[0]:
         return
-    last = run[-1]
-    if len(last.text.replace(".", "")) < 2:
-        return
-    closes = last.key.replace(".", "") in GENERATIONS and last.closed[:1] == "."
-    yield Stretch(run[0].start, last.end + closes)
+    if len(long) > 1 or _INITIAL.fullmatch(run[0].text):
+        last = run[-1]
+        yield Stretch(run[0].start, last.end + (last.key in GENERATIONS and last.closed[:1] == "."))

@@ -2,15 +2,17 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from aie.fields.contract import Source
 from aie.fields.normalise.folding import fold
 
 __all__ = ["Cell", "Prepared", "Stretch", "phrases"]
+
+T = TypeVar("T")
 
 _GAP: Final = re.compile(r"\t+|[ \u00a0]{2,}| ?\| ?")
 _WIDE: Final = 1_000
@@ -54,6 +56,14 @@ class Prepared:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
+        self._kept: dict[object, Any] = {}
+
+    def kept(self, find: Callable[["Prepared"], T]) -> T:
+        """Return what a function makes of this page, made once however many rules ask for it."""
+        if find not in self._kept:
+            self._kept[find] = find(self)
+        found: T = self._kept[find]
+        return found
 
     @cached_property
     def folded(self) -> str:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-__all__ = ["AFTER_AND", "GENERATIONS", "JOINING", "LEGAL", "NEVER", "NO_PERSON"]
+__all__ = ["AFTER_AND", "GENERATIONS", "GENERIC", "JOINING", "LEGAL", "NEVER", "NO_PERSON", "PLACES", "ROLES"]
 
 _LEGAL: Final = """
     inc incorporated corp corporation llc llp lllp lp ltd limited plc pllc pc na fsb gmbh ag kg kgaa ohg se sa sas sarl
-    srl spa bv nv ab oy oyj as asa aps pty pte bhd sdn kk company co trust bank partnership cooperative foundation
+    srl spa bv nv ab oy oyj asa aps pty pte bhd sdn kk company co trust bank partnership cooperative foundation
     association university institute
 """
 _NEVER: Final = """
@@ -32,7 +32,20 @@ _NO_PERSON: Final = """
     covenant covenants competition non-competition noncompetition solicitation non-solicitation invention assignment
     employee's company's hereinafter hereafter address telephone fax email
 """
-_AFTER_AND: Final = "co company sons trust partners associates brothers bros daughters loan"
+_AFTER_AND: Final = "sons trust partners associates brothers bros daughters loan"
+_GENERIC: Final = "company corporation partnership bank trust association foundation university institute limited"
+_ROLES: Final = """
+    directors director officer partner plan employees employee division subsidiary subsidiaries member members president
+    chairman secretary committee holders stockholders shareholders behalf stock shares board affiliate affiliates
+    acquisition merger
+"""
+_PLACES: Final = """
+    alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois
+    indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana
+    nebraska nevada new hampshire jersey mexico york north south carolina dakota ohio oklahoma oregon pennsylvania rhode
+    island tennessee texas utah vermont virginia washington west wisconsin wyoming canadian british english irish dutch
+    german french swiss swedish public limited private
+"""
 _JOINING: Final = "of the de la du van von der den for in & - y et und"
 
 LEGAL: Final = frozenset(_LEGAL.split())
@@ -45,5 +58,11 @@ AFTER_AND: Final = frozenset(_AFTER_AND.split())
 """Words that make `and` part of a name: `Smith and Sons`, `Deposit and Trust Company`."""
 JOINING: Final = frozenset(_JOINING.split())
 """Words in lower case that may stand inside a company's name."""
+GENERIC: Final = frozenset(_GENERIC.split())
+"""Legal forms that are also words of the language."""
+PLACES: Final = frozenset(_PLACES.split())
+"""Words that name no company when nothing but a generic legal form follows: `a Delaware Corporation`."""
+ROLES: Final = frozenset(_ROLES.split())
+"""What stands before `of` and a company without being part of its name: `Board of Directors of …`."""
 GENERATIONS: Final = frozenset({"jr", "sr", "ii", "iii", "iv", "md", "phd", "esq"})
 """What may follow a person's name."""
