@@ -9,7 +9,7 @@ from aie.config.fields import FieldSpec
 from aie.config.rules import Rule
 from aie.config.scalars import Name, Path
 from aie.config.spec import Spec, StepName
-from aie.config.trained import TrainedSpec
+from aie.config.trained import CalibrationSpec, LearnsSpec, TrainedSpec
 from aie.core import canonical
 
 __all__ = ["By", "ExtractorSpec", "PromptSpec"]
@@ -48,10 +48,14 @@ class ExtractorSpec(Spec):
     """Fields by name."""
     by: By
     """What finds them; changing it changes nothing downstream."""
+    learns: LearnsSpec | None = None
+    """Cases with known values, for training and for calibration."""
+    calibration: CalibrationSpec | None = None
+    """How sure a value is, learnt from cases; none: as sure as what finds it says."""
 
     def pinned(self) -> bytes:
-        """Return the canonical form that a release pins: every default written out."""
-        return canonical(self.model_dump(mode="json", exclude_none=True))
+        """Return the canonical form that a release pins: every default written out, without what is for training."""
+        return canonical(self.model_dump(mode="json", exclude_none=True, exclude={"learns", "calibration"}))
 
     @classmethod
     def read(cls, content: bytes) -> "ExtractorSpec":
