@@ -15,12 +15,14 @@ from aie.config.extractors import By, ExtractorSpec, PromptSpec
 from aie.config.fields import FieldSpec, FieldType, value_type
 from aie.config.handlers import Handler
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
+from aie.config.recipes import DiversifySpec, PackSpec, QuerySpec, RankSpec, RecipeSpec, SelectSpec
 from aie.config.rules import Rule
 from aie.config.schemas import SchemaError, read_schema, schema_of, type_of
 from aie.config.settings import Desk, FileReceiver, HttpReceiver, Receiver, Settings
 from aie.config.site import Site, Written
 from aie.config.source import Node, Source, parse_yaml
 from aie.config.steps import (
+    CONTEXTS,
     DOCUMENTS,
     ActStep,
     CheckStep,
@@ -56,6 +58,7 @@ from aie.config.workflow import LimitsSpec, Targets, WorkflowSpec
 from aie.config.workspace import Workspace, load_models, load_settings, load_workspace, scan_workspace
 
 __all__ = [
+    "CONTEXTS",
     "DOCUMENTS",
     "ActStep",
     "AnyType",
@@ -71,6 +74,7 @@ __all__ = [
     "DateType",
     "DecimalType",
     "Desk",
+    "DiversifySpec",
     "DocumentType",
     "Expression",
     "ExtractStep",
@@ -96,12 +100,17 @@ __all__ = [
     "NullType",
     "NullableType",
     "ObjectType",
+    "PackSpec",
     "Problems",
     "PromptSpec",
+    "QuerySpec",
+    "RankSpec",
     "Receiver",
+    "RecipeSpec",
     "ReviewStep",
     "Rule",
     "SchemaError",
+    "SelectSpec",
     "Settings",
     "Site",
     "Source",

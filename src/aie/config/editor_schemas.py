@@ -3,6 +3,7 @@
 from aie.config.catalog import ModelsSpec
 from aie.config.datasets import DatasetsFile
 from aie.config.extractors import ExtractorSpec
+from aie.config.recipes import RecipeSpec
 from aie.config.settings import Settings
 from aie.config.spec import Spec
 from aie.config.workflow import WorkflowSpec
@@ -15,6 +16,7 @@ _FILES: dict[str, type[Spec]] = {
     "datasets.yaml": DatasetsFile,
     "extractor.yaml": ExtractorSpec,
     "models.yaml": ModelsSpec,
+    "recipe.yaml": RecipeSpec,
     "workflow.yaml": WorkflowSpec,
 }
 

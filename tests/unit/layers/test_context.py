@@ -72,7 +72,7 @@ def test_a_query_is_words_and_never_a_language(query):
 
 
 def run(world, task, source, query="policy number", fit=60, size=80):
-    config = {"recipe": "passages", "query": query, "fit": fit, "size": size}
+    config = {"kind": "passages", "query": query, "fit": fit, "size": size}
     return LAYERS["context"].run(task(config, **{"from": source}), world.tools())
 
 

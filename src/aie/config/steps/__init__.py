@@ -10,12 +10,13 @@ from aie.config.spec import Spec, StepName
 from aie.config.steps.act import ActStep
 from aie.config.steps.base import Step
 from aie.config.steps.check import CheckStep
-from aie.config.steps.context import ContextStep
+from aie.config.steps.context import CONTEXTS, ContextStep
 from aie.config.steps.extract import DOCUMENTS, ExtractStep
 from aie.config.steps.model import ModelStep
 from aie.config.steps.review import ReviewStep
 
 __all__ = [
+    "CONTEXTS",
     "DOCUMENTS",
     "LAYER_KEYS",
     "ActStep",
