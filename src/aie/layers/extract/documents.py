@@ -159,7 +159,7 @@ def _text(given: Value, files: FileReader, tools: Tools) -> tuple[dict[str, JSON
         part = Part(name="", kind="text", pages=(given.data.replace("\r\n", "\n").replace("\r", "\n"),))
     else:
         ((name, content),) = _files(given.data, tools)
-        part = files.text(content)
+        part = files.text(name, content)
         report = dict(part.notes)
     if not shows(part.pages[0]):
         raise advised(StepFailure(Failure.BLANK, "the text is empty"))

@@ -100,7 +100,7 @@ class FileReader:
             waiting.extend((name, content, depth + 1) for name, content in reversed(attached))
         return Reading(parts=tuple(parts), unread=tuple(unread))
 
-    def text(self, content: bytes) -> Part:
+    def text(self, name: str, content: bytes) -> Part:
         """Read plain text, whatever it may look like, and nothing else.
 
         Raises:
@@ -110,7 +110,7 @@ class FileReader:
         media = media_type(content)
         if media not in ("text/plain", "message/rfc822"):
             raise advised(StepFailure(Failure.WRONG_TYPE, f"plain text expected, the content is {media}"))
-        return self._plain("", content)
+        return self._plain(name, content)
 
     def _one(self, name: str, content: bytes) -> tuple[Part, list[tuple[str, bytes]]]:
         _check_not_empty(content)

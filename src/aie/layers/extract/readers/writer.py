@@ -36,9 +36,20 @@ def _blocks(root: etree._Element) -> Iterator[str]:
         if element.tag in (TEXT + "p", TEXT + "h"):
             yield _inline(element).strip()
         elif element.tag == TABLE + "table":
-            rows = (line(_cells(row)) for row in element.iter(TABLE + "table-row"))
+            rows = (line(_cells(row)) for row in _rows(element))
             yield "\n".join(row for row in rows if row)
         elif element.tag not in _UNSEEN:
+            waiting.extend(reversed(element))
+
+
+def _rows(table: etree._Element) -> Iterator[etree._Element]:
+    """Yield a table's own rows; those of tables inside its cells are part of the cells' text."""
+    waiting = list(reversed(table))
+    while waiting:
+        element = waiting.pop()
+        if element.tag == TABLE + "table-row":
+            yield element
+        else:
             waiting.extend(reversed(element))
 
 
