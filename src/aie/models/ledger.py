@@ -17,7 +17,7 @@ from aie.core import Spend, usd
 __all__ = [
     "UNBOUNDED",
     "Budget",
-    "Refused",
+    "Exhausted",
     "Scope",
     "Slab",
     "Window",
@@ -89,7 +89,7 @@ class Slab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Exhausted:
     """A call that does not fit into a budget."""
 
     budget: Budget
@@ -149,7 +149,7 @@ def taken(slabs: Sequence[Slab]) -> Spend:
 
 def share_out(
     budget: Budget, window: Window, slabs: Sequence[Slab], mine: str, needed: Spend
-) -> Mapping[str, Spend] | Refused:
+) -> Mapping[str, Spend] | Exhausted:
     """Return what to grant to which slab so that a call that may need `needed` fits into `mine`.
 
     A slab that is not named keeps what it has. While there is plenty, `mine` gets enough for more calls; when it is
@@ -170,12 +170,12 @@ def share_out(
     )
     free = caps - _held(others) - own
     if _covers(free, needed, budget):
-        return {mine: own + _filled(budget, needed, free)}
+        return {mine: _filled(budget, own, needed, free)}
     free = caps - taken(slabs)
     if _covers(free, needed, budget):
         recalled = {slab.id: slab.used for slab in others if slab.granted != slab.used}
-        return {**recalled, mine: own + _filled(budget, needed, needed)}
-    return Refused(
+        return {**recalled, mine: _filled(budget, own, needed, needed)}
+    return Exhausted(
         budget=budget,
         window=window,
         free=Spend(cost=max(free.cost, 0), tokens=max(free.tokens, 0)),
@@ -205,11 +205,11 @@ def _covers(free: Spend, needed: Spend, budget: Budget) -> bool:
     return cost and (budget.tokens is None or free.tokens >= needed.tokens)
 
 
-def _filled(budget: Budget, needed: Spend, free: Spend) -> Spend:
-    """Return what to grant on top of what is used: the call, and more like it from half of what is left."""
+def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend) -> Spend:
+    """Return what a slab of which so much is used is granted: the call, and more like it from half of what is left."""
     return Spend(
-        cost=UNBOUNDED if budget.cost is None else _ahead(needed.cost, free.cost),
-        tokens=UNBOUNDED if budget.tokens is None else _ahead(needed.tokens, free.tokens),
+        cost=UNBOUNDED if budget.cost is None else used.cost + _ahead(needed.cost, free.cost),
+        tokens=UNBOUNDED if budget.tokens is None else used.tokens + _ahead(needed.tokens, free.tokens),
     )
 
 
@@ -217,7 +217,7 @@ def _ahead(needed: int, free: int) -> int:
     return needed + min(_AHEAD * needed, (free - needed) // 2)
 
 
-def explained(refused: Refused) -> str:
+def explained(refused: Exhausted) -> str:
     """Return for people which budget it is, how much was free and how much was needed."""
     budget, limit = refused.budget, refused.limit
     whole = budget.cost if limit == "cost" else budget.tokens

@@ -4,9 +4,9 @@ All of this is level-triggered: asking again after a crash gives the same answer
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, or_, select, text
 
 from aie.errors import FenceLost
 from aie.records import tables
@@ -117,17 +117,37 @@ def orphans(store: Store, *, limit: int = 100) -> list[RunRow]:
         return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
 
 
-def claimable(store: Store, *, limit: int, queues: Sequence[str], state: str = "queued") -> list[RunRow]:
+def claimable(
+    store: Store,
+    *,
+    limit: int,
+    queues: Sequence[str],
+    state: str = "queued",
+    besides: Collection[tuple[str, str]] = (),
+) -> list[RunRow]:
     """Return the longest queued runs of these queues, interactive ones before bulk.
 
     A look, not a claim: the claim decides under the row lock.
+
+    Args:
+        store: the records.
+        limit: how many at most.
+        queues: classes of work.
+        state: which runs.
+        besides: (tenant, workflow) that were stopped; an empty workflow stands for all of the tenant.
     """
     runs = tables.runs
     query = (
         select(runs)
-        .where(runs.c.state == state, runs.c.queue.in_(queues))
+        .where(runs.c.state == state, runs.c.queue.in_(queues), *(_not_of(*each) for each in sorted(besides)))
         .order_by(runs.c.queue.desc(), runs.c.queued_at, runs.c.id)
         .limit(limit)
     )
     with store.connect() as connection:
         return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
+
+
+def _not_of(tenant: str, workflow: str) -> ColumnElement[bool]:
+    runs = tables.runs
+    others = [runs.c.workflow != workflow] if workflow else []
+    return or_(runs.c.tenant != tenant, *others)

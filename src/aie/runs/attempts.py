@@ -1,27 +1,48 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from aie.core import JSON, Spend
-from aie.errors import Failure, LimitReached
+from aie.errors import Failure
 from aie.layers import Attempt
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.state import State
 
-__all__ = ["Ledger", "StepAttempts"]
+__all__ = ["Ledger", "StepAttempts", "settlement"]
 
 
 class Ledger(Protocol):
     """The segment's side of admission; called from any thread."""
 
-    def intend(self, event: AttemptIntended) -> LimitReached | None:
-        """Admit and journal the intent; returns once it is durable, or why it was refused."""
+    def intend(self, event: AttemptIntended) -> AttemptIntended:
+        """Admit and journal the intent; return it as it is durable, with the slabs that it draws on.
+
+        Raises:
+            LimitReached, StepFailure, Held: as `StepAttempts.open`.
+        """
         ...
 
     def settle(self, event: AttemptSettled) -> None:
         """Take the settlement; it becomes durable with whatever the segment flushes next."""
         ...
+
+
+def settlement(intended: AttemptIntended, outcome: str, spend: Spend, **said: Any) -> AttemptSettled:
+    """Return what came of a call, with the reservation that it gives back and what was billed beyond it."""
+    worst = intended.worst
+    used = spend.to_json()
+    over = {name: used[name] - worst[name] for name in ("cost", "tokens") if used[name] > worst[name]}
+    return AttemptSettled(
+        attempt=intended.attempt,
+        path=intended.path,
+        outcome=outcome,
+        spend=used,
+        reserved=worst if intended.draws else {},
+        draws=intended.draws,
+        overrun=over if outcome == "settled" else {},
+        **said,
+    )
 
 
 class _Open:
@@ -32,43 +53,22 @@ class _Open:
         self._event = event
         self.recorded = recorded
 
-    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "") -> None:
+    def settle(
+        self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
+    ) -> None:
         """Record the answer and what it cost."""
         if self.recorded is None:
-            self._record("settled", spend, resolved=resolved, fingerprint=fingerprint, ms=ms, response=response)
+            said = {"resolved": resolved, "fingerprint": fingerprint, "ms": ms, "response": response}
+            self._ledger.settle(settlement(self._event, "settled", spend, measured=measured, **said))
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
-        self._record("released", Spend(calls=1), failure=failure.value, ms=ms)
+        self._ledger.settle(settlement(self._event, "released", Spend(calls=1), failure=failure.value, ms=ms))
 
     def forfeit(self, failure: Failure, *, ms: int) -> None:
         """Record that the call may have been billed."""
-        self._record("forfeited", Spend.from_json(self._event.worst), failure=failure.value, ms=ms)
-
-    def _record(
-        self,
-        outcome: str,
-        spend: Spend,
-        *,
-        ms: int,
-        failure: str = "",
-        resolved: str = "",
-        fingerprint: str = "",
-        response: JSON = None,
-    ) -> None:
-        self._ledger.settle(
-            AttemptSettled(
-                attempt=self._event.attempt,
-                path=self._event.path,
-                outcome=outcome,
-                spend=spend.to_json(),
-                resolved=resolved,
-                fingerprint=fingerprint,
-                failure=failure,
-                ms=ms,
-                response=response,
-            )
-        )
+        worst = Spend.from_json(self._event.worst)
+        self._ledger.settle(settlement(self._event, "forfeited", worst, failure=failure.value, ms=ms))
 
 
 class StepAttempts:
@@ -90,7 +90,9 @@ class StepAttempts:
         """Reserve the worst case and make the intent durable, then return.
 
         Raises:
-            LimitReached: the reservation does not fit the run's limits.
+            LimitReached: the reservation does not fit the run's limits, or a budget above them that says so.
+            StepFailure: MODEL_RETIRED: the model was stopped.
+            Held: a budget above the run says to wait, or the workflow or the tenant was stopped.
         """
         request_hash = self._hash(request)
         while (known := self._state.attempts.get(f"{self._path}#{self._next}")) is not None:
@@ -108,8 +110,6 @@ class StepAttempts:
             snapshot=snapshot,
             route=route,
         )
+        admitted = self._ledger.intend(event)
         self._next += 1
-        refused = self._ledger.intend(event)
-        if refused is not None:
-            raise refused
-        return _Open(self._ledger, event)
+        return _Open(self._ledger, admitted)

@@ -29,6 +29,7 @@ __all__ = [
     "claim_all",
     "claim_of",
     "context_of",
+    "free_held",
     "give_back",
     "lacking",
     "missing",
@@ -193,6 +194,22 @@ def context_of(services: Services, recorded: Sequence[Recorded]) -> RunContext:
         mode=event.mode,
         duplicate=event.relation == "duplicate",
     )
+
+
+def free_held(services: Services, row: RunRow) -> bool:
+    """Queue a waiting run again of which what a step waits for is there; false when something else did."""
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        run = present(locked)
+        if run.state != "waiting" or not run.held:
+            raise Conflict(f"run {run.id} is {run.state}")
+        return [SegmentQueued(segment=run.segment + 1, why="freed")]
+
+    try:
+        append(services.journal, "freed", Entry(tenant=row.tenant, stream=row.id, decide=decide))
+    except Conflict:
+        return False
+    return True
 
 
 def tell_missing(services: Services, tenant: str, run: str, lacks: Mapping[str, int]) -> None:

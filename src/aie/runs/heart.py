@@ -35,6 +35,7 @@ from aie.records.events import (
     SegmentStarted,
     StepFailed,
     StepFinished,
+    StepHeld,
     StepSkipped,
 )
 from aie.releases import Handler
@@ -60,7 +61,7 @@ from aie.runs.state import (
     Wait,
 )
 
-__all__ = ["IDLE_CLAIMS", "Step", "admit", "advance", "fold"]
+__all__ = ["IDLE_CLAIMS", "Step", "admit", "advance", "fold", "withdraw"]
 
 IDLE_CLAIMS: Final = 10
 """A run whose last ten claims recorded nothing is set aside: it kills the workers that touch it."""
@@ -96,6 +97,12 @@ def admit(limits: Limits, state: State, worst: Spend) -> LimitReached | None:
     return None
 
 
+def withdraw(state: State, event: AttemptIntended) -> State:
+    """Return the state without an intent that did not become durable: no budget above the run had room for it."""
+    reserved = state.reserved - Spend.from_json(event.worst)
+    return state.but(attempts=state.attempts.delete(event.attempt), reserved=reserved)
+
+
 def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa: C901, PLR0911, PLR0912 — one arm per event
     """Return the run's state after `event` and the commands that follow from it.
 
@@ -124,6 +131,11 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             return _settle(index, *_begin_items(index, state, event.path, event.keys))
         case StepFailed():
             return _handle(index, state, event)
+        case StepHeld():
+            state = state.but(
+                holds=state.holds.set(event.path, event), running=state.running - 1, steps=state.steps - 1
+            )
+            return _settle(index, _mark(state, event.path, Status.HELD), ())
         case AttemptIntended():
             attempts = state.attempts.set(event.attempt, Attempted(intended=event))
             return state.but(attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
@@ -211,7 +223,7 @@ def _again(index: Index, state: State, path: str, progress: Progress) -> Command
     match progress.status:
         case Status.RUNNING if progress.failure:
             return _mend(index.place(path).node.handler(Failure(progress.failure)), path, progress.failure)
-        case Status.RUNNING:
+        case Status.RUNNING | Status.HELD:
             return _run(index, path)
         case Status.REVIEW:
             decided, opened = state.decisions.get(path), state.reviews[path]
@@ -297,6 +309,7 @@ def _settle(index: Index, state: State, commands: tuple[Command, ...]) -> Step:
     last: Command
     reviews = tuple(sorted(path for path, each in state.nodes.items() if each.status is Status.REVIEW))
     effects = tuple(sorted(path for path, each in state.nodes.items() if each.status is Status.EFFECT))
+    held = tuple(state.holds[path] for path, each in sorted(state.nodes.items()) if each.status is Status.HELD)
     if state.cancelled:
         last = Finish(state="cancelled")
     elif state.ending is not None:
@@ -304,8 +317,8 @@ def _settle(index: Index, state: State, commands: tuple[Command, ...]) -> Step:
         last = Finish(state=ending.state, failure=ending.failure, path=ending.path, message=ending.message)
     elif all(_is_done(state, name) for name in index.nodes):
         last = Finish(state="completed")
-    elif reviews or effects:
-        last = Wait(reviews=reviews, effects=effects)
+    elif reviews or effects or held:
+        last = Wait(reviews=reviews, effects=effects, held=held)
     else:
         last = Finish(
             state="failed", failure=Failure.INTERNAL.value, message="nothing is runnable and nothing is awaited"

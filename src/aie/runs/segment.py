@@ -8,26 +8,28 @@ segment.
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 from aie.core import Spend
-from aie.errors import AieError, Failure, FenceLost, LimitReached, StepFailure, StoreError
+from aie.errors import AieError, Failure, FenceLost, Held, LimitReached, StepFailure, StoreError
 from aie.records import Answer, Entry, Event, Locked, Outcome, Recorded, fenced
 from aie.records.events import (
     AttemptIntended,
     AttemptSettled,
     EffectQueued,
     RunFinished,
-    RunWaiting,
     SegmentClosed,
     SegmentQueued,
     SegmentStarted,
 )
-from aie.runs.attempts import StepAttempts
+from aie.runs.attempts import StepAttempts, settlement
+from aie.runs.drawing import block, catalog_name, drawn_on, fits, pause_after, run_waiting
 from aie.runs.effects import attempted, deliver, repeat_of
-from aie.runs.heart import admit, advance, fold
+from aie.runs.heart import admit, advance, fold, withdraw
 from aie.runs.mailbox import Mailbox
 from aie.runs.reviews import escalation, resolve
 from aie.runs.sites import reached
@@ -44,7 +46,17 @@ from aie.runs.state import (
     UseDefault,
     Wait,
 )
-from aie.runs.steps import RunContext, default_value, effect_value, expand_map, failed, gather_map, perform, result_of
+from aie.runs.steps import (
+    RunContext,
+    default_value,
+    effect_value,
+    expand_map,
+    failed,
+    gather_map,
+    perform,
+    result_of,
+    waiting,
+)
 
 __all__ = ["Segment"]
 
@@ -167,6 +179,11 @@ class Segment:
                 assert_never(command)
 
     def _run_step(self, command: RunStep) -> None:
+        try:
+            self._context.services.ledger.check_step(self._context.tenant, self._context.workflow)
+        except Held as held:
+            self._record(waiting(command.path, held))
+            return
         refused = self._refusal()
         if refused is not None:
             self._record(
@@ -271,28 +288,59 @@ class Segment:
     def _forfeited(self, attempt: str) -> AttemptSettled:
         """The process that made the call died: nobody knows whether it was billed."""
         intended = self._state.attempts[attempt].intended
-        return AttemptSettled(attempt=attempt, path=intended.path, outcome="forfeited", spend=intended.worst)
+        return settlement(intended, "forfeited", Spend.from_json(intended.worst))
 
-    def intend(self, event: AttemptIntended) -> LimitReached | None:
-        """Admit and journal an intent; called from the pool's threads (the `Ledger` of attempts)."""
+    def intend(self, event: AttemptIntended) -> AttemptIntended:
+        """Admit and journal an intent; called from the pool's threads (the `Ledger` of attempts).
+
+        First the run's own limits, then the budgets above it: those are judged by the slab's row in the transaction
+        that makes the intent durable, and an intent that finds its slab short is put again once that is filled.
+        """
+        context, ledger = self._context, self._context.services.ledger
+        worst, tries = Spend.from_json(event.worst), 0
+        while True:
+            self._admit(worst)
+            ledger.check_step(context.tenant, context.workflow)
+            ledger.check_model(context.tenant, catalog_name(event.model))
+            draws = ledger.draws(context.tenant, context.workflow, worst, short=tries > 0)
+            drawing = replace(event, draws=draws)
+            if self._put_intent(drawing, worst):
+                return drawing
+            tries += 1
+            time.sleep(pause_after(tries))
+
+    def _admit(self, worst: Spend) -> None:
+        refused = admit(self._index.plan.limits, self._state, worst)
+        if refused is not None or self._state.cancelled:
+            raise refused or LimitReached("the run was cancelled", limit="cancelled", free=0, needed=1)
+
+    def _put_intent(self, event: AttemptIntended, worst: Spend) -> bool:
+        """Make an intent durable, with everything recorded before it; false when it does not fit into its slabs."""
         with self._lock:
-            refused = admit(self._index.plan.limits, self._state, Spend.from_json(event.worst))
-            if refused is not None or self._state.cancelled:
-                return refused or LimitReached("the run was cancelled", limit="cancelled", free=0, needed=1)
-            self._take(event)
+            self._admit(worst)
+            # In the state at once, so that the run's other calls see its reservation.
+            self._state, _ = advance(self._index, self._state, event, self._context.services.clock.now())
             reached("flush.before")
+            before, self._buffer = self._buffer, []
             answer = Answer()
-            self._put(self._buffered(), answer)
+            self._put(lambda locked: [*before, event] if fits(locked, event) else before, answer, [*before, event])
         try:
-            answer.wait()
+            recorded = answer.wait()
         except BaseException as error:
             self._post(lambda error=error: self._break_off(error))  # type: ignore[misc]
             raise
         reached("flush.after")
-        return None
+        if recorded and recorded[-1].event is event:
+            return True
+        with self._lock:
+            self._state = withdraw(self._state, event)
+        return False
 
     def settle(self, event: AttemptSettled) -> None:
         """Take a settlement; called from the pool's threads, before the step's own event."""
+        if event.overrun:
+            model = self._state.attempts[event.attempt].intended.model
+            block(self._context, catalog_name(model), event)
         self._record(event)
 
     # ------------------------------------------------------------ limits
@@ -322,20 +370,23 @@ class Segment:
             then()
             return
         with self._lock:
-            self._write("flush", self._buffered(), then)
+            events, self._buffer = self._buffer, []
+            self._write("flush", events, then)
 
-    def _buffered(self) -> Callable[[Locked], Sequence[Event]]:
-        events, self._buffer = self._buffer, []
-        return lambda _: events
-
-    def _write(self, site: str, events: Callable[[Locked], Sequence[Event]], then: Callable[[], None]) -> None:
+    def _write(
+        self,
+        site: str,
+        events: Sequence[Event],
+        then: Callable[[], None],
+        decide: Callable[[Locked], Sequence[Event]] | None = None,
+    ) -> None:
         """Put what is to be written into the journal; when it is durable, `then` is called on the loop."""
 
         def written(outcome: Outcome) -> None:
             self._post(lambda: self._written(site, outcome, then))
 
         reached(f"{site}.before")
-        self._put(events, written)
+        self._put(decide or (lambda _: events), written, events)
 
     def _written(self, site: str, outcome: Outcome, then: Callable[[], None]) -> None:
         if self._is_over():
@@ -346,15 +397,26 @@ class Segment:
         reached(f"{site}.after")
         then()
 
-    def _put(self, events: Callable[[Locked], Sequence[Event]], done: Callable[[Outcome], None]) -> None:
-        """Put an entry; the order of entries is the order of events, so whoever takes the buffer puts it at once."""
+    def _put(
+        self,
+        choose: Callable[[Locked], Sequence[Event]],
+        done: Callable[[Outcome], None],
+        events: Sequence[Event],
+    ) -> None:
+        """Put an entry; the order of entries is the order of events, so whoever takes the buffer puts it at once.
+
+        Args:
+            choose: returns what is appended.
+            done: told what came of it.
+            events: what may be appended, for the rows that it needs.
+        """
         context, state = self._context, self._state
 
         def decide(locked: Locked) -> Sequence[Event]:
             fenced(locked, epoch=state.epoch, executor=context.services.executor)
             if self._severed:
                 raise StoreError("an earlier write of this segment failed; a later one would leave a gap")
-            return events(locked)
+            return choose(locked)
 
         def answered(outcome: Outcome) -> None:
             # On the journal's own thread, before it turns to the next entry.
@@ -362,7 +424,12 @@ class Segment:
             done(outcome)
 
         entry = Entry(
-            tenant=context.tenant, stream=context.run, decide=decide, segment=state.segment, epoch=state.epoch
+            tenant=context.tenant,
+            stream=context.run,
+            decide=decide,
+            segment=state.segment,
+            epoch=state.epoch,
+            slabs=drawn_on(events),
         )
         context.services.journal.put(entry, answered)
 
@@ -379,10 +446,9 @@ class Segment:
                 return [*events, closed]
             if locked.run is not None and locked.run.wake:
                 return [*events, closed, SegmentQueued(segment=self._state.segment + 1, why="woken")]
-            waiting = RunWaiting(reviews=list(closing.reviews), effects=list(closing.effects))
-            return [*events, waiting, closed]
+            return [*events, run_waiting(closing), closed]
 
-        self._write("close", last, self._closed)
+        self._write("close", events, self._closed, last)
 
     def _closed(self) -> None:
         if self._over is not None and not self._over.done():

@@ -10,6 +10,7 @@ from aie.core import JSON, Clock, Ids
 from aie.layers import Deliverer, Layer
 from aie.records import Journal, Store
 from aie.releases import Release
+from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
 __all__ = ["Loaded", "Releases", "Services"]
@@ -85,6 +86,13 @@ class Services:
     """Value of a secret reference."""
     deliverers: Mapping[str, Deliverer] = field(default_factory=dict)
     """What delivers effects, by layer."""
+    ledger: BudgetLedger = field(init=False, repr=False)
+    """Budgets and kill switches above runs."""
+
+    def __post_init__(self) -> None:
+        """Open the ledger under the executor's own id."""
+        ledger = BudgetLedger(self.store, self.clock, self.executor, self.live)
+        object.__setattr__(self, "ledger", ledger)
 
     def runtime(self) -> dict[str, int]:
         """Return the layer versions this process provides."""

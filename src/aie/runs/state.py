@@ -21,6 +21,7 @@ from aie.records.events import (
     ReviewOpened,
     RunSubmitted,
     StepFinished,
+    StepHeld,
 )
 
 __all__ = [
@@ -56,6 +57,8 @@ class Status(StrEnum):
     """A person has to decide."""
     EFFECT = "effect"
     """A receiver has to confirm."""
+    HELD = "held"
+    """A call waits for money or for a kill switch to be lifted."""
     FINISHED = "finished"
     SKIPPED = "skipped"
     FAILED = "failed"
@@ -128,6 +131,8 @@ class State:
     """The latest decision of each path."""
     effects: Map[str, EffectQueued] = field(default_factory=Map)
     receipts: Map[str, EffectDelivered] = field(default_factory=Map)
+    holds: Map[str, StepHeld] = field(default_factory=Map)
+    """The latest hold of each path."""
     running: int = 0
     """Commands out."""
     steps: int = 0
@@ -227,6 +232,8 @@ class Wait:
 
     reviews: tuple[str, ...]
     effects: tuple[str, ...]
+    held: tuple[StepHeld, ...] = ()
+    """Steps whose calls wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ def submit(services: Services, wanted: Submission, *, claim: bool = False) -> Su
         Conflict: the case has a run, with another input or under another key, and `relation` does not say what this
             one is to it.
         IdempotencyConflict: the key was used with another input.
+        Denied: the workflow or the tenant was stopped.
         InputError: the input does not tell its case, subject or search attributes.
     """
     return _put(services, wanted, claim=claim)()
@@ -107,6 +108,7 @@ def _outcome(answered: Callable[[], Submitted]) -> Submitted | AieError:
 def _put(services: Services, wanted: Submission, *, claim: bool) -> Callable[[], Submitted]:
     """Put a submission into the journal; returns what waits for its answer."""
     loaded = services.releases.get(wanted.tenant, wanted.release)
+    services.ledger.check_begin(wanted.tenant, loaded.index.plan.workflow)
     run = services.ids.new("run")
     submitted = _event(services, loaded, wanted, run)
     if wanted.key and not wanted.relation:

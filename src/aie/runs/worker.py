@@ -5,6 +5,7 @@ changes nothing. Between beats it acts on news: of its own journal, and of other
 """
 
 import contextlib
+import json
 import logging
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from aie.core import Spend
 from aie.errors import AieError, FenceLost
 from aie.records import (
     Entry,
@@ -21,6 +23,7 @@ from aie.records import (
     drop_lease,
     end_hung_writers,
     expire_leases,
+    held_runs,
     live_executors,
     orphans,
     renew_lease,
@@ -34,6 +37,7 @@ from aie.runs.claims import (
     claim_all,
     claim_of,
     context_of,
+    free_held,
     give_back,
     lacking,
     missing,
@@ -226,7 +230,7 @@ class Worker:
         if room <= 0:
             return False
         store = self.services.store
-        rows = claimable(store, limit=room, queues=QUEUES)
+        rows = claimable(store, limit=room, queues=QUEUES, besides=self.services.ledger.controls.stopped())
         claims = claim_all(self.services, rows)
         self.engine.start(claims)
         return bool(claims)
@@ -279,6 +283,7 @@ class Worker:
             if requeue(services, row):
                 _log.info("run %s goes on after its executor died", row.id)
         self._claim_needing()
+        self._free_held()
         for review in services.store.due_reviews():
             expire_review(services, review)
         self._deliver_due()
@@ -300,6 +305,13 @@ class Worker:
                 passed[row.id] = row.last_n
         self._passed_over = passed
 
+    def _free_held(self) -> None:
+        """Let runs go on whose steps waited for money or for a stop to be lifted: the longest waiting first."""
+        services, room = self.services, dict[str, Spend]()
+        for row in held_runs(services.store):
+            if services.ledger.freed(row.tenant, json.loads(row.held), room):
+                free_held(services, row)
+
     def _deliver_due(self) -> None:
         services = self.services
         self._delivering = {key: future for key, future in self._delivering.items() if not future.done()}
@@ -307,10 +319,13 @@ class Worker:
             key = (row.tenant, row.key)
             if key not in self._delivering:
                 recorded = services.store.read(row.run)
+                context = context_of(services, recorded)
+                if services.ledger.is_stopped(context.tenant, context.workflow):
+                    continue
                 if lacks := missing(services, recorded):
                     tell_missing(services, row.tenant, row.run, lacks)
                     continue
-                self._delivering[key] = self._outbox.submit(redeliver, context_of(services, recorded), row)
+                self._delivering[key] = self._outbox.submit(redeliver, context, row)
 
     def _cancel_requested(self, run: str) -> bool:
         row = self.services.store.run(run)

@@ -178,6 +178,7 @@ def stage(  # noqa: PLR0913 — each part of the stage may be another one
     keys: MemoryKeys | None = None,
     pace: Pace | None = None,
     clock: Clock | None = None,
+    live: Callable[[str], Mapping[str, JSON]] | None = None,
 ) -> Iterator[Stage]:
     """Open a store and be a worker on it until the block ends.
 
@@ -191,6 +192,7 @@ def stage(  # noqa: PLR0913 — each part of the stage may be another one
         keys: the store's keys; give the same to every stage of one store.
         pace: the worker's.
         clock: the clock.
+        live: live facts of components, and `budgets:`; by default none.
     """
     with ExitStack() as stack:
         clock = clock or SystemClock()
@@ -212,7 +214,7 @@ def stage(  # noqa: PLR0913 — each part of the stage may be another one
             executor=executor,
             engine=engine,
             pool=stack.enter_context(ThreadPoolExecutor(max_workers=32)),
-            live=lambda _: {},
+            live=live or (lambda _: {}),
             secret=lambda name: name,
             deliverers=deliverers,
         )

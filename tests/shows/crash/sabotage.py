@@ -14,8 +14,9 @@ __all__ = ["SABOTAGE"]
 def _forget_intents() -> None:
     """Calls leave before their intent is durable."""
 
-    def intend(self: Segment, event: AttemptIntended) -> None:
+    def intend(self: Segment, event: AttemptIntended) -> AttemptIntended:
         self._record(event)
+        return event
 
     Segment.intend = intend  # type: ignore[method-assign,assignment]
 

@@ -1,0 +1,272 @@
+"""Budgets and kill switches above runs, as this process sees them: what a call draws on, and what must not begin.
+
+The row of a slab is the judge: an intent and its reservation are one transaction of the journal, on rows that only this
+executor writes to. Here is remembered which slabs are ours; a slab that is short is filled again under the lock of its
+window.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from aie.core import JSON, Clock, Spend
+from aie.errors import Denied, Failure, Held, LimitReached, StepFailure
+from aie.models import Budget, Exhausted, Slab, Window, explained, open_window, share_out, taken, window_named
+from aie.records import BudgetRow, SlabRow, StopRow, Store, drawn, locked_windows, set_budgets, stops
+
+__all__ = ["BudgetLedger", "Controls"]
+
+_FRESH: Final = 300_000
+"""Microseconds for which what was read of stops and set budgets is taken for what holds now."""
+
+
+class Controls:
+    """What people set above runs, read again when it is older than a third of a second."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until = -1
+        self._budgets: dict[tuple[str, str, str], BudgetRow] = {}
+        self._stops: dict[tuple[str, str, str], StopRow] = {}
+
+    def stop(self, tenant: str, kind: str, name: str) -> StopRow | None:
+        """Return the kill switch that is thrown for a `model`, `workflow` or `tenant`, or None."""
+        self._read()
+        return self._stops.get((tenant, kind, name))
+
+    def stopped(self) -> list[tuple[str, str]]:
+        """Return (tenant, workflow) of everything that must not begin; an empty workflow stands for all."""
+        self._read()
+        return [
+            (tenant, name if kind == "workflow" else "")
+            for tenant, kind, name in self._stops
+            if kind in {"workflow", "tenant"}
+        ]
+
+    def budget(self, tenant: str, scope: str, name: str) -> BudgetRow | None:
+        """Return the budget that was set over the declared one, or None."""
+        self._read()
+        found = self._budgets.get((tenant, scope, name))
+        return found if found is not None and found.per else None
+
+    def forget(self) -> None:
+        """Read again at the next question."""
+        self._until = -1
+
+    def _read(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._until:
+            return
+        with self._lock:
+            if now < self._until:
+                return
+            self._budgets = {(row.tenant, row.scope, row.name): row for row in set_budgets(self._store)}
+            self._stops = {(row.tenant, row.kind, row.name): row for row in stops(self._store)}
+            self._until = now + _FRESH
+
+
+class BudgetLedger:
+    """Admission above the run, for one executor."""
+
+    def __init__(
+        self, store: Store, clock: Clock, executor: str, declared: Callable[[str], Mapping[str, JSON]]
+    ) -> None:
+        """Open the ledger.
+
+        Args:
+            store: the records.
+            clock: the clock.
+            executor: id under which slabs are leased.
+            declared: live facts; `declared("budgets:")` returns those of `aie.yaml`.
+        """
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+        self._declared = declared
+        self._ours: dict[str, tuple[str, Budget]] = {}
+        """Slab by window, and the budget that it was leased under."""
+        self._leasing = threading.Lock()
+        self.controls = Controls(store, clock)
+
+    # ------------------------------------------------------------ kill switches
+
+    def is_stopped(self, tenant: str, workflow: str) -> bool:
+        """Whether nothing of a workflow may begin."""
+        return self._stopped(tenant, workflow) is not None
+
+    def check_begin(self, tenant: str, workflow: str) -> None:
+        """Let a new run pass.
+
+        Raises:
+            Denied: its workflow or tenant was stopped.
+        """
+        found = self._stopped(tenant, workflow)
+        if found is not None:
+            raise Denied(_stop_text(found), hints=(f"aie resume {found.kind} {found.name}",))
+
+    def check_step(self, tenant: str, workflow: str) -> None:
+        """Let a step begin, or one of its calls leave.
+
+        Raises:
+            Held: its workflow or tenant was stopped.
+        """
+        found = self._stopped(tenant, workflow)
+        if found is not None:
+            raise Held(_stop_text(found), on=f"stop:{found.kind}:{found.name}")
+
+    def check_model(self, tenant: str, model: str) -> None:
+        """Let a call of a model pass.
+
+        Raises:
+            StepFailure: MODEL_RETIRED: it was stopped, or blocked after it billed more than was reserved.
+        """
+        found = self.controls.stop(tenant, "model", model)
+        if found is not None:
+            raise StepFailure(
+                Failure.MODEL_RETIRED, _stop_text(found), hints=(f"aie resume model {model}",), stopped=model
+            )
+
+    def _stopped(self, tenant: str, workflow: str) -> StopRow | None:
+        return self.controls.stop(tenant, "tenant", tenant) or self.controls.stop(tenant, "workflow", workflow)
+
+    # ------------------------------------------------------------ budgets
+
+    def budgets(self, tenant: str, workflow: str) -> list[Budget]:
+        """Return the budgets that a call of a workflow draws on, as they apply now: the workflow's, the tenant's."""
+        found = (self.budget(tenant, "workflow", workflow), self.budget(tenant, "tenant", tenant))
+        return [each for each in found if each is not None]
+
+    def budget(self, tenant: str, scope: str, name: str) -> Budget | None:
+        """Return a budget as it applies now: the one that was set, else the declared one."""
+        row = self.controls.budget(tenant, scope, name)
+        if row is not None:
+            written: Mapping[str, Any] = {
+                "cost": row.cost,
+                "tokens": row.tokens,
+                "per": row.per,
+                "on_exhausted": row.on_exhausted,
+            }
+            return Budget(tenant=tenant, scope=scope, name=name, origin="set", **written)  # type: ignore[arg-type]
+        facts = cast("Mapping[str, Any]", self._declared("budgets:"))
+        declared = facts.get("tenant") if scope == "tenant" else facts.get("workflows", {}).get(name)
+        return None if declared is None else Budget(tenant=tenant, scope=scope, name=name, **declared)  # type: ignore[arg-type]
+
+    def draws(self, tenant: str, workflow: str, worst: Spend, *, short: bool = False) -> dict[str, str]:
+        """Return the slabs that a call is to be reserved on, by window; none where no budget is set.
+
+        Args:
+            tenant: whose call.
+            workflow: of the run.
+            worst: the most that the call can use.
+            short: a reservation did not fit into our slabs: fill them.
+
+        Raises:
+            LimitReached: a budget is exhausted, and says `fail` or `degrade`.
+            Held: a budget is exhausted, and says `wait`.
+        """
+        now = self._clock.now()
+        wanted = [(each, open_window(each, now)) for each in self.budgets(tenant, workflow)]
+        if not wanted:
+            return {}
+        if short or any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
+            with self._leasing:
+                refused = self._lease(tenant, wanted, worst)
+            if refused is not None:
+                raise _told(refused, wanted[0][0])
+        return {window.id: self._ours[window.id][0] for _, window in wanted}
+
+    def _lease(self, tenant: str, wanted: Sequence[tuple[Budget, Window]], worst: Spend) -> Exhausted | None:
+        """Fill our slab of each window, or of none; the first budget that refuses is told, from the run upwards."""
+        with locked_windows(self._store, tenant, [window.id for _, window in wanted]) as shares:
+            leased: list[tuple[str, str, Mapping[str, Spend]]] = []
+            for budget, window in wanted:
+                rows = [row for row in shares.slabs if row.window == window.id]
+                mine = _mine(rows, window.id, self._executor)
+                granted = share_out(budget, window, [slab_of(row) for row in rows], mine, worst)
+                if isinstance(granted, Exhausted):
+                    return granted
+                leased.append((window.id, mine, granted))
+            holders = {row.id: row.executor for row in shares.slabs}
+            for window_id, mine, granted in leased:
+                for slab, amount in granted.items():
+                    holder = self._executor if slab == mine else holders[slab]
+                    shares.grant(tenant, window_id, slab, holder, amount)
+        for (budget, window), (_, mine, _) in zip(wanted, leased, strict=True):
+            self._ours[window.id] = (mine, budget)
+        return None
+
+    # ------------------------------------------------------------ who waits
+
+    def free(self, budget: Budget, window: Window) -> Spend:
+        """Return what is neither spent nor forfeited nor reserved; a dimension without a cap is as good as endless."""
+        used = taken([slab_of(row) for row in drawn(self._store, [window.id])])
+        cost = (2**53 if budget.cost is None else budget.cost) - used.cost
+        tokens = (2**53 if budget.tokens is None else budget.tokens) - used.tokens
+        return Spend(cost=cost, tokens=tokens)
+
+    def freed(self, tenant: str, waits: Sequence[Mapping[str, Any]], room: dict[str, Spend]) -> bool:
+        """Tell whether one of these waits of a run (as in `run.waiting`) may be over; what it needs leaves `room`.
+
+        Args:
+            tenant: of the run.
+            waits: what its held steps wait for.
+            room: what is free by window, shared by the runs that are looked at together; filled here.
+        """
+        return any(self._is_over(tenant, each, room) for each in waits)
+
+    def _is_over(self, tenant: str, wait: Mapping[str, Any], room: dict[str, Spend]) -> bool:
+        on = str(wait["on"])
+        if on.startswith("stop:"):
+            _, kind, name = on.split(":", 2)
+            return self.controls.stop(tenant, kind, name) is None
+        _, scope, name, *_ = window_named(on)
+        budget = self.budget(tenant, scope, name)
+        if budget is None:
+            return True
+        window = open_window(budget, self._clock.now())
+        left = room[window.id] if window.id in room else self.free(budget, window)
+        needed = Spend(cost=wait["cost"], tokens=wait["tokens"])
+        fits = left.cost >= needed.cost and left.tokens >= needed.tokens
+        room[window.id] = left - needed if fits else left
+        return fits
+
+
+def slab_of(row: SlabRow) -> Slab:
+    """Return the row in the words of the arithmetic."""
+    return Slab(
+        id=row.id,
+        executor=row.executor,
+        live=row.live,
+        granted=row.granted,
+        reserved=row.reserved,
+        spent=row.spent,
+        forfeited=row.forfeited,
+        overrun=row.overrun,
+    )
+
+
+def _mine(rows: Sequence[SlabRow], window: str, executor: str) -> str:
+    """Return our slab of a window, else one whose executor is dead, else a new one."""
+    ours = [row.id for row in rows if row.executor == executor]
+    left = [row.id for row in rows if not row.live]
+    return (ours or left or [f"{window}#{len(rows) + 1}"])[0]
+
+
+def _told(refused: Exhausted, nearest: Budget) -> LimitReached | Held:
+    """Return what a refusal raises: the budget nearest to the run says what becomes of the call."""
+    choice, needed = nearest.on_exhausted, refused.needed
+    if choice == "wait" and not refused.hopeless:
+        return Held(explained(refused), on=refused.window.id, cost=needed.cost, tokens=needed.tokens)
+    return LimitReached(
+        explained(refused),
+        limit=f"{refused.budget.scope} {refused.limit}",
+        free=getattr(refused.free, refused.limit),
+        needed=getattr(needed, refused.limit),
+        on_exhausted="fail" if choice == "wait" else choice,
+    )
+
+
+def _stop_text(stop: StopRow) -> str:
+    return f"{stop.kind} {stop.name} was stopped by {stop.actor}: {stop.reason}"
