@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from aie.config import AnyType, ExtractorSpec, ExtractStep, ObjectType, Site, TextType, Type, fits
+from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.fields import Extractor, Source, assemble, cites_of, fields_type
 from aie.fields.rules import RuleExtractor
+from aie.layers.extract.learnt import calibration_of, learnt_components, trained_extractor
 from aie.layers.port import Compiled, Component, Result, Task, Tools
 from aie.models import Chat
 
@@ -25,15 +27,18 @@ def compile_fields(step: ExtractStep, site: Site) -> Compiled | None:
     given = _check_given(step, site)
     if written is None:
         return None
-    own = _own(written.spec, site.inside(written.source))
-    if own is None or not given:
+    inside = site.inside(written.source)
+    own = _own(written.spec, inside)
+    learnt = learnt_components(written.spec, step.extract, inside)
+    if own is None or learnt is None or not given:
         return None
     extractor = Component(kind="extractor", name=step.extract, content=written.spec.pinned())
+    keys: dict[str, JSON] = {key: f"{each.kind}:{each.name}" for key, each in learnt.items()}
     return Compiled(
         conduct="slow",
         inputs={"from": step.from_},
-        config={"kind": FIELDS, "extractor": f"extractor:{step.extract}"},
-        components=(extractor, *own),
+        config={"kind": FIELDS, "extractor": f"extractor:{step.extract}", **keys},
+        components=(extractor, *own, *learnt.values()),
         output=fields_type(written.spec.finds),
         failures=frozenset({Failure.INVALID_INPUT}),
     )
@@ -50,7 +55,12 @@ def run_fields(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Resu
     if source is None:
         raise StepFailure(Failure.INVALID_INPUT, "`from` holds no text")
     spec = tools.cache(cast("str", task.config["extractor"]), ExtractorSpec.read)
-    fields = assemble(spec.finds, _extractor(spec, task, tools).find(source), source)
+    candidates = _extractor(spec, task, tools).find(source)
+    calibration = calibration_of(task, tools)
+    finds = spec.finds
+    if calibration is not None:
+        finds, candidates = calibration.finds(finds), calibration.apply(candidates)
+    fields = assemble(finds, candidates, source)
     return Result(data=fields, cites=cites_of(fields, given.ref), report={"by": _by(spec)})
 
 
@@ -74,6 +84,8 @@ def _own(spec: ExtractorSpec, site: Site) -> tuple[Component, ...] | None:
 
 
 def _extractor(spec: ExtractorSpec, task: Task, tools: Tools) -> Extractor:
+    if spec.by.trained is not None:
+        return trained_extractor(spec, task, tools)
     assert spec.by.rules is not None
     return RuleExtractor(spec.finds, spec.by.rules)
 
