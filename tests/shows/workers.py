@@ -62,6 +62,7 @@ AFTER_A_DEATH: Final = (
 SKIPPED: Final = {
     "of clients, who hold no lease": ("submission", "decision", "cancellation", "retry", "migration", "blob"),
     "of administration, which holds no lease": ("schema", "bundle", "rebuild"),
+    "of steps that the workflow here has not": ("keying",),
     "reached only beside an injected defect or another version": ("give_back", "lack"),
 }
 _SHORT: Final = Pace(lease=700_000, beat=0.1)

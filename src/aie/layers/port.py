@@ -22,8 +22,10 @@ __all__ = [
     "Delivery",
     "EffectRequest",
     "Files",
+    "Keys",
     "Layer",
     "LayerName",
+    "NoOtherRuns",
     "Outcome",
     "Result",
     "ReviewRequest",
@@ -83,8 +85,19 @@ class Attempt(Protocol):
     recorded: JSON
     """Response of this very attempt when the journal already holds it, else None: use it instead of calling."""
 
-    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "") -> None:
-        """Record the answer, who gave it as the provider says, and what it cost."""
+    def settle(
+        self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
+    ) -> None:
+        """Record the answer, who gave it as the provider says, and what it cost.
+
+        Args:
+            spend: what the provider says was used; what was reserved, when it does not say.
+            response: the answer.
+            resolved: the model that gave it.
+            ms: how long it took.
+            fingerprint: of the model's deployment.
+            measured: False when the provider does not say what was used: it then counts as forfeited.
+        """
         ...
 
     def release(self, failure: Failure, *, ms: int) -> None:
@@ -110,9 +123,32 @@ class Attempts(Protocol):
             route: route of the catalog that led to the model; empty for none.
 
         Raises:
-            LimitReached: the reservation does not fit the run's limits.
+            LimitReached: the reservation does not fit the run's limits, or a budget above them; when its `on_exhausted`
+                is `degrade` a cheaper candidate may be tried.
+            StepFailure: MODEL_RETIRED: the model was stopped; another one may be tried.
+            Held: the step waits; nobody but the runs floor catches it.
         """
         ...
+
+
+class Keys(Protocol):
+    """What tells the runs of a workflow apart besides their case."""
+
+    def claim(self, path: str, key: JSON) -> Sequence[str]:
+        """Record that this run has the key at a step, and return the other runs that have it there.
+
+        Durable before it looks: of two runs that claim one key at the same time, at least one learns of the other. Runs
+        of the same case do not count: what they are to one another was said when they were submitted.
+        """
+        ...
+
+
+class NoOtherRuns:
+    """Keys of a run that stands for itself: a trial changes nothing and meets nobody."""
+
+    def claim(self, path: str, key: JSON) -> Sequence[str]:
+        """Return no run."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +169,8 @@ class Tools:
     """Join of the labels of everything that the step reads: whoever outside is shown any of it must be allowed all."""
     case: str = ""
     """Keyed hash of the run's business case: what is drawn by it stays the same for the case."""
+    keys: Keys = field(default_factory=NoOtherRuns)
+    """Keys that other runs may have, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +183,8 @@ class Task:
     workflow: str
     time_left_ms: int | None = None
     """What the run's time limit leaves; None when it sets none. A call must not wait longer."""
+    mode: str = "live"
+    """`live`, `shadow`, `replay` or `eval`: the last two ask nothing that changes from day to day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ __all__ = [
     "ReviewOpened",
     "RunCancelRequested",
     "RunFinished",
+    "RunKeyed",
     "RunMigrated",
     "RunNeedsRuntime",
     "RunRetried",
@@ -102,6 +103,19 @@ class RunSubmitted(Event):
     input_labels: LabelsJSON
     case_text: str = private("")
     """The business case as people write it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKeyed(Event):
+    """The run has a key that tells it from others, learned by a step; runs with the same one can be found by it."""
+
+    type: ClassVar[str] = "run.keyed"
+    path: str
+    """Step that learned it."""
+    name: str
+    """Name under which it can be searched for: `key:` and the step, without the items of a map."""
+    key: str
+    """Keyed hash of its parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,10 @@ def _submitted(desk: Desk, recorded: Recorded, event: ev.RunSubmitted) -> None:
         desk.search.add((recorded.tenant, name, value, recorded.stream))
 
 
+def _keyed(desk: Desk, _: Row, recorded: Recorded, event: ev.RunKeyed) -> None:
+    desk.search.add((recorded.tenant, event.name, event.key, recorded.stream))
+
+
 def _queued(_: Desk, run: Row, recorded: Recorded, event: ev.SegmentQueued) -> None:
     run.update(state="queued", segment=event.segment, executor="", queued_at=recorded.at, held="")
 
@@ -340,6 +344,7 @@ def _replace(desk: Desk, table: str, key: Any, row: Row) -> None:
 
 
 _APPLY: Final[dict[type[ev.Event], Callable[[Desk, Any, Recorded, Any], None]]] = {
+    ev.RunKeyed: _keyed,
     ev.SegmentQueued: _queued,
     ev.SegmentStarted: _started,
     ev.SegmentClosed: _closed,

@@ -6,10 +6,11 @@ from typing import Final
 
 from aie.core import JSON, Labels, Value, digest_json, join
 from aie.errors import AieError, Failure, StepFailure, Unavailable
-from aie.layers import Attempts, EffectRequest, Result, ReviewRequest, Task, Tools
+from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
 from aie.releases import Node
+from aie.runs.keys import RunKeys
 from aie.runs.paths import item_path
 from aie.runs.scope import Scope, scope_of
 from aie.runs.services import Loaded, Services
@@ -77,9 +78,16 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         if node.condition is not None and not scope.truth(node.condition):
             return StepSkipped(path=path, why="its condition was false")
         inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
-        task = Task(path=path, config=node.config, inputs=inputs, workflow=context.workflow, time_left_ms=time_left_ms)
+        task = Task(
+            path=path,
+            config=node.config,
+            inputs=inputs,
+            workflow=context.workflow,
+            time_left_ms=time_left_ms,
+            mode=context.mode,
+        )
         read = scope.labels([*node.inputs.values(), *([] if node.condition is None else [node.condition])])
-        tools = tools_for(context, attempts, labels=read, case=_case(state))
+        tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state))
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
@@ -262,7 +270,9 @@ def _check_owed(context: RunContext, key: str, semantics: str) -> None:
         )
 
 
-def tools_for(context: RunContext, attempts: Attempts, *, labels: Labels, case: str = "") -> Tools:
+def tools_for(
+    context: RunContext, attempts: Attempts, *, labels: Labels, case: str = "", keys: Keys | None = None
+) -> Tools:
     """Return the ports of one step of this run.
 
     Args:
@@ -270,6 +280,7 @@ def tools_for(context: RunContext, attempts: Attempts, *, labels: Labels, case: 
         attempts: admission of its calls.
         labels: join of the labels of everything that the step reads.
         case: keyed hash of the business case.
+        keys: keys that other runs may have, too; None: there are no other runs.
     """
     return Tools(
         files=_BlobFiles(context),
@@ -280,7 +291,15 @@ def tools_for(context: RunContext, attempts: Attempts, *, labels: Labels, case: 
         cache=context.loaded.cached,
         labels=labels,
         case=case,
+        keys=keys or NoOtherRuns(),
     )
+
+
+def _keys(context: RunContext, state: State) -> Keys | None:
+    """Return the keys of a live run: any other one must not be what a live run is a duplicate of."""
+    if context.mode != "live" or state.submitted is None:
+        return None
+    return RunKeys(context.services, context.tenant, context.run, state)
 
 
 def _case(state: State) -> str:

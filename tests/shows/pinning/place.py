@@ -85,16 +85,15 @@ def this_package() -> Package:
 def newer_package(folder: Path) -> Package:
     """Return a copy of the package with the next version of the check layer, which says the contrary of before."""
     source = Path(shutil.copytree(SOURCE, folder / "newer", ignore=shutil.ignore_patterns("__pycache__")))
-    layer = source / "aie" / "layers" / "check" / "layer.py"
-    text = layer.read_text(encoding="utf-8")
-    for before, after in (
-        ("version: int = 1", "version: int = 2"),
-        ('data={"passed": True, "failed": []}', 'data={"passed": False, "failed": []}'),
+    for file, before, after in (
+        ("layer.py", "version: int = 1", "version: int = 2"),
+        ("outcome.py", 'data={"passed": passed,', 'data={"passed": not passed,'),
     ):
+        layer = source / "aie" / "layers" / "check" / file
+        text = layer.read_text(encoding="utf-8")
         if text.count(before) != 1:
             raise ValueError(f"the check layer does not say {before!r} once: the show must follow it")
-        text = text.replace(before, after)
-    layer.write_text(text, encoding="utf-8")
+        layer.write_text(text.replace(before, after), encoding="utf-8")
     return Package(source=source)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aie.core import JSON, Value
-from aie.layers import Task, Tools
+from aie.layers import Keys, NoOtherRuns, Task, Tools
 
 
 @dataclass
@@ -18,6 +18,7 @@ class World:
     components: dict[str, bytes] = field(default_factory=dict)
     live: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    keys: Keys = field(default_factory=NoOtherRuns)
 
     def read(self, ref: str) -> bytes:
         """Play the port to documents."""
@@ -36,6 +37,7 @@ class World:
             live=self.live.__getitem__,
             secret=self.secrets.__getitem__,
             cache=cache,
+            keys=self.keys,
         )
 
 

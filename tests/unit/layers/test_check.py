@@ -24,9 +24,10 @@ def check(world, task, config, **inputs):
 
 def test_rules_that_all_hold_pass(world, task):
     """And the report names what was checked."""
-    made = check(world, task, {"kind": "rules"}, of={"a": 1}, rules__small=True, rules__known=True)
-    assert made.data == {"passed": True, "failed": []}
-    assert made.report == {"checked": ["known", "small"]}
+    rules = {"small": "input.n < 10", "known": "input.id != ''"}
+    made = check(world, task, {"kind": "rules", "rules": rules}, of={"a": 1}, rules__small=True, rules__known=True)
+    assert made.data == {"passed": True, "outcome": "pass", "failed": []}
+    assert made.report == {"checked": rules}
 
 
 def test_rules_that_do_not_hold_are_named(world, task):

@@ -131,7 +131,13 @@ def test_where_a_receiver_is_does_not_change_what_is_pinned(compile_steps):
     made, _ = compile_steps("  tell: {act: hook, with: {claim: input.claim}}\n")
     (component,) = made["tell"].components
     assert json.loads(component.content) == {"kind": "http", "semantics": "at_most_once", "identity": []}
-    facts = {"url": "https://receiver.example/in", "secret": "env:HOOK_KEY", "timeout": 10_000_000, "retries": 5}
+    facts = {
+        "url": "https://receiver.example/in",
+        "secret": "env:HOOK_KEY",
+        "timeout": 10_000_000,
+        "retries": 5,
+        "allow": [],
+    }
     assert component.live == facts
 
 

@@ -9,7 +9,7 @@ from aie.config.scalars import CELText, Count
 from aie.config.spec import Spec, StepName
 from aie.config.steps.act import ActStep
 from aie.config.steps.base import Step
-from aie.config.steps.check import CheckStep
+from aie.config.steps.check import CheckKind, CheckStep
 from aie.config.steps.context import CONTEXTS, ContextStep
 from aie.config.steps.extract import DOCUMENTS, ExtractStep
 from aie.config.steps.model import ModelStep
@@ -20,6 +20,7 @@ __all__ = [
     "DOCUMENTS",
     "LAYER_KEYS",
     "ActStep",
+    "CheckKind",
     "CheckStep",
     "ContextStep",
     "ExtractStep",
