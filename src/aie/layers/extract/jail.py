@@ -42,7 +42,14 @@ OUT_OF_MEMORY = 77
 KIB_OF_RSS = 1024 if sys.platform == "darwin" else 1
 """What `ru_maxrss` is divided by to give KiB."""
 
+PATIENCE = 10.0
+"""Seconds that a verdict waits for the engine to take the answer before it."""
+
 Reader = Callable[[bytes], dict[str, object]]
+Alive = dict[int, tuple[float, socket.socket]]
+"""Children by process id, each with when it is killed and the channel of its document."""
+Owed = dict[socket.socket, tuple[float, bytes]]
+"""Verdicts by the channel they are for, each with when it is given up."""
 
 
 def main(readers: list[str]) -> int:
@@ -66,7 +73,7 @@ def main(readers: list[str]) -> int:
 
 
 def load(path: str) -> Reader:
-    """Return the `read` of a reader's file; files of one folder form a package, so they share code by `from .x import`."""
+    """Return the `read` of a reader's file; files of one folder form a package: they share code by `from .x import`."""
     folder, _, file = path.rpartition("/")
     package = "in" + folder.encode().hex()  # a name without dots, whatever the folder is called
     if package not in sys.modules:
@@ -98,25 +105,27 @@ def libc() -> ctypes.CDLL:
 
 def serve(control: socket.socket, table: dict[str, Reader]) -> None:
     """Fork a child a request until the engine hangs up, then kill what is left."""
-    alive: dict[int, tuple[float, socket.socket]] = {}
+    alive: Alive = {}
+    owed: Owed = {}
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        nearest = min((deadline for deadline, _ in alive.values()), default=None)
+        nearest = min([*(each[0] for each in alive.values()), *(each[0] for each in owed.values())], default=None)
         patience = None if nearest is None else max(0.0, nearest - time.monotonic())
-        ready, _, _ = select.select([control.fileno(), wake_read], [], [], patience)
+        ready, _, _ = select.select([control.fileno(), wake_read], list(owed), [], patience)
         if wake_read in ready:
             os.read(wake_read, 4096)
-        bury(alive)
+        bury(alive, owed)
+        tell(owed)
         if control.fileno() in ready and not accept(control, table, alive):
             break
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
 
 
-def accept(control: socket.socket, table: dict[str, Reader], alive: dict[int, tuple[float, socket.socket]]) -> bool:
+def accept(control: socket.socket, table: dict[str, Reader], alive: Alive) -> bool:
     """Start the child of one request; False when the engine has hung up."""
     try:
         message, fds, _, _ = socket.recv_fds(control, REQUEST.size, 1)
@@ -187,14 +196,16 @@ def read(channel: socket.socket, reader: Reader, size: int, answer: int) -> None
         length += len(part)
         if length > size:
             raise MemoryError
-    found = json.dumps(reader(b"".join(parts)), ensure_ascii=False).encode("utf-8", "replace")
+    content = b"".join(parts)
+    parts.clear()
+    found = json.dumps(reader(content), ensure_ascii=False).encode("utf-8", "replace")
     if len(found) > answer:
         raise MemoryError
     channel.sendall(found)
 
 
-def bury(alive: dict[int, tuple[float, socket.socket]]) -> None:
-    """Collect the dead, kill the late, and say on each channel how it ended and what it used."""
+def bury(alive: Alive, owed: Owed) -> None:
+    """Collect the dead, kill the late, and owe each channel the word of how it ended and what it used."""
     now = time.monotonic()
     for pid, (deadline, channel) in list(alive.items()):
         late = False
@@ -213,11 +224,21 @@ def bury(alive: dict[int, tuple[float, socket.socket]]) -> None:
             kind, number = b"E", os.WEXITSTATUS(status)
         del alive[pid]
         cpu = round((used.ru_utime + used.ru_stime) * 1_000_000)
+        owed[channel] = now + PATIENCE, VERDICT.pack(MARK, kind[0], number, cpu, used.ru_maxrss // KIB_OF_RSS)
+
+
+def tell(owed: Owed) -> None:
+    """Send what is owed where there is room: a full channel must neither lose its verdict nor stop the others."""
+    for channel, (deadline, verdict) in list(owed.items()):
         try:
-            channel.settimeout(0)  # a channel that nobody empties must not stop the other documents
-            channel.sendall(VERDICT.pack(MARK, kind[0], number, cpu, used.ru_maxrss // KIB_OF_RSS))
+            channel.settimeout(0)
+            channel.sendall(verdict)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                continue  # the engine has yet to take what the child wrote
         except OSError:
             pass  # the engine stopped waiting
+        del owed[channel]
         channel.close()
 
 

@@ -17,19 +17,20 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from aie.core import JSON
 from aie.errors import Failure, StepFailure, Unavailable
+from aie.layers.extract.readers import READERS
 
-__all__ = ["SHARED", "Bounds", "Sandbox"]
+__all__ = ["SHARED", "Bounds", "Sandbox", "Usage"]
 
 _HERE: Final = Path(__file__).parent
 _REQUEST: Final = struct.Struct("!16s5I")
-_VERDICT: Final = struct.Struct("!4sBi")
+_VERDICT: Final = struct.Struct("!4sBiQI")
 _MARK: Final = b"aie!"
 _OUT_OF_MEMORY: Final = 77
 _START_SECONDS: Final = 30.0
@@ -42,15 +43,35 @@ class Bounds:
     """What reading one document may use."""
 
     wall_ms: int = 30_000
-    """Milliseconds until the child is killed."""
+    """Milliseconds until the child is killed, however large the document."""
+    small_wall_ms: int = 4_000
+    """Milliseconds that the smallest document may take."""
+    wall_ms_per_mib: int = 12_000
+    """Milliseconds that each MiB adds: a small document that takes long was built to."""
     cpu_s: int = 20
     """Seconds of processor time until the kernel kills the child."""
-    memory_mib: int = 768
-    """Address space of the child."""
+    memory_mib: int = 480
+    """Address space of the child, so its memory stays below whatever is resident."""
     document: int = 64 << 20
     """Bytes of the document."""
     answer: int = 96 << 20
     """Bytes of what the reader may return."""
+
+    def of(self, size: int, wall_ms: int | None) -> "Bounds":
+        """Return the bounds of a document of `size` bytes that has `wall_ms` left (None: as long as it needs)."""
+        allowed = min(self.wall_ms, self.small_wall_ms + self.wall_ms_per_mib * size // (1 << 20))
+        return replace(self, wall_ms=max(1, allowed if wall_ms is None else min(wall_ms, allowed)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the children of a sandbox used, all together."""
+
+    documents: int = 0
+    cpu_us: int = 0
+    """Microseconds of processor time."""
+    peak_kib: int = 0
+    """KiB of memory of the largest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +82,26 @@ class _Zygote:
     owner: int
     """Process id of the engine that started it; forked copies must not end it."""
 
+    def end(self) -> None:
+        """Hang up, which ends it and its children; kill it where it does not hear."""
+        if self.owner == os.getpid():
+            with contextlib.suppress(OSError):
+                self.control.shutdown(socket.SHUT_RDWR)
+            try:
+                self.process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        else:
+            self.process.returncode = 0  # another process's child: nothing for this copy to wait for
+        self.control.close()
+
 
 class _ZygoteLost(Exception):
     """The forking process died before it could say how the child ended."""
+
+    def __init__(self, zygote: _Zygote) -> None:
+        self.zygote = zygote
 
 
 class Sandbox:
@@ -73,6 +111,7 @@ class Sandbox:
         self._readers = dict(readers)
         self.bounds = bounds or Bounds()
         self._zygote: _Zygote | None = None
+        self._usage = Usage()
         self._renew_locks()
         atexit.register(self.close)
         alive = weakref.WeakMethod(self._renew_locks)
@@ -96,12 +135,12 @@ class Sandbox:
                 f"the document has {len(content)} bytes; {self.bounds.document} are read at most",
                 hints=("split the document",),
             )
-        bounds = self.bounds if wall_ms is None else replace(self.bounds, wall_ms=_least(wall_ms, self.bounds.wall_ms))
-        with self._slots:
+        with self._place(wall_ms) as left:
+            bounds = self.bounds.of(len(content), left)
             try:
                 found = self._ask(reader, content, bounds)
-            except _ZygoteLost:
-                self.close()
+            except _ZygoteLost as lost:
+                self._drop(lost.zygote)
                 try:
                     found = self._ask(reader, content, bounds)
                 except _ZygoteLost as error:
@@ -109,6 +148,11 @@ class Sandbox:
         if "failure" in found:
             raise StepFailure(Failure(str(found["failure"])), str(found.get("why", "")))
         return found
+
+    def usage(self) -> Usage:
+        """Return what the children that ended so far used, as the kernel counted it."""
+        with self._lock:
+            return self._usage
 
     def isolation(self) -> Mapping[str, str]:
         """Say how closed the readers are here: `network` is `none` or `open`, `user` is `nobody` or `same`."""
@@ -118,19 +162,27 @@ class Sandbox:
         """End the forking process and all its children; the next use starts a new one."""
         with self._lock:
             zygote, self._zygote = self._zygote, None
-        if zygote is None:
-            return
-        if zygote.owner == os.getpid():
-            with contextlib.suppress(OSError):
-                zygote.control.shutdown(socket.SHUT_RDWR)
-            try:
-                zygote.process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                zygote.process.kill()
-                zygote.process.wait()
-        else:
-            zygote.process.returncode = 0  # another process's child: nothing for this copy to wait for
-        zygote.control.close()
+        if zygote is not None:
+            zygote.end()
+
+    def _drop(self, lost: _Zygote) -> None:
+        """Forget a forking process that died, unless another document's reader has already replaced it."""
+        with self._lock:
+            if self._zygote is not lost:
+                return
+            self._zygote = None
+        lost.end()
+
+    @contextlib.contextmanager
+    def _place(self, wall_ms: int | None) -> Iterator[int | None]:
+        """Wait for one of the few places to read in; give the milliseconds that are then left."""
+        begun = time.monotonic()
+        if not self._slots.acquire(timeout=None if wall_ms is None else max(0.001, wall_ms / 1000)):
+            raise StepFailure(Failure.TIMEOUT, f"no reader was free within {wall_ms} ms", hints=("run fewer at once",))
+        try:
+            yield None if wall_ms is None else wall_ms - round((time.monotonic() - begun) * 1000)
+        finally:
+            self._slots.release()
 
     def _renew_locks(self) -> None:
         """Called in a forked copy too, where another thread may have held them."""
@@ -155,38 +207,60 @@ class Sandbox:
                 try:
                     socket.send_fds(zygote.control, [request], [theirs.fileno()])
                 except OSError as error:
-                    raise _ZygoteLost from error
+                    raise _ZygoteLost(zygote) from error
             try:
                 _send(ours, content, deadline)
                 answer = _receive(ours, bounds.answer + _VERDICT.size, deadline)
             except TimeoutError as error:
                 raise StepFailure(Failure.TIMEOUT, _late(bounds)) from error
-        return _judge(answer, bounds)
+        end = _end(answer)
+        if end is None:
+            raise _ZygoteLost(zygote)
+        self._count(end)
+        return _judge(answer, end, bounds)
+
+    def _count(self, end: "_End") -> None:
+        with self._lock:
+            was = self._usage
+            self._usage = Usage(
+                documents=was.documents + 1,
+                cpu_us=was.cpu_us + end.cpu_us,
+                peak_kib=max(was.peak_kib, end.peak_kib),
+            )
 
 
-def _least(asked: int, allowed: int) -> int:
-    return max(1, min(asked, allowed))
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a child ended, as the forking process tells it."""
+
+    kind: str
+    number: int
+    cpu_us: int
+    peak_kib: int
 
 
-def _judge(answer: bytes, bounds: Bounds) -> dict[str, JSON]:
+def _end(answer: bytes) -> _End | None:
+    """Return the verdict at the end of an answer; None where there is none."""
     if len(answer) < _VERDICT.size:
-        raise _ZygoteLost
-    mark, kind, number = _VERDICT.unpack(answer[-_VERDICT.size :])
-    if mark != _MARK:
-        raise _ZygoteLost
-    if kind == ord("T"):
+        return None
+    mark, kind, number, cpu_us, peak_kib = _VERDICT.unpack(answer[-_VERDICT.size :])
+    return _End(chr(kind), number, cpu_us, peak_kib) if mark == _MARK else None
+
+
+def _judge(answer: bytes, end: _End, bounds: Bounds) -> dict[str, JSON]:
+    if end.kind == "T":
         raise StepFailure(Failure.TIMEOUT, _late(bounds))
-    if kind == ord("S"):
-        if number in (signal.SIGXCPU, signal.SIGKILL):
+    if end.kind == "S":
+        if end.number in (signal.SIGXCPU, signal.SIGKILL):
             raise StepFailure(Failure.TIMEOUT, f"reading the document took more than {bounds.cpu_s} s of processor")
-        raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(number)})")
-    if number == _OUT_OF_MEMORY:
+        raise StepFailure(Failure.HOSTILE, f"reading the document crashed its reader ({_signal_name(end.number)})")
+    if end.number == _OUT_OF_MEMORY:
         raise StepFailure(Failure.BOMB, f"reading the document takes more than {bounds.memory_mib} MiB of memory")
     try:
         found = json.loads(answer[: -_VERDICT.size])
     except ValueError as error:
         raise StepFailure(Failure.HOSTILE, "the reader of the document broke down") from error
-    if number != 0 or not isinstance(found, dict):
+    if end.number != 0 or not isinstance(found, dict):
         raise StepFailure(Failure.HOSTILE, "the reader of the document broke down")
     return found
 
@@ -269,5 +343,5 @@ def _call(function: Callable[[], None] | None) -> None:
         function()
 
 
-SHARED: Final = Sandbox({"pdf": _HERE / "pdf.py"})
+SHARED: Final = Sandbox(READERS)
 """The readers of this process."""

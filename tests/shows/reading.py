@@ -1,0 +1,75 @@
+"""Reading documents the way a run does, and counting what it takes, for the shows that measure containment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from aie.core import JSON, Value
+from aie.layers import Result, Task, Tools
+from aie.layers.extract import ExtractLayer
+
+__all__ = ["WORKSPACE", "extracted", "processor_s", "readers_of"]
+
+WORKSPACE: Final = Path(__file__).parent / "workspaces" / "documents"
+"""Two workflows: `reading` extracts, `asking` finds passages in what was extracted."""
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """The files of a run that has one document."""
+
+    content: bytes
+
+    def read(self, ref: str) -> bytes:
+        """Return it, whatever it is asked by."""
+        del ref
+        return self.content
+
+
+def extracted(layer: ExtractLayer, name: str, content: bytes, time_left_ms: int | None = None) -> Mapping[str, Any]:
+    """Run an extract step on a file and return its value.
+
+    Raises:
+        StepFailure: with the class that says what is wrong with it.
+    """
+    document: dict[str, JSON] = {"ref": "r", "name": name, "media_type": "", "size": len(content)}
+    task = Task(
+        path="document",
+        config={"kind": "document"},
+        inputs={"from": Value(data=document, ref="r")},
+        workflow="reading",
+        time_left_ms=time_left_ms,
+    )
+    unused: Any = None
+    tools = Tools(files=_One(content), attempts=unused, components=unused, live=unused, secret=unused, cache=unused)
+    result = layer.run(task, tools)
+    assert isinstance(result, Result)
+    return cast("Mapping[str, Any]", result.data)
+
+
+def readers_of(pid: int | None = None) -> list[int]:
+    """Return the processes that were started by a process: those that documents are read in."""
+    of = pid or os.getpid()
+    found: list[int] = []
+    for task in Path(f"/proc/{of}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *readers_of(child)]
+    return found
+
+
+def processor_s() -> float:
+    """Return the seconds of processor that this process, its children and theirs took so far, the dead included."""
+    total = sum(os.times()[:4])
+    for pid in _children():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += sum(map(int, fields[11:15])) / _TICKS
+    return total
+
+
+def _children() -> list[int]:
+    here = Path(f"/proc/{os.getpid()}/task")
+    return [int(each) for task in here.iterdir() for each in (task / "children").read_text().split()]
