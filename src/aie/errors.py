@@ -75,6 +75,7 @@ class Failure(StrEnum):
     CHECK_FAILED = "check_failed"
     LIMIT_REACHED = "limit_reached"
     MODEL_RETIRED = "model_retired"
+    NOT_PERMITTED = "not_permitted"
     LOOKUP_MISSING = "lookup_missing"
     RECEIVER_DOWN = "receiver_down"
     RECEIVER_REFUSED = "receiver_refused"

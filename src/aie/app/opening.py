@@ -16,11 +16,15 @@ from aie.config import ModelsSpec, Settings, load_models, load_settings
 from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
 from aie.errors import NotFound, StoreBusy, Unavailable
 from aie.layers import DELIVERERS, LAYERS, receiver_facts
+from aie.models import live_facts
 from aie.records import Journal, PlainKeys, Store, is_new, open_store, seal
 from aie.releases import load_release
 from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Worker, dbos_engine, listener_for
 
 __all__ = ["App", "Executor", "open_app"]
+
+_IN_SETTINGS: Final = frozenset({"receiver", "budgets"})
+"""Kinds of live facts that stand in `aie.yaml`; all others are of the catalog."""
 
 _POOL: Final = 32
 """Threads for steps that block."""
@@ -99,7 +103,7 @@ def open_app(
         executor="",
         engine=settings.engine,
         pool=pool,
-        live=LiveFacts(root),
+        live=LiveFacts(root, clock),
         secret=_secret,
         deliverers=DELIVERERS,
     )
@@ -142,8 +146,10 @@ def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None]
 class LiveFacts:
     """Facts that permit or cost, as the workspace's files say now; read again when a file changes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Clock) -> None:
         self._root = root
+        self._clock = clock
+        """Prices depend on the time."""
         self._seen: dict[str, tuple[int, int]] = {}
         self._models = ModelsSpec()
         self._settings: Settings | None = None
@@ -158,17 +164,18 @@ class LiveFacts:
         """
         kind, _, name = component.partition(":")
         with self._lock:
-            if kind == "receiver" and (self._settings is None or self._changed("aie.yaml")):
+            if kind in _IN_SETTINGS and (self._settings is None or self._changed("aie.yaml")):
                 self._settings = load_settings(self._root)
-            elif kind != "receiver" and self._changed("models.yaml"):
+            elif kind not in _IN_SETTINGS and self._changed("models.yaml"):
                 self._models = load_models(self._root)
             settings, models = self._settings, self._models
+        if kind == "budgets":
+            return {} if settings is None else settings.budgets.model_dump()
         if kind == "receiver":
             if settings is None or name not in settings.receivers:
                 raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
             return receiver_facts(name, settings, self._root)
-        entry = models.models.get(name)
-        return {} if entry is None else entry.live()
+        return live_facts(models, component, self._clock.now())
 
     def _changed(self, file: str) -> bool:
         try:

@@ -4,9 +4,21 @@
 are checked here once and run the same everywhere.
 """
 
-from aie.config.budgets import BudgetsSpec, BudgetSpec, OnExhausted, Period
+from aie.config.budgets import BudgetSpec, BudgetsSpec, OnExhausted, Period
 from aie.config.cases import Case, dataset_files, read_dataset
-from aie.config.catalog import ChatModel, ChosenThreshold, ModelEntry, ModelsSpec, TextClassifier
+from aie.config.catalog import (
+    ChatModel,
+    ChosenThreshold,
+    Constraints,
+    Entry,
+    ModelEntry,
+    ModelsSpec,
+    Retirement,
+    Route,
+    RouteSpec,
+    TextClassifier,
+    day_start,
+)
 from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.editor_schemas import json_schemas
@@ -64,6 +76,8 @@ __all__ = [
     "ActStep",
     "AnyType",
     "BoolType",
+    "BudgetSpec",
+    "BudgetsSpec",
     "By",
     "Case",
     "ChatModel",
@@ -71,6 +85,7 @@ __all__ = [
     "CheckStep",
     "Checked",
     "ChosenThreshold",
+    "Constraints",
     "ContextStep",
     "DatasetSpec",
     "DateType",
@@ -78,6 +93,7 @@ __all__ = [
     "Desk",
     "DiversifySpec",
     "DocumentType",
+    "Entry",
     "Expression",
     "ExtractStep",
     "ExtractorSpec",
@@ -102,14 +118,19 @@ __all__ = [
     "NullType",
     "NullableType",
     "ObjectType",
+    "OnExhausted",
     "PackSpec",
+    "Period",
     "Problems",
     "PromptSpec",
     "QuerySpec",
     "RankSpec",
     "Receiver",
     "RecipeSpec",
+    "Retirement",
     "ReviewStep",
+    "Route",
+    "RouteSpec",
     "Rule",
     "SchemaError",
     "SelectSpec",
@@ -131,6 +152,7 @@ __all__ = [
     "check_expression",
     "check_template",
     "dataset_files",
+    "day_start",
     "did_you_mean",
     "expression",
     "fits",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, Self, TypeVar
 
-from aie.config.catalog import ModelEntry
+from aie.config.catalog import ModelEntry, Route
 from aie.config.expressions import Finding, check_expression
 from aie.config.problems import Mark, Problems, did_you_mean, nearest
 from aie.config.reading import read_spec
@@ -114,6 +114,14 @@ class Site:
         if found is None:
             self.unknown(key, name, self.models, "model")
         return found
+
+    def chosen(self, key: str, name: str) -> ModelEntry | Route | None:
+        """Return a model or a route of the workspace; a route whose candidates are unknown is reported elsewhere."""
+        if name in self.workspace.models.routes:
+            return self.workspace.models.route(name)
+        if name not in self.models:
+            self.unknown(key, name, [*self.models, *self.workspace.models.routes], "model")
+        return self.models.get(name)
 
     def receiver(self, key: str, name: str) -> Receiver | None:
         """Return a receiver of the workspace."""

@@ -145,6 +145,7 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
         return None
     workspace = Workspace(root=root, settings=settings, models=models, workflows=workflows, sources=sources)
     _check_training(workspace, unread, problems)
+    _check_catalog(workspace, problems)
     return workspace
 
 
@@ -236,6 +237,15 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
 
     check(spec.on, ())
     walk(spec.steps, ("steps",))
+
+
+def _check_catalog(workspace: Workspace, problems: Problems) -> None:
+    known = list(workspace.models.models)
+    for path, message, given in workspace.models.mistakes():
+        hint = did_you_mean(given, known, "model") if given else "mend one of the two"
+        code = "unknown-model" if given else "bad-route"
+        near = nearest(given, known) if given else None
+        _report(problems, workspace.sources["models.yaml"], path, code, message, hint, near)
 
 
 def _check_training(workspace: Workspace, unread: AbstractSet[str], problems: Problems) -> None:

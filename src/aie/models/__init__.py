@@ -1,37 +1,78 @@
-"""Models: text classifiers that are trained and run here, and chat models behind endpoints.
+"""Models: text classifiers that are trained and run here, chat models behind endpoints, and routes to either.
 
 A classifier's artefact is data with one canonical form; its inference needs numpy alone. A chat model is reached
-through one small port; the most that a call can cost is known before it leaves.
+through one small port; the most that a call can cost is known before it leaves. Which model is asked is planned by
+pure functions over what a release pins and what the catalog says now.
 """
 
 from aie.models.artefact import Artefact, artefact_digest, read_artefact, write_artefact
-from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Price, worst_case
+from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Part, input_bound
 from aie.models.classifier import Classifier
 from aie.models.connect import connect
 from aie.models.decisions import Prediction, ten_thousandths
 from aie.models.declared import train_model, write_trained
+from aie.models.facts import live_facts
+from aie.models.ledger import (
+    Budget,
+    Exhausted,
+    Slab,
+    Window,
+    explained,
+    open_window,
+    share_out,
+    taken,
+    window_named,
+)
+from aie.models.planning import Call, Facts, Planned, Refused, plan, worst_case
+from aie.models.prices import Price, Tier, price_at
+from aie.models.routes import Candidate, PinnedRoute, one_classifier, pin_model, pin_route, read_route
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
     "Artefact",
+    "Budget",
+    "Call",
     "CallFailed",
+    "Candidate",
     "Chat",
     "ChatReply",
     "ChatRequest",
     "Classifier",
     "Endpoint",
     "Example",
+    "Exhausted",
+    "Facts",
+    "Part",
+    "PinnedRoute",
+    "Planned",
     "Prediction",
     "Price",
+    "Refused",
+    "Slab",
+    "Tier",
     "Trained",
     "TrainingReport",
+    "Window",
     "artefact_digest",
     "connect",
+    "explained",
+    "input_bound",
+    "live_facts",
+    "one_classifier",
+    "open_window",
+    "pin_model",
+    "pin_route",
+    "plan",
+    "price_at",
     "read_artefact",
+    "read_route",
     "recipe_facts",
+    "share_out",
+    "taken",
     "ten_thousandths",
     "train_model",
     "train_text_classifier",
+    "window_named",
     "worst_case",
     "write_artefact",
     "write_trained",

@@ -1,17 +1,39 @@
 """What a chat model is asked and what it answers, in words of our own: no vendor's type leaves its adapter."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol, cast
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Literal, Protocol, cast
 
-from aie.core import JSON, Spend
+from aie.core import JSON, digest_bytes
 from aie.errors import Failure, StepFailure
 
-__all__ = ["CallFailed", "Chat", "ChatReply", "ChatRequest", "Endpoint", "Price", "worst_case"]
+__all__ = ["CallFailed", "Chat", "ChatReply", "ChatRequest", "Endpoint", "Mode", "Part", "input_bound"]
 
 _FRAME: Final = 256
 """Tokens that a chat template, role names and a schema's wrapping may add at most."""
-_MILLION: Final = 1_000_000
+_FUNCTION: Final = 1024
+"""Tokens of the instructions that a provider adds for the call of a function."""
+
+Mode = Literal["native", "tool"]
+"""How an answer by a schema is asked for: as the format of the answer, or as the call of a function that takes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file that is shown as it is."""
+
+    media_type: str
+    """`image/…` or `application/pdf`."""
+    content: bytes = field(repr=False)
+
+    @property
+    def modality(self) -> Literal["image", "pdf"]:
+        """What a model must be able to see for it."""
+        return "pdf" if self.media_type == "application/pdf" else "image"
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return the form whose hash is recorded."""
+        return {"media_type": self.media_type, "digest": digest_bytes(self.content), "size": len(self.content)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +46,11 @@ class ChatRequest:
     """The rendered prompt."""
     system: str = ""
     schema: str = ""
-    """JSON Schema of the answer as canonical text; empty for free text."""
+    """JSON Schema of the answer as canonical text; empty for free text, and where the prompt's words ask for it."""
+    mode: Mode = "native"
+    """How the schema is asked for; without one it means nothing."""
+    parts: tuple[Part, ...] = ()
+    """Images and PDFs, shown before the prompt."""
     max_tokens: int
     """The most tokens of the answer, thinking included."""
     temperature: str = "0.0"
@@ -32,8 +58,9 @@ class ChatRequest:
     seed: int | None = None
 
     def to_json(self) -> dict[str, JSON]:
-        """Return the form whose hash is recorded."""
-        return asdict(self)
+        """Return the form whose hash is recorded: of files their digests."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return own | {"parts": [each.to_json() for each in self.parts]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +75,10 @@ class ChatReply:
     tokens_in: int | None
     """None when the provider did not count: the call then costs its reservation."""
     tokens_out: int | None
+    fingerprint: str = ""
+    """Of the system that answered, where the provider tells one."""
+    sent: str = ""
+    """Digest of the body as it left, whatever a vendor's library made of the request."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form that is recorded."""
@@ -74,29 +105,27 @@ class Endpoint:
         return f"Endpoint(url={self.url!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What tokens cost, as it is now, in integers."""
-
-    input_per_million: int
-    """Micro-USD for a million input tokens."""
-    output_per_million: int
-    """Micro-USD for a million output tokens."""
-
-    def of(self, tokens_in: int, tokens_out: int) -> int:
-        """Return the micro-USD of one call, rounded up once."""
-        return -(-(tokens_in * self.input_per_million + tokens_out * self.output_per_million) // _MILLION)
-
-
 class Chat(Protocol):
     """A chat model behind an endpoint."""
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
-        """Ask once; nothing is repeated behind the caller's back.
+        """Ask once and take the answer whole; nothing is repeated behind the caller's back.
 
         Raises:
             CallFailed: no answer.
         """
+        ...
+
+    def stream(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
+        """Ask once and take the answer piece by piece, under one deadline for the whole of it.
+
+        Raises:
+            CallFailed: no whole answer; one that broke off counts as billed.
+        """
+        ...
+
+    def bound(self, request: ChatRequest, *, window: int, image: int | None) -> int:
+        """Return the most tokens that the input can have, without a network; see `input_bound`."""
         ...
 
 
@@ -113,12 +142,22 @@ class CallFailed(StepFailure):
         """Microseconds that the provider asks to wait; None when it does not say."""
 
 
-def worst_case(request: ChatRequest, price: Price, window: int) -> Spend:
-    """Return the most that a call can use.
+def input_bound(request: ChatRequest, *, window: int, image: int | None) -> int:
+    """Return the most tokens that a request's input can have.
 
-    A token is at least one byte, so the bytes of the input bound its tokens without the model's tokenizer; the provider
-    refuses more input than the context window.
+    A token is at least one byte, so the bytes of the text bound its tokens without the model's tokenizer. What a file
+    takes is a fact of the catalog; unknown, it may fill the window, and of a PDF it is never known. The provider
+    refuses more than the window.
+
+    Args:
+        request: what is asked.
+        window: tokens of input and output together.
+        image: the most tokens of an image; None when unknown.
     """
+    known = all(each.modality == "image" for each in request.parts) and image is not None
+    if request.parts and not known:
+        return window
     schema = len(json.dumps(request.schema)) if request.schema else 0
-    tokens_in = min(len(request.system.encode()) + len(request.user.encode()) + schema + _FRAME, window)
-    return Spend(cost=price.of(tokens_in, request.max_tokens), tokens=tokens_in + request.max_tokens, calls=1)
+    text = len(request.system.encode()) + len(request.user.encode()) + schema + _FRAME
+    text += _FUNCTION if request.schema and request.mode == "tool" else 0
+    return min(text + len(request.parts) * (image or 0), window)

@@ -10,9 +10,11 @@ from aie.models.chat import Chat
 
 __all__ = ["connect"]
 
-_ADAPTERS: Final[Mapping[str, tuple[str, str]]] = {
-    "openai_compatible": ("aie.models.providers.openai_compatible", "OpenAICompatible"),
+_ADAPTERS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "openai_compatible": ("aie.models.providers.openai_compatible", "OpenAICompatible", "openai"),
+    "anthropic": ("aie.models.providers.anthropic", "Anthropic", "anthropic"),
 }
+"""Module, class and extra of each provider."""
 
 
 @cache
@@ -22,11 +24,11 @@ def connect(provider: str) -> Chat:
     Raises:
         Unavailable: its libraries are not installed.
     """
-    module, name = _ADAPTERS[provider]
+    module, name, extra = _ADAPTERS[provider]
     try:
         return cast("Chat", getattr(import_module(module), name)())
     except ImportError as error:
         raise Unavailable(
             f"chat models of {provider} need libraries that are not installed",
-            hints=("pip install 'applied-intelligence-engine[openai]'",),
+            hints=(f"pip install 'applied-intelligence-engine[{extra}]'",),
         ) from error

@@ -10,7 +10,7 @@ from aie.config import TextClassifier, load_workspace
 from aie.core import JSON, Spend
 from aie.errors import Cancelled, ConfigError, Failure, LimitReached, StepFailure
 from aie.layers.model import ModelLayer
-from aie.models import CallFailed, ChatReply, ChatRequest, Endpoint, Example, train_text_classifier
+from aie.models import CallFailed, ChatReply, ChatRequest, Endpoint, Example, input_bound, train_text_classifier
 from aie.releases import compile_release
 
 SCHEMA = {
@@ -20,20 +20,30 @@ SCHEMA = {
     "additionalProperties": False,
 }
 GOOD = '{"amount": 12.50, "desk": "home"}'
-ROUTE = {
+READER = {
+    "name": "reader",
+    "kind": "chat",
     "provider": "any",
     "model": "small-1",
     "parameters": {"max_tokens": 100, "temperature": "0.0", "seed": 7},
+    "features": ["json_schema"],
     "context_window": 4000,
     "max_output": 50,
+}
+ROUTE = {
+    "name": "reader",
+    "alone": True,
+    "candidates": [READER],
+    "constraints": {},
+    "strategy": {"kind": "fallback", "next_on": []},
+    "when_exhausted": "fail",
 }
 LIVE = {
     "endpoint": "http://models.example/v1",
     "api_key": "env:KEY",
     "timeout": 1_000_000,
     "approved": True,
-    "input_per_million": 1_000_000,
-    "output_per_million": 2_000_000,
+    "price": {"input_per_million": 1_000_000, "output_per_million": 2_000_000},
 }
 
 
@@ -45,7 +55,7 @@ class Attempt:
     recorded: JSON = None
     closed: list[object] = field(default_factory=list)
 
-    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int) -> None:
+    def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, **said: object) -> None:
         self.closed.append(("settled", spend))
 
     def release(self, failure: Failure, *, ms: int) -> None:
@@ -63,7 +73,7 @@ class Attempts:
     opened: list[Attempt] = field(default_factory=list)
     most: int = 100
 
-    def open(self, *, model: str, request: JSON, worst: Spend) -> Attempt:
+    def open(self, *, model: str, request: JSON, worst: Spend, **named: str) -> Attempt:
         if len(self.opened) >= self.most:
             raise LimitReached("too many calls", limit="model_calls", free=0, needed=1)
         self.opened.append(Attempt(worst=worst, recorded=self.recorded.pop(0) if self.recorded else None))
@@ -77,6 +87,9 @@ class Chat:
         self.answers = list(answers)
         self.asked: list[ChatRequest] = []
         self.endpoints: list[Endpoint] = []
+
+    def bound(self, request: ChatRequest, *, window: int, image: int | None) -> int:
+        return input_bound(request, window=window, image=image)
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         self.asked.append(request)
@@ -103,7 +116,7 @@ def ask(world, task):
             "prompt:p.md": b"Read this:\n{{ note }}",
             "schema:s.json": json.dumps(SCHEMA).encode(),
         }
-        world.live["route:reader"] = LIVE | live
+        world.live["model:reader"] = LIVE | live
         world.secrets["env:KEY"] = "secret"
         config = {
             "kind": "chat",

@@ -12,16 +12,16 @@ __all__ = ["ModelStep"]
 
 
 class ModelStep(Step):
-    """Asks a model of `models.yaml`."""
+    """Asks a model or a route of `models.yaml`."""
 
     model: Name
     """Its name there."""
     with_: dict[StepName, CELText] = Field(alias="with")
-    """Inputs by name: the slots of the prompt, or `text` for a classifier."""
+    """Inputs by name: the slots of the prompt, images and PDFs to be shown; `text` is what a classifier reads."""
     prompt: Path | None = None
-    """Template of the prompt; chat models only."""
+    """Template of the prompt; for chat models."""
     returns: Path | None = None
-    """JSON Schema of the answer; chat models only."""
+    """JSON Schema of the answer; what a classifier says beyond it is left out."""
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         yield from super().expressions()

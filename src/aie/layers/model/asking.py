@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, cast
 
-from aie.config import ChatModel, ModelStep, ObjectType, Site, Template, TextType, Type, read_schema
+from aie.config import ChatModel, ModelStep, ObjectType, Route, Site, Template, TextType, Type, read_schema
 from aie.core import JSON
 from aie.errors import Failure
 from aie.layers.calling import CALL_FAILURES, Question, ask, route_component
@@ -15,8 +15,8 @@ __all__ = ["compile_asking", "run_asking"]
 _FREE_TEXT: Final = ObjectType({"text": TextType()}, frozenset({"text"}))
 
 
-def compile_asking(step: ModelStep, entry: ChatModel, site: Site) -> Compiled | None:
-    """Compile a step whose model is a chat model."""
+def compile_asking(step: ModelStep, chosen: ChatModel | Route, site: Site) -> Compiled | None:
+    """Compile a step whose model is a chat model, or a route to chat models."""
     types = {slot: site.expression(f"with.{slot}", text) for slot, text in step.with_.items()}
     known = {slot: type_ for slot, type_ in types.items() if type_ is not None}
     if step.prompt is None:
@@ -26,7 +26,7 @@ def compile_asking(step: ModelStep, entry: ChatModel, site: Site) -> Compiled | 
     schema = site.schema("returns", step.returns) if step.returns is not None else None
     if prompt is None or (step.returns is not None and schema is None):
         return None
-    components = [route_component(entry), Component(kind="prompt", name=step.prompt, content=prompt)]
+    components = [route_component(chosen), Component(kind="prompt", name=step.prompt, content=prompt)]
     output: Type = _FREE_TEXT
     if schema is not None and step.returns is not None:
         components.append(Component(kind="schema", name=step.returns, content=schema[0]))
@@ -36,7 +36,7 @@ def compile_asking(step: ModelStep, entry: ChatModel, site: Site) -> Compiled | 
         inputs=dict(step.with_),
         config={
             "kind": "chat",
-            "model": f"route:{entry.name}",
+            "model": f"route:{chosen.name}",
             "prompt": f"prompt:{step.prompt}",
             "schema": None if step.returns is None else f"schema:{step.returns}",
         },

@@ -15,11 +15,22 @@ from aie.config import (
     Type,
 )
 from aie.core import JSON
-from aie.errors import Failure, InputError, StepFailure
+from aie.errors import Failure, InputError
+from aie.layers.calling import refusal
 from aie.layers.port import Compiled, Component, Result, Task, Tools
-from aie.models import Classifier, read_artefact, recipe_facts, ten_thousandths, write_artefact
+from aie.models import (
+    Call,
+    Classifier,
+    Prediction,
+    one_classifier,
+    plan,
+    read_artefact,
+    recipe_facts,
+    ten_thousandths,
+    write_artefact,
+)
 
-__all__ = ["classify", "compile_classifying"]
+__all__ = ["classifier_component", "classifier_output", "classify", "compile_classifying", "predicted"]
 
 _TEXT: Final = "text"
 _KIND: Final = "classifier"
@@ -40,7 +51,7 @@ def compile_classifying(step: ModelStep, entry: TextClassifier, site: Site) -> C
         site.problem("missing-key", "with", "a text classifier needs `text`", "add text: EXPRESSION, e.g. input.text")
         return None
     whole &= site.expression(f"with.{_TEXT}", step.with_[_TEXT], TextType()) is not None
-    component = _component(entry, site)
+    component = classifier_component(entry, site)
     if not whole:
         return None
     literal = entry.threshold if isinstance(entry.threshold, str) else None
@@ -54,8 +65,8 @@ def compile_classifying(step: ModelStep, entry: TextClassifier, site: Site) -> C
         },
         components=() if component is None else (component,),
         # Without an artefact the problem is told once, and what the other steps read of this one is still checked.
-        output=_output(entry, () if component is None else Classifier.load(component.content).labels),
-        failures=frozenset({Failure.MODEL_RETIRED}),
+        output=classifier_output(entry, () if component is None else Classifier.load(component.content).labels),
+        failures=frozenset({Failure.MODEL_RETIRED, Failure.NOT_PERMITTED}),
     )
 
 
@@ -63,19 +74,28 @@ def classify(task: Task, tools: Tools) -> Result:
     """Label the text.
 
     Raises:
-        StepFailure: MODEL_RETIRED when the model is no longer approved.
+        StepFailure: MODEL_RETIRED when the model is no longer approved, NOT_PERMITTED when it may not see the text.
     """
     name = cast("str", task.config["model"])
-    if tools.live(name).get("approved") is False:
-        raise StepFailure(Failure.MODEL_RETIRED, f"{name} is not approved any more")
-    classifier: Classifier = tools.cache(name, Classifier.load)
-    text = cast("str", task.inputs[_TEXT].data)
-    prediction = classifier.predict(text, cast("int | None", task.config["threshold"]))
-    evidence: dict[str, JSON] = {each: classifier.evidence(text, each) for each in prediction.labels}
+    threshold = cast("int | None", task.config["threshold"])
+    route = one_classifier(name.partition(":")[2])
+    # A release that travelled to a workspace without a catalog still runs: nothing leaves this process.
+    facts = tools.live(name) or {"approved": True}
+    planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
+    if planned.refused:
+        raise refusal(planned.refused)
+    prediction, evidence = predicted(tools, name, cast("str", task.inputs[_TEXT].data), threshold)
     return Result(data=prediction.to_json(), report={"evidence": evidence})
 
 
-def _component(entry: TextClassifier, site: Site) -> Component | None:
+def predicted(tools: Tools, name: str, text: str, threshold: int | None) -> tuple[Prediction, dict[str, JSON]]:
+    """Return what a pinned classifier says of a text, and the words that spoke for it, by label."""
+    classifier: Classifier = tools.cache(name, Classifier.load)
+    prediction = classifier.predict(text, threshold)
+    return prediction, {each: classifier.evidence(text, each) for each in prediction.labels}
+
+
+def classifier_component(entry: TextClassifier, site: Site) -> Component | None:
     """Return the artefact in its canonical form, whatever wrote the file."""
     train = f"run `aie train {entry.name}`"
     if isinstance(site.workspace.read(entry.artefact), str):
@@ -101,7 +121,7 @@ def _component(entry: TextClassifier, site: Site) -> Component | None:
     return Component(kind=_KIND, name=entry.name, content=write_artefact(artefact), live=entry.live())
 
 
-def _output(entry: TextClassifier, labels: tuple[str, ...]) -> Type:
+def classifier_output(entry: TextClassifier, labels: tuple[str, ...]) -> ObjectType:
     """Return the type of an answer; of any labels when they are not known."""
     label: Type = TextType(tuple(sorted(labels))) if labels else AnyType()
     fields: dict[str, Type] = {"confidence": DecimalType(), "accepted": BoolType()}

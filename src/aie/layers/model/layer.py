@@ -1,10 +1,11 @@
 """The model layer: one name in a workflow file, whichever kind of model stands behind it."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
-from aie.config import ModelStep, Site, StepSpec, TextClassifier
+from aie.config import ChatModel, ModelStep, Route, Site, StepSpec, TextClassifier
 from aie.layers.model.asking import compile_asking, run_asking
+from aie.layers.model.choosing import compile_choosing, run_choosing
 from aie.layers.model.classifying import classify, compile_classifying
 from aie.layers.port import Compiled, Result, Task, Tools
 from aie.models import Chat, connect
@@ -29,12 +30,15 @@ class ModelLayer:
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile a `model` step."""
         assert isinstance(step, ModelStep)
-        entry = site.model("model", step.model)
-        if entry is None:
+        chosen = site.chosen("model", step.model)
+        if chosen is None:
             return None
-        if isinstance(entry, TextClassifier):
-            return compile_classifying(step, entry, site)
-        return compile_asking(step, entry, site)
+        if isinstance(chosen, TextClassifier) and step.returns is None:
+            return compile_classifying(step, chosen, site)
+        entries = chosen.entries if isinstance(chosen, Route) else (chosen,)
+        if isinstance(chosen, ChatModel) or all(isinstance(each, ChatModel) for each in entries):
+            return compile_asking(step, cast("ChatModel | Route", chosen), site)
+        return compile_choosing(step, chosen, site)
 
     def run(self, task: Task, tools: Tools) -> Result:
         """Run the model.
@@ -42,4 +46,10 @@ class ModelLayer:
         Raises:
             StepFailure: the model may not be used, the call failed, or its answer is not what was asked for.
         """
-        return classify(task, tools) if task.config["kind"] == "classifier" else run_asking(task, tools, self._connect)
+        match task.config["kind"]:
+            case "classifier":
+                return classify(task, tools)
+            case "choice":
+                return run_choosing(task, tools, self._connect)
+            case _:
+                return run_asking(task, tools, self._connect)

@@ -1,0 +1,157 @@
+"""Chat models of `models.yaml`: hosted, or behind an endpoint of one's own."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from aie.config.catalog.entry import Entry
+from aie.config.catalog.forms import Day, day_start
+from aie.config.scalars import Count, DecimalText, Duration, Usd
+from aie.config.spec import Spec
+from aie.core import JSON
+
+__all__ = ["ChatModel", "Feature", "Modality", "Parameters", "Price", "Rates"]
+
+Modality = Literal["text", "image", "pdf"]
+"""What a model can be shown."""
+Feature = Literal["json_schema", "tools"]
+"""json_schema: answers by a schema that the provider enforces. tools: calls functions by their schemas."""
+
+
+class Parameters(Spec):
+    """Sampling parameters; they change answers and are pinned."""
+
+    max_tokens: Count = 1024
+    """The most tokens of one answer."""
+    temperature: DecimalText = "0.0"
+    """0 for the likeliest answer; larger varies more."""
+    seed: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    """Makes sampling repeatable where the provider promises it."""
+
+
+class Price(Spec):
+    """What a hosted model costs, for as long as the sheet is valid. Live: each call is priced at its own time."""
+
+    valid_from: Day | None = Field(default=None, alias="from")
+    """First day; none: since ever."""
+    until: Day | None = None
+    """First day that it is no longer valid; none: until a later sheet begins."""
+    input_per_million: Usd
+    """Micro-USD for a million input tokens."""
+    output_per_million: Usd
+    """Micro-USD for a million output tokens."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return the sheet with its days as microseconds since the epoch."""
+        return {
+            "from": None if self.valid_from is None else day_start(self.valid_from),
+            "until": None if self.until is None else day_start(self.until),
+            "input_per_million": self.input_per_million,
+            "output_per_million": self.output_per_million,
+        }
+
+
+class Rates(Spec):
+    """What the endpoint takes at most; over it, it answers with `rate_limited`. Live."""
+
+    rpm: Count | None = None
+    """Requests a minute."""
+    tpm: Count | None = None
+    """Tokens a minute."""
+    concurrency: Count | None = None
+    """Calls at the same time."""
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, str):
+        return "<public>"
+    return "<sheets>" if isinstance(value, list | tuple) else "<sheet>"
+
+
+# Told apart by shape, so that a mistake in one form is not also reported as a mistake in the others.
+_Prices = Annotated[
+    Annotated[Price, Tag("<sheet>")]
+    | Annotated[tuple[Price, ...], Field(min_length=1, strict=False), Tag("<sheets>")]
+    | Annotated[str, Field(pattern=r"^genai-prices(:[a-z0-9_-]+)?$"), Tag("<public>")],
+    Discriminator(_shape),
+]
+
+
+class ChatModel(Entry):
+    """A hosted or local chat model."""
+
+    kind: Literal["chat"]
+    """Asked with a prompt."""
+    provider: Literal["openai_compatible", "anthropic"]
+    """The protocol that the endpoint speaks."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://\S+$|^env:[A-Z][A-Z0-9_]*$")]
+    """Base URL, or a reference `env:NAME`. Live."""
+    model: Annotated[str, Field(min_length=1)]
+    """Identifier of the snapshot, as the provider names it."""
+    api_key: Annotated[str, Field(pattern=r"^env:[A-Z][A-Z0-9_]*$")] | None = None
+    """Reference of the key, `env:NAME`; never the key itself. Live."""
+    parameters: Parameters = Field(default_factory=Parameters)
+    """How it samples."""
+    modalities: tuple[Modality, ...] = Field(default=("text",), strict=False)
+    """What it can be shown."""
+    features: tuple[Feature, ...] | None = Field(default=None, strict=False)
+    """What it can do; none: unknown. Decides how an answer by a schema is asked for: by the provider's own means, by a
+    function, or in the words of the prompt."""
+    price: _Prices | None = None
+    """Own sheets, or `genai-prices`: the list prices of the installed package of that name, `genai-prices:PROVIDER`
+    where the endpoint's URL does not tell the provider. None only with `local: true`."""
+    local: bool = False
+    """True for a model on hardware of one's own: it costs 0 USD."""
+    context_window: Count
+    """Tokens of input and output together."""
+    max_output: Count | None = None
+    """The most tokens the model can answer with; none: `parameters.max_tokens`."""
+    tokens_per_image: Count | None = None
+    """The most tokens of an image; none: unknown, one may fill the context window, as a PDF always may."""
+    rates: Rates = Field(default_factory=Rates)
+    """What the endpoint takes at most."""
+    timeout: Duration = 60_000_000
+    """Of one call, from its first byte to its last. Live."""
+    stream: bool = False
+    """True takes answers piece by piece, for endpoints that cut connections on which nothing moves. Live."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> "ChatModel":
+        if (self.price is None) != self.local:
+            raise PydanticCustomError(
+                "price", "a chat model has a `price`, or `local: true` for one of your own", {"path": "price"}
+            )
+        return self
+
+    def pinned(self) -> dict[str, JSON]:
+        """Return what changes an answer."""
+        return {
+            "kind": self.kind,
+            "provider": self.provider,
+            "model": self.model,
+            "parameters": self.parameters.model_dump(mode="json"),
+            "features": None if self.features is None else [*sorted(self.features)],
+            "context_window": self.context_window,
+            "max_output": self.max_output,
+        }
+
+    def live(self) -> dict[str, JSON]:
+        """Return what permits or costs, its price apart: that depends on the time."""
+        return {
+            **self.permits(),
+            "local": False,
+            "endpoint": self.endpoint,
+            "api_key": self.api_key,
+            "timeout": self.timeout,
+            "stream": self.stream,
+            "modalities": [*sorted(self.modalities)],
+            "tokens_per_image": self.tokens_per_image,
+            "rates": self.rates.model_dump(mode="json"),
+        }
+
+    def sheets(self) -> tuple[Price, ...]:
+        """Return its own price sheets; none where it is free or publicly priced."""
+        if self.price is None or isinstance(self.price, str):
+            return ()
+        return (self.price,) if isinstance(self.price, Price) else self.price

@@ -1,0 +1,215 @@
+"""One candidate's answer: asked, checked against the schema, shown what is wrong and asked again."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final, cast
+
+from aie.config import mismatches
+from aie.core import JSON, Spend, canonical
+from aie.errors import Failure, InputError, StepFailure
+from aie.layers.calling.question import Answer, Question
+from aie.layers.calling.walking import refusal
+from aie.layers.port import Attempt, Tools
+from aie.layers.sites import reached
+from aie.models import (
+    Call,
+    CallFailed,
+    Candidate,
+    Chat,
+    ChatReply,
+    ChatRequest,
+    Endpoint,
+    Price,
+    plan,
+    read_route,
+)
+
+__all__ = ["REPAIRS", "answer_with", "request_of"]
+
+REPAIRS: Final = 2
+"""Times that a model is shown what is wrong with its answer and asked again."""
+_TOLD_AT_MOST: Final = 10
+_PROMPTED: Final = "Answer with one JSON value and nothing else. It must be as this JSON Schema says:\n{schema}"
+"""What asks for an answer by a schema where the catalog knows no feature of the model that would."""
+_FENCE: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FACTS: Final = ("price", "regions", "retention_days", "retires")
+"""Live facts that an answer rested on."""
+
+
+def request_of(question: Question, candidate: Candidate | None = None) -> ChatRequest:
+    """Return the request to a candidate; without one, what is the same for all of them."""
+    schema = "" if question.schema is None else _text(question.schema)
+    request = ChatRequest(model="", user=question.user, schema=schema, parts=question.parts, max_tokens=0)
+    if candidate is None:
+        return request
+    pinned, parameters = candidate.pinned, candidate.pinned["parameters"]
+    request = replace(
+        request,
+        model=pinned["model"],
+        max_tokens=candidate.max_tokens,
+        temperature=parameters["temperature"],
+        seed=parameters["seed"],
+    )
+    features = pinned.get("features") or ()
+    if not schema or "json_schema" in features:
+        return request
+    if "tools" in features:
+        return replace(request, mode="tool")
+    return replace(request, system=_PROMPTED.format(schema=schema), schema="")
+
+
+def answer_with(
+    question: Question, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], *, route: str = ""
+) -> Answer:
+    """Ask one candidate, and ask again for as long as the answer is not what the schema describes and repairs are left.
+
+    Raises:
+        StepFailure: it may not be asked any more, it gave no answer, or none that is as described.
+    """
+    first = request_of(question, candidate)
+    request, problems = first, ["no answer"]
+    caller = _Caller(question, candidate, tools, connect, route)
+    for repair in range((REPAIRS if question.schema is not None else 0) + 1):
+        reply = caller.call(request)
+        data, problems = _read(reply, question.schema, fenced=bool(first.system))
+        if not problems:
+            return Answer(
+                data=data,
+                model=candidate.name,
+                asked=request.model,
+                resolved=reply.resolved,
+                repairs=repair,
+                sent=reply.sent,
+                facts={name: caller.facts[name] for name in _FACTS if name in caller.facts},
+            )
+        if reply.finish in {"length", "content_filter"}:
+            break
+        request = replace(first, user=_repair(first.user, reply.text, problems))
+    raise StepFailure(Failure.INVALID_OUTPUT, f"the answer is not as described: {'; '.join(problems)}")
+
+
+class _Caller:
+    """Calls one candidate; what permits and costs is looked up for each call."""
+
+    def __init__(
+        self, question: Question, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], route: str
+    ) -> None:
+        self._key = question.route
+        self._candidate = candidate
+        self._tools = tools
+        self._connect = connect
+        self._route = route
+        self.facts: Mapping[str, Any] = {}
+        """Live facts of the last call."""
+
+    def call(self, request: ChatRequest) -> ChatReply:
+        """Admit, make and settle one call."""
+        candidate, tools = self._candidate, self._tools
+        facts = self.facts = cast("Mapping[str, Any]", tools.live(candidate.live))
+        self._check(request)
+        # What may be missing here is found before anything is reserved.
+        chat, endpoint = self._connect(candidate.pinned["provider"]), _endpoint(facts, tools)
+        price = Price.from_json(facts["price"])
+        window = candidate.pinned["context_window"]
+        tokens_in = chat.bound(request, window=window, image=facts.get("tokens_per_image"))
+        worst = Spend(cost=price.worst(tokens_in, request.max_tokens), tokens=tokens_in + request.max_tokens, calls=1)
+        attempt = tools.attempts.open(
+            model=candidate.name,
+            request=request.to_json(),
+            worst=worst,
+            snapshot=request.model,
+            route=self._route,
+        )
+        if attempt.recorded is not None:
+            return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
+        ask = chat.stream if facts.get("stream") else chat.invoke
+        return _settled(attempt, lambda: ask(request, endpoint), price, worst)
+
+    def _check(self, request: ChatRequest) -> None:
+        """Plan anew for this very call: facts may have changed since the last one, and a repair says more.
+
+        Raises:
+            StepFailure: the candidate may not be asked any more.
+        """
+        route = self._tools.cache(self._key, read_route)
+        now = {} if route.alone else self._tools.live(route.live).get("constraints")
+        call = Call(request=request, labels=self._tools.labels, case=self._tools.case)
+        only = replace(route, candidates=(self._candidate,))
+        planned = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now or {}))
+        if planned.refused:
+            raise refusal(planned.refused)
+
+
+def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:
+    url, key = facts["endpoint"], facts["api_key"]
+    return Endpoint(
+        url=tools.secret(url) if url.startswith("env:") else url,
+        key="" if key is None else tools.secret(key),
+        timeout=facts["timeout"],
+    )
+
+
+def _settled(attempt: Attempt, ask: Callable[[], ChatReply], price: Price, worst: Spend) -> ChatReply:
+    """Make the call and close its attempt, whatever comes of it."""
+    started = time.monotonic_ns()
+    try:
+        reached("chat.before")
+        reply = ask()
+        reached("chat.after")
+    except CallFailed as error:
+        close = attempt.forfeit if error.billed else attempt.release
+        close(error.failure, ms=_since(started))
+        raise
+    except BaseException:
+        attempt.forfeit(Failure.INTERNAL, ms=_since(started))
+        raise
+    spend = worst
+    if reply.tokens_in is not None and reply.tokens_out is not None:
+        cost = price.of(reply.tokens_in, reply.tokens_out)
+        spend = Spend(cost=cost, tokens=reply.tokens_in + reply.tokens_out, calls=1)
+    attempt.settle(
+        spend,
+        response=reply.to_json(),
+        resolved=reply.resolved,
+        fingerprint=reply.fingerprint,
+        ms=_since(started),
+    )
+    return reply
+
+
+def _since(started: int) -> int:
+    return (time.monotonic_ns() - started) // 1_000_000
+
+
+def _read(reply: ChatReply, schema: dict[str, JSON] | None, *, fenced: bool) -> tuple[JSON, list[str]]:
+    """Return the answer's data and what is wrong with it; decimals become text, as nothing recorded has floats."""
+    if reply.finish == "length":
+        return None, ["cut off at the most tokens allowed"]
+    if reply.finish == "content_filter":
+        return None, ["held back by the provider's content filter"]
+    if schema is None:
+        return {"text": reply.text}, []
+    fence = _FENCE.fullmatch(reply.text) if fenced else None
+    try:
+        data = json.loads(reply.text if fence is None else fence[1], parse_float=str, parse_constant=_no_constant)
+        canonical(data)
+    except (ValueError, InputError, RecursionError):
+        return None, ["not JSON"]
+    return data, [str(each) for each in islice(mismatches(schema, data), _TOLD_AT_MOST)]
+
+
+def _text(schema: dict[str, JSON]) -> str:
+    return json.dumps(schema, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _repair(asked: str, answer: str, problems: list[str]) -> str:
+    listed = "\n".join(f"- {each}" for each in problems)
+    return f"{asked}\n\nYour answer was:\n{answer}\n\nIt is not what was asked for:\n{listed}\nAnswer again."

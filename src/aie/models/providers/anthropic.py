@@ -1,0 +1,25 @@
+"""Any endpoint that speaks Anthropic's Messages protocol."""
+
+from typing import Any
+
+from anthropic import DefaultAioHttpClient
+from pydantic_ai.models import Model
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+
+from aie.models.chat import Endpoint
+from aie.models.providers.direct import Direct
+
+__all__ = ["Anthropic"]
+
+
+class Anthropic(Direct):
+    """Calls endpoints that speak the Messages protocol. It has no seed: `parameters.seed` is not sent."""
+
+    def _new_client(self) -> Any:
+        # The aiohttp transport: the library's default slows down with many calls in flight.
+        return DefaultAioHttpClient()
+
+    def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
+        provider = AnthropicProvider(base_url=endpoint.url, api_key=endpoint.key or "none", http_client=client)
+        return AnthropicModel(name, provider=provider)
