@@ -1,7 +1,7 @@
 """The kinds of step: what each compiles to and how it runs. Layers are peers that share the port and nothing else."""
 
 from aie.layers.act import receiver_facts
-from aie.layers.extract import media_type
+from aie.layers.extract import Box, Places, boxes, media_type
 from aie.layers.port import (
     Attempt,
     Attempts,
@@ -32,6 +32,7 @@ __all__ = [
     "LAYERS",
     "Attempt",
     "Attempts",
+    "Box",
     "Compiled",
     "Component",
     "Conduct",
@@ -44,12 +45,14 @@ __all__ = [
     "LayerName",
     "NoOtherRuns",
     "Outcome",
+    "Places",
     "Result",
     "ReviewRequest",
     "Semantics",
     "Task",
     "Tools",
     "answered",
+    "boxes",
     "call_sites",
     "media_type",
     "receiver_facts",

@@ -1,7 +1,9 @@
-"""Reading files: plain text here, PDFs in a closed process, both with the place of every character."""
+"""Reading files: plain text here, every other format in a closed process, with the place of every character."""
 
 from aie.layers.extract.layer import ExtractLayer
 from aie.layers.extract.media import media_type
+from aie.layers.extract.places import Box, Places, boxes
+from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import Bounds, Sandbox
 
-__all__ = ["Bounds", "ExtractLayer", "Sandbox", "media_type"]
+__all__ = ["Bounds", "Box", "ExtractLayer", "Places", "Recogniser", "Sandbox", "boxes", "media_type"]

@@ -21,7 +21,9 @@ from aie.core import JSON, Labels, Value, join
 from aie.errors import Failure, StepFailure
 from aie.layers.extract.advice import advised
 from aie.layers.extract.lines import read_lines
-from aie.layers.extract.reading import FileReader, Part, Reading, joined, shows
+from aie.layers.extract.parts import Part, joined, shows
+from aie.layers.extract.reading import FileReader, Reading
+from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import Sandbox
 from aie.layers.port import Compiled, Result, Task, Tools
 
@@ -104,6 +106,8 @@ def compile_reading(step: ExtractStep, site: Site) -> Compiled | None:
     config: dict[str, JSON] = {"kind": step.extract}
     if step.starts:
         config["starts"] = list(step.starts)
+    if step.languages:
+        config["languages"] = list(step.languages)
     return Compiled(
         conduct="slow",  # a recomputation, but one that costs up to seconds and must not change under a run's feet
         inputs={"from": step.from_},
@@ -114,7 +118,7 @@ def compile_reading(step: ExtractStep, site: Site) -> Compiled | None:
     )
 
 
-def run_reading(task: Task, tools: Tools, sandbox: Sandbox) -> Result:
+def run_reading(task: Task, tools: Tools, sandbox: Sandbox, recogniser: Recogniser) -> Result:
     """Read what is given.
 
     Raises:
@@ -122,7 +126,8 @@ def run_reading(task: Task, tools: Tools, sandbox: Sandbox) -> Result:
     """
     given = task.inputs["from"]
     labels = join((given.labels, Labels(integrity="untrusted")))
-    files = FileReader(sandbox, task.time_left_ms)
+    languages = tuple(cast("Sequence[str]", task.config.get("languages", ())))
+    files = FileReader(sandbox, recogniser, languages, task.time_left_ms)
     match task.config["kind"]:
         case "text":
             data, report = _text(given, files, tools)

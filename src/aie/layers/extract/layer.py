@@ -5,6 +5,7 @@ from collections.abc import Callable
 from aie.config import DOCUMENTS, ExtractStep, Site, StepSpec
 from aie.layers.extract.documents import compile_reading, run_reading
 from aie.layers.extract.fields import FIELDS, compile_fields, run_fields
+from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import SHARED, Sandbox
 from aie.layers.port import Compiled, LayerName, Result, Task, Tools
 from aie.models import Chat, connect
@@ -23,8 +24,14 @@ class ExtractLayer:
     name: LayerName = "extract"
     version: int = 1
 
-    def __init__(self, sandbox: Sandbox = SHARED, connect: Callable[[str], Chat] = connect) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox = SHARED,
+        connect: Callable[[str], Chat] = connect,
+        recogniser: Recogniser | None = None,
+    ) -> None:
         self._sandbox = sandbox
+        self._recogniser = recogniser or Recogniser()
         self._connect = connect
         """Returns the adapter of a provider, for extractors that ask a model."""
 
@@ -41,4 +48,4 @@ class ExtractLayer:
         """
         if task.config["kind"] == FIELDS:
             return run_fields(task, tools, self._connect)
-        return run_reading(task, tools, self._sandbox)
+        return run_reading(task, tools, self._sandbox, self._recogniser)

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.layers.extract.advice import advised
-from aie.layers.extract.reading import shows
+from aie.layers.extract.parts import shows
 
 __all__ = ["read_lines"]
 

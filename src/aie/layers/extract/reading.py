@@ -2,22 +2,21 @@
 
 import base64
 import time
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, cast
 
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.layers.extract.advice import advised
 from aie.layers.extract.media import claims_another, is_delimited, media_type
+from aie.layers.extract.parts import Part, shows
+from aie.layers.extract.pictures import recognise_pages, recognise_picture
+from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import Sandbox
 from aie.layers.extract.text import decode
 
-__all__ = ["FileReader", "Part", "Reading", "joined", "shows"]
+__all__ = ["FileReader", "Reading", "Unread"]
 
-BETWEEN: Final = "\n\n"
-"""What stands between pages and between parts in the joined text."""
 MOST_PARTS: Final = 200
 """Files read for one given: a message and all that is attached, at any depth."""
 MOST_DEPTH: Final = 5
@@ -34,21 +33,6 @@ _READERS: Final = {
     "text/html": "html",
 }
 """Reader by media type; each runs in the closed process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One file that was read."""
-
-    name: str
-    kind: str
-    """Its format: `pdf`, `docx`, `eml` …"""
-    pages: tuple[str, ...]
-    """Text of each page; one for a file without pages."""
-    paged: bool = False
-    """True when its format has pages, sheets or slides."""
-    notes: Mapping[str, JSON] = field(default_factory=dict)
-    """What the record shall say of how it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +56,12 @@ class Reading:
 class FileReader:
     """Reads files within one time, all together."""
 
-    def __init__(self, sandbox: Sandbox, time_left_ms: int | None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, recogniser: Recogniser, languages: tuple[str, ...], time_left_ms: int | None
+    ) -> None:
         self._sandbox = sandbox
+        self._recogniser = recogniser
+        self._languages = languages
         self._deadline = None if time_left_ms is None else time.monotonic() + time_left_ms / 1000
 
     def read(self, name: str, content: bytes) -> Reading:
@@ -121,6 +109,9 @@ class FileReader:
             media, content = "text/csv", self._decoded(content)[0].encode()
         if media == "text/plain":
             return self._checked(self._plain(name, content)), []
+        if media.startswith("image/"):
+            picture = self._recogniser.read(content, self._languages, self._left())
+            return self._checked(recognise_picture(name, media, picture)), []
         reader = "office" if media.startswith("application/vnd.o") else _READERS.get(media)
         if reader is None:
             raise StepFailure(Failure.UNSUPPORTED, f"{media} cannot be read")
@@ -134,6 +125,8 @@ class FileReader:
             paged=pages is not None,
             notes=notes,
         )
+        if part.kind == "pdf":
+            part = self._recognised(part, content)
         attached = cast("list[dict[str, str]]", found.get("attachments", []))
         return self._checked(part), [(each["name"], base64.b64decode(each["content"])) for each in attached]
 
@@ -145,6 +138,16 @@ class FileReader:
             if reader != "pdf" or error.failure is not Failure.INVALID_INPUT:
                 raise
             return self._sandbox.read("pdf_again", content, self._left()), {"reader": "pypdf"}
+
+    def _recognised(self, part: Part, content: bytes) -> Part:
+        """Return a PDF with the text of its pages that are pictures, where recognition is installed."""
+        if self._recogniser.program is None or all(map(shows, part.pages)):
+            return part
+        return recognise_pages(
+            part,
+            draw=lambda asked: self._sandbox.read("page_images", asked + b"\n" + content, self._left()),
+            recognise=lambda image: self._recogniser.read(image, self._languages, self._left()),
+        )
 
     def _plain(self, name: str, content: bytes) -> Part:
         text, encoding = self._decoded(content)
@@ -163,33 +166,6 @@ class FileReader:
 
     def _left(self) -> int | None:
         return None if self._deadline is None else max(1, int((self._deadline - time.monotonic()) * 1000))
-
-
-def joined(parts: Sequence[Part]) -> dict[str, JSON]:
-    """Return `{text, pages, parts}` of files read together.
-
-    One file without pages has none here either. Of several files each has at least one page, and pages are counted
-    through, so that every character of the text stands on one.
-    """
-    texts: list[str] = []
-    pages: list[JSON] = []
-    spans: list[JSON] = []
-    at = 0
-    paged = len(parts) > 1 or any(part.paged for part in parts)
-    for part in parts:
-        start = at
-        for page in part.pages:
-            if paged:
-                pages.append({"number": len(pages) + 1, "start": at, "end": at + len(page)})
-            texts.append(page)
-            at += len(page) + len(BETWEEN)
-        spans.append({"name": part.name, "kind": part.kind, "start": start, "end": max(start, at - len(BETWEEN))})
-    return {"text": BETWEEN.join(texts), "pages": pages, "parts": spans}
-
-
-def shows(text: str) -> bool:
-    """Whether any character leaves a mark on paper: neither space nor control nor invisible."""
-    return any(not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf") for character in text)
 
 
 def _check_not_empty(content: bytes) -> None:

@@ -12,11 +12,9 @@ __all__ = ["READERS"]
 
 _HERE: Final = Path(__file__).parent
 
-READERS: Final = {
-    "pdf": _HERE.parent / "pdf.py",
-    **{
-        name: _HERE / f"{name}.py"
-        for name in ("compound", "delimited", "html", "mail", "office", "pdf_again", "rtf", "xml")
-    },
-}
+_NAMES: Final = (
+    "boxes", "compound", "delimited", "html", "mail", "office", "page_images", "pdf_again", "rtf", "xml",
+)  # fmt: skip
+
+READERS: Final = {"pdf": _HERE.parent / "pdf.py", **{name: _HERE / f"{name}.py" for name in _NAMES}}
 """The files of the readers, by the name they are asked for."""
