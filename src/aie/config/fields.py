@@ -35,6 +35,8 @@ class FieldSpec(Spec):
     """Of amounts written without one; none: such an amount is no value."""
     choices: dict[Annotated[str, Field(min_length=1)], Texts] = Field(default_factory=dict)
     """For `choice`: each value with the other ways to write it."""
+    keep: Confidence = "0"
+    """Least confidence to be a value at all; what is found less surely is dropped."""
     accept: Confidence = "0.5"
     """Least confidence to accept a value."""
 

@@ -156,14 +156,15 @@ def same(spec: FieldSpec, value: JSON) -> str:
 def assemble(finds: Mapping[str, FieldSpec], candidates: Iterable[Candidate], source: Source) -> dict[str, JSON]:
     """Return the fields value that these candidates make.
 
-    A candidate whose quote does not normalise is no value. Of the candidates of a single field the surest
+    A candidate whose quote does not normalise is no value, nor is one less sure than the field's `keep`. Of the
+    candidates of a single field the surest
     wins, the first in the text among equals; other values stay beside it. Equal values of a `many` field are one.
     """
     places: dict[str, list[dict[str, Any]]] = {name: [] for name in finds}
     for each in candidates:
         quote = source.text[each.start : each.end]
         value = normalise(finds[each.field], quote)
-        if value is not None:
+        if value is not None and each.confidence >= Decimal(finds[each.field].keep) * SURE:
             places[each.field].append(
                 {
                     "value": value,

@@ -98,5 +98,15 @@ def _together(name: str, field: FieldSpec, rules: Sequence[_Rule], page: Prepare
             doubts[key] = doubts.get(key, SURE) * (SURE - rule.confidence) // SURE
             if key not in places or places[key][0] < rule.confidence:
                 places[key] = (rule.confidence, place)
-    for key, (_, place) in places.items():
+    for key in _outermost({key: place for key, (_, place) in places.items()}):
+        place = places[key][1]
         yield Candidate(field=name, start=place.start, end=place.end, confidence=SURE - doubts[key])
+
+
+def _outermost(places: Mapping[str, Stretch]) -> Iterator[str]:
+    """Yield the values whose place is no piece of another's: a piece of a name is no name of its own."""
+    last: Stretch | None = None
+    for key, place in sorted(places.items(), key=lambda each: (each[1].start, -each[1].end)):
+        if last is None or place.end > last.end or place == last:
+            last = place
+            yield key
