@@ -7,6 +7,7 @@ from aie.app.auditing import erase_person, explain_run, rebuild_projections
 from aie.app.examining import Examined, Overview, examine, look_over
 from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
+from aie.app.fixtures import FixtureResult, run_fixtures, save_fixture
 from aie.app.inputs import MAX_INPUT, Given, parse_input, read_input
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
@@ -33,8 +34,11 @@ from aie.app.running import (
     runner,
 )
 from aie.app.runtimes import Lack, lack_of, lacks
+from aie.app.teaching import Taught, teach, teachable
 from aie.app.templates import list_templates, start_workspace
 from aie.app.training import train, trainable
+from aie.app.try_html import told, try_html
+from aie.app.trying import Trial, stamps, trial
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
 from aie.app.wording import plain, versions
 
@@ -45,12 +49,15 @@ __all__ = [
     "Decision",
     "Examined",
     "Executor",
+    "FixtureResult",
     "Given",
     "Lack",
     "Locked",
     "Overview",
     "Runner",
     "ShownReview",
+    "Taught",
+    "Trial",
     "cancel_run",
     "check_workspace",
     "choose_release",
@@ -82,12 +89,20 @@ __all__ = [
     "retry_run",
     "retry_runs",
     "roll_back",
+    "run_fixtures",
     "runner",
+    "save_fixture",
     "save_heads",
     "show_review",
+    "stamps",
     "start_workspace",
+    "teach",
+    "teachable",
+    "told",
     "train",
     "trainable",
+    "trial",
+    "try_html",
     "verify_export",
     "verify_records",
     "versions",

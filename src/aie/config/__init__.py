@@ -49,7 +49,7 @@ from aie.config.steps import (
     StepSpec,
 )
 from aie.config.templates import Template, check_template
-from aie.config.trained import TrainedSpec
+from aie.config.trained import CalibrationSpec, LearnsSpec, TrainedSpec
 from aie.config.types import (
     AnyType,
     BoolType,
@@ -79,6 +79,7 @@ __all__ = [
     "BudgetSpec",
     "BudgetsSpec",
     "By",
+    "CalibrationSpec",
     "Case",
     "ChatModel",
     "CheckKind",
@@ -104,6 +105,7 @@ __all__ = [
     "Handler",
     "HttpReceiver",
     "IntType",
+    "LearnsSpec",
     "LimitsSpec",
     "ListType",
     "MapSpec",

@@ -1,4 +1,4 @@
-"""What an extractor file was taught: its trained artefact and its calibration, pinned at release and loaded in a run."""
+"""What an extractor file was taught: a trained artefact and a calibration, pinned at release and loaded in a run."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeVar, cast
