@@ -61,15 +61,16 @@ class _Rule:
         return {chosen: places[chosen]}
 
     def _places(self, page: Prepared) -> Iterator[tuple[Stretch, str]]:
+        nearest = bool(self.rule.after or self.rule.before or self.rule.near) and not self._field.many
         for region in regions(self.rule, page):
             found: Sequence[tuple[Stretch, str]] = list(self._in(region, page))
-            if self.rule.after or self.rule.before or self.rule.near:
-                found = found if self._field.many else _nearest(found, region)
+            if nearest and found:
+                found = [min(found, key=lambda each: region.distance(each[0]))]
             yield from found
 
     def _in(self, region: Region, page: Prepared) -> Iterator[tuple[Stretch, str]]:
         for each in self._find(page, Stretch(region.start, region.end)):
-            value = normalise(self._field, page.text[each.start : each.end])
+            value = normalise(self._field, page.text[each.start : each.end]) if region.admits(each) else None
             if value is not None and not self._is_refused(each, page):
                 yield each, same(self._field, value)
 
@@ -80,14 +81,6 @@ class _Rule:
             return False
         around = reach(self.rule, page, place.start, place.end)
         return self._not_near.search(page.folded, around.start, around.end) is not None
-
-
-def _nearest(found: Sequence[tuple[Stretch, str]], region: Region) -> Sequence[tuple[Stretch, str]]:
-    def distance(each: tuple[Stretch, str]) -> int:
-        place = each[0]
-        return max(place.start - region.origin, region.origin - place.end)
-
-    return [min(found, key=distance)] if found else []
 
 
 def _together(name: str, field: FieldSpec, rules: Sequence[_Rule], page: Prepared) -> Iterator[Candidate]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aie.config import Rule
 from aie.fields.rules.page import Cell, Prepared, Stretch, phrases
+from aie.fields.rules.patterns import LONGEST_MATCH
 
 __all__ = ["Region", "part_of", "reach", "regions"]
 
@@ -19,6 +20,19 @@ class Region:
     start: int
     end: int
     origin: int
+    """Where the phrase ends or begins that the region lies beside."""
+    low: int
+    high: int
+    """Between these the side of a find that is nearer to the origin has to stand."""
+
+    def distance(self, place: Stretch) -> int:
+        """Return how far a find is from the origin."""
+        return max(place.start - self.origin, self.origin - place.end)
+
+    def admits(self, place: Stretch) -> bool:
+        """Whether a find is near enough; it may itself reach further."""
+        near = place.start if place.start >= self.origin else place.end
+        return self.low <= near <= self.high
 
 
 def part_of(rule: Rule, page: Prepared) -> Stretch:
@@ -60,26 +74,30 @@ def reach(rule: Rule, page: Prepared, start: int, end: int) -> Stretch:
 def regions(rule: Rule, page: Prepared) -> Iterator[Region]:
     """Yield the stretches in which the rule's value may stand."""
     part = part_of(rule, page)
-    for each in _wide(rule, page, part):
-        start, end = max(each.start, part.start), min(each.end, part.end)
-        if start < end:
-            yield Region(start, end, each.origin)
-
-
-def _wide(rule: Rule, page: Prepared, part: Stretch) -> Iterator[Region]:
     if rule.after or rule.before or rule.near:
-        for match in phrases(rule.after or rule.before or rule.near).finditer(page.folded, part.start, part.end):
-            around = reach(rule, page, match.start(), match.end())
-            if not rule.before:
-                yield Region(match.end(), around.end, match.end())
-            if not rule.after:
-                yield Region(around.start, match.start(), match.start())
+        yield from _around(rule, page, part)
     elif rule.right_of or rule.below:
         yield from _beside(rule, page, part)
     elif rule.column or rule.row:
         yield from _cells(rule, page, part)
     else:
-        yield Region(part.start, part.end, part.start)
+        yield _exactly(part.start, part.end, part)
+
+
+def _exactly(start: int, end: int, part: Stretch) -> Region:
+    start, end = max(start, part.start), min(end, part.end)
+    return Region(start, end, start, start, end)
+
+
+def _around(rule: Rule, page: Prepared, part: Stretch) -> Iterator[Region]:
+    for match in phrases(rule.after or rule.before or rule.near).finditer(page.folded, part.start, part.end):
+        around = reach(rule, page, match.start(), match.end())
+        if not rule.before:
+            end = min(around.end + LONGEST_MATCH, part.end)
+            yield Region(match.end(), end, match.end(), match.end(), around.end)
+        if not rule.after:
+            start = max(around.start - LONGEST_MATCH, part.start)
+            yield Region(start, match.start(), match.start(), around.start, match.start())
 
 
 def _holding(texts: tuple[str, ...], page: Prepared, part: Stretch) -> Iterator[tuple[Cell, int]]:
@@ -94,14 +112,14 @@ def _holding(texts: tuple[str, ...], page: Prepared, part: Stretch) -> Iterator[
 def _beside(rule: Rule, page: Prepared, part: Stretch) -> Iterator[Region]:
     for cell, end in _holding(rule.right_of or rule.below, page, part):
         if rule.right_of:
-            yield Region(end, cell.end, end)
+            yield _exactly(end, cell.end, part)
             right = [each for each in page.cells if cell.beside(each) and each.left >= cell.right]
             chosen = sorted(right, key=lambda each: each.left)
         else:
             under = [each for each in page.cells if cell.above(each)]
             chosen = sorted(under, key=lambda each: (each.top, each.left))[:1]
         for each in chosen:
-            yield Region(each.start, each.end, each.start)
+            yield _exactly(each.start, each.end, part)
 
 
 def _cells(rule: Rule, page: Prepared, part: Stretch) -> Iterator[Region]:
@@ -111,7 +129,7 @@ def _cells(rule: Rule, page: Prepared, part: Stretch) -> Iterator[Region]:
     under = [each for heading in headings for each in _under(heading, page)] if rule.column else list(page.cells)
     for each in under:
         if not rule.row or any(row is not each and row.beside(each) for row in rows):
-            yield Region(each.start, each.end, each.start)
+            yield _exactly(each.start, each.end, part)
 
 
 def _under(heading: Cell, page: Prepared) -> list[Cell]:
