@@ -1,12 +1,10 @@
 """An explanation as one HTML file: no network, no script, readable in a narrow window, in the dark and on paper."""
 
-import base64
-import hashlib
-from collections.abc import Iterable, Iterator
-from importlib.resources import files
+from collections.abc import Iterator
 from typing import Final
 
 from aie.app.marking import Mark, escape, marked
+from aie.app.pages import card, page
 from aie.app.wording import (
     about,
     cost_line,
@@ -26,7 +24,6 @@ from aie.runs import Explanation, Source
 
 __all__ = ["explain_html"]
 
-_STYLE: Final = (files("aie.app") / "explain.css").read_text(encoding="utf-8")
 _TONE: Final = {"completed": "good", "failed": "bad", "dead": "bad", "cancelled": "bad"}
 _PROOF: Final = "<code>aie verify</code> proves that these records are what was written."
 _COLUMNS: Final = "<th>Step<th>What came of it<th>Which version said so<th class=number>Time"
@@ -40,37 +37,22 @@ _EFFECT: Final = {
 
 def explain_html(explanation: Explanation) -> str:
     """Return the page, whole."""
-    style_hash = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
-    title = escape(headline(explanation))
-    sections = [
-        _card("Ways on", (f"<p><b>{escape(way)}</b>: {escape(how)}</p>" for way, how in ways_on(explanation))),
-        _card("Decision", _decision(explanation)),
-        _card("Steps", _steps(explanation)),
-        _card("Evidence", _evidence(explanation)),
-        _card("People", _people(explanation)),
-        _card("Done outside", _effects(explanation)),
-        _card("Failures", _failures(explanation)),
-        _card("Limits and cost", _limits(explanation)),
-        _card("Timeline", _timeline(explanation)),
-    ]
-    return "\n".join(
+    return page(
+        headline(explanation),
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
             _head(explanation),
-            *(section for section in sections if section),
+            card("Ways on", (f"<p><b>{escape(way)}</b>: {escape(how)}</p>" for way, how in ways_on(explanation))),
+            card("Decision", _decision(explanation)),
+            card("Steps", _steps(explanation)),
+            card("Evidence", _evidence(explanation)),
+            card("People", _people(explanation)),
+            card("Done outside", _effects(explanation)),
+            card("Failures", _failures(explanation)),
+            card("Limits and cost", _limits(explanation)),
+            card("Timeline", _timeline(explanation)),
             f"<footer>Run <code>{escape(explanation.run)}</code>. {_PROOF}</footer>",
-            "</main>\n</body>\n</html>\n",
-        ]
+        ],
     )
-
-
-def _card(title: str, parts: Iterable[str]) -> str:
-    body = "\n".join(parts)
-    return f"<section>\n<h2>{title}</h2>\n{body}\n</section>" if body else ""
 
 
 def _head(explanation: Explanation) -> str:

@@ -43,6 +43,8 @@ VERBS: Final = {
     "diff": Verb(module="releases", name="diff", help="Tell two releases apart in plain words"),
     "promote": Verb(module="releases", name="promote", help="Let an environment use a release"),
     "rollback": Verb(module="releases", name="rollback", help="Give an environment the release it had before"),
+    "try": Verb(module="building", name="try_", help="Run one step again on what a run recorded"),
+    "test": Verb(module="building", name="run_tests", help="Run the fixtures that tries were kept as"),
     "export": Verb(module="releases", name="export", help="Write a release as one file that travels"),
     "import": Verb(module="releases", name="import_", help="Take in a release that was exported"),
     "run": Verb(module="runs", name="run", help="Run a workflow on one input or many"),

@@ -8,6 +8,7 @@ from aie.runs.explaining import explain
 from aie.runs.explanation import Evidence, Explanation, ReviewStory, Source, StepStory
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
+from aie.runs.paths import item_path
 from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services
 from aie.runs.sites import run_sites
@@ -23,15 +24,18 @@ from aie.runs.submission import (
     submit,
     submit_all,
 )
+from aie.runs.trying import Came, KnownCalls, Tried, files_of, recorded_values, try_step
 from aie.runs.worker import Pace, Worker
 
 __all__ = [
     "About",
+    "Came",
     "Claim",
     "Engine",
     "Evidence",
     "Execute",
     "Explanation",
+    "KnownCalls",
     "Listener",
     "Loaded",
     "LocalEngine",
@@ -47,6 +51,7 @@ __all__ = [
     "StepStory",
     "Submission",
     "Submitted",
+    "Tried",
     "Worker",
     "advance",
     "cancel",
@@ -56,9 +61,12 @@ __all__ = [
     "dbos_engine",
     "decide_review",
     "explain",
+    "files_of",
     "fold",
+    "item_path",
     "listener_for",
     "migrate",
+    "recorded_values",
     "requeue",
     "retry",
     "ring",
@@ -68,4 +76,5 @@ __all__ = [
     "submit",
     "submit_all",
     "tell_about",
+    "try_step",
 ]
