@@ -50,9 +50,10 @@ class Screen:
             for line in lines:
                 typer.echo(self._shown(line))
 
-    def stream(self, data: JSON, line: str) -> None:
-        """Write one of many values as soon as it is there: a line either way."""
-        typer.echo(visible(json.dumps(data, ensure_ascii=False) if self.json else line))
+    def stream(self, data: JSON, *lines: str) -> None:
+        """Write one of many values as soon as it is there: one line of JSON, or the lines for people."""
+        for line in (json.dumps(data, ensure_ascii=False),) if self.json else lines:
+            typer.echo(visible(line))
         sys.stdout.flush()
 
     def say(self, text: str) -> None:

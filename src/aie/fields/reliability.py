@@ -148,7 +148,11 @@ def _points(values: Sequence[Found]) -> tuple[tuple[int, int], ...]:
         joined.append(group)
         while len(joined) > 1 and _chance(joined[-2]) >= _chance(joined[-1]):
             joined[-2:] = [joined[-2] + joined[-1]]
-    return tuple((sum(each.raw for each in group) // len(group), _chance(group)) for group in joined)
+    points = [(sum(each.raw for each in group) // len(group), _chance(group)) for group in joined]
+    if points[-1][0] < SURE:
+        # Above the mean of the best group the curve goes on rising, or all of them would be as sure as one another.
+        points.append((SURE, max(points[-1][1], SURE * (len(joined[-1]) + 1) // (len(joined[-1]) + 2))))
+    return tuple(points)
 
 
 def _chance(group: Sequence[Found]) -> int:

@@ -40,7 +40,7 @@ def train(
         for done, name in enumerate(wanted, 1):
             if "/" in name:
                 taught = teach(root, name)
-                screen.stream(taught.to_json(root), _told(taught, root))
+                screen.stream(taught.to_json(root), *_told(taught, root))
             else:
                 _train(screen, root, name)
             tick(done, len(wanted))
@@ -58,7 +58,7 @@ def _train(screen: Screen, root: Path, name: str) -> None:
     screen.stream(data, f"{name}  {file}  {told}")
 
 
-def _told(taught: Taught, root: Path) -> str:
+def _told(taught: Taught, root: Path) -> list[str]:
     lines = [f"{taught.name}  {'  '.join(str(path.relative_to(root)) for path in taught.files)}"]
     if taught.trained is not None:
         lines.append(f"  trained in {taught.trained.cpu_ms / 1000:.1f} CPU-s")
@@ -68,7 +68,7 @@ def _told(taught: Taught, root: Path) -> str:
         ]
     for name, each in taught.reliability.items():
         lines += _reliability(name, each)
-    return "\n".join(lines)
+    return lines
 
 
 def _reliability(name: str, each: FieldReliability) -> list[str]:
