@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from minijinja import Environment, TemplateError
 
+from aie.config.composing import Composed, compose
 from aie.config.problems import did_you_mean, nearest
+from aie.config.provenance import Untraceable, marked, unmark, without_marks
 from aie.config.types import NullableType, ObjectType, Type
-from aie.core import JSON
+from aie.core import JSON, Value
 from aie.errors import Failure, StepFailure
 
 __all__ = ["Template", "TemplateFinding", "check_template"]
@@ -34,6 +36,8 @@ _FILTERS: Final = (
     "sum", "title", "tojson", "trim", "unique", "upper", "urlencode",
 )
 # fmt: on
+_UNFENCED: Final = re.compile(r"\s*\{#-?\s*fence:\s*off\s*-?#\}")
+"""First thing in a template whose author takes the untrusted values as they are."""
 _REASONS: Final = {"UndefinedError": "a value is not there", "OutOfFuel": "it takes too long"}
 _GLOBALS: Final = frozenset({"range", "dict", "namespace", "loop"})
 
@@ -241,7 +245,10 @@ class Template:
     """A template that was checked, ready to render."""
 
     def __init__(self, content: bytes) -> None:
+        self._content = content
         self._text = content.decode()
+        self._marked, self._values = marked(self._text)
+        self._fenced = _UNFENCED.match(self._text) is None
         self._environment = _environment()
 
     def render(self, slots: Mapping[str, JSON]) -> str:
@@ -250,8 +257,29 @@ class Template:
         Raises:
             StepFailure: EXPRESSION, without any value in its message.
         """
+        return self._render(self._text, slots)
+
+    def compose(self, values: Mapping[str, Value]) -> Composed:
+        """Return the prompt: the text with its slots filled, untrusted values fenced, and where all of it comes from.
+
+        Raises:
+            StepFailure: EXPRESSION, without any value in its message.
+        """
+        clean = {slot: replace(value, data=without_marks(value.data)) for slot, value in values.items()}
+        text = self._render(self._marked, {slot: value.data for slot, value in clean.items()})
         try:
-            text: str = self._environment.render_str(self._text, **slots)
+            parts = list(unmark(text, self._values))
+        except Untraceable:
+            raise StepFailure(
+                Failure.EXPRESSION,
+                "the template filters a whole block, and where its text comes from is lost",
+                hints=("filter the value instead: `{{ value | upper }}`",),
+            ) from None
+        return compose(parts, clean, template=self._content, fenced=self._fenced)
+
+    def _render(self, template: str, slots: Mapping[str, JSON]) -> str:
+        try:
+            text: str = self._environment.render_str(template, **slots)
         except TemplateError as error:
             # `str(error)` prints the variables with their values, which may be personal.
             raise StepFailure(

@@ -30,11 +30,12 @@ def given_sources(step: ContextStep, site: Site, *, several: bool = True) -> dic
     return inputs if sound else None
 
 
-def refuse_unused(step: ContextStep, site: Site, keys: tuple[str, ...]) -> None:
-    """Report keys that this kind of context step does not have."""
-    for key in keys:
-        if getattr(step, key) is not None:
-            site.problem("unused-key", key, f"`{step.context}` has no `{key}`", edit=site.removal(key))
+def refuse_unused(step: ContextStep, site: Site, keys: tuple[str, ...]) -> bool:
+    """Report keys that this kind of context step does not have; whether there are any."""
+    unused = [key for key in keys if getattr(step, key) is not None]
+    for key in unused:
+        site.problem("unused-key", key, f"`{step.context}` has no `{key}`", edit=site.removal(key))
+    return bool(unused)
 
 
 def _unreadable(given: Type) -> str | None:

@@ -1,7 +1,6 @@
 """The context layer: from a text to the passages worth their tokens, or to all of it in parts."""
 
 from aie.config import CONTEXTS, ContextStep, Site, StepSpec
-from aie.layers.context.given import refuse_unused
 from aie.layers.context.recipe import RECIPE, compile_recipe, run_recipe
 from aie.layers.context.sections import SECTIONS, compile_sections, run_sections
 from aie.layers.context.words import choose_passages, compile_passages
@@ -26,11 +25,7 @@ class ContextLayer:
         assert isinstance(step, ContextStep)
         if step.context == SECTIONS:
             return compile_sections(step, site)
-        refuse_unused(step, site, ("size", "at_most"))
-        if step.context in CONTEXTS:
-            return compile_passages(step, site)
-        refuse_unused(step, site, ("query",))
-        return compile_recipe(step, site)
+        return compile_passages(step, site) if step.context in CONTEXTS else compile_recipe(step, site)
 
     def run(self, task: Task, tools: Tools) -> Result:
         """Choose the passages, or cut the text into sections.

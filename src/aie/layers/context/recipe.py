@@ -7,7 +7,7 @@ from typing import Final, cast
 from aie.config import ContextStep, IntType, ListType, NullableType, ObjectType, RecipeSpec, Site, TextType, Type
 from aie.core import JSON, Cite
 from aie.errors import Failure, StepFailure
-from aie.layers.context.given import given_sources
+from aie.layers.context.given import given_sources, refuse_unused
 from aie.layers.context.packing import SEPARATOR, Chosen, Stretch, choose
 from aie.layers.context.ranking import Scores, rank
 from aie.layers.context.selecting import Part, Text, page_at, read_text, select
@@ -36,11 +36,12 @@ _OUTPUT: Final = ObjectType({"passages": ListType(_PASSAGE), "text": TextType()}
 
 def compile_recipe(step: ContextStep, site: Site) -> Compiled | None:
     """Compile a step that names a recipe file."""
+    unused = refuse_unused(step, site, ("query", "size", "at_most"))
     inputs = given_sources(step, site)
     written = site.written("context", step.context, RecipeSpec)
     if step.fit is None:
         site.problem("missing-key", "", "a recipe needs `fit`", "add fit: 3000 tokens")
-    if written is None or inputs is None or step.fit is None:
+    if unused or written is None or inputs is None or step.fit is None:
         return None
     inside = site.inside(written.source)
     unknown = [name for name in written.spec.pack.quotas if name not in step.from_]

@@ -39,9 +39,8 @@ _OUTPUT: Final = ObjectType({"sections": ListType(ObjectType(_FIELDS, frozenset(
 
 def compile_sections(step: ContextStep, site: Site) -> Compiled | None:
     """Compile a step that cuts a text into sections."""
-    refuse_unused(step, site, ("query", "fit"))
     inputs = given_sources(step, site, several=False)
-    if inputs is None:
+    if refuse_unused(step, site, ("query", "fit")) or inputs is None:
         return None
     return Compiled(
         conduct="pure",

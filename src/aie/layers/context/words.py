@@ -5,7 +5,7 @@ from typing import Final, cast
 from aie.config import ContextStep, IntType, ListType, NullableType, ObjectType, Site, TextType, Type
 from aie.core import JSON, Cite
 from aie.errors import Failure, StepFailure
-from aie.layers.context.given import given_sources
+from aie.layers.context.given import given_sources, refuse_unused
 from aie.layers.context.passages import SEPARATOR, pack, rank, split
 from aie.layers.context.selecting import page_at, read_text
 from aie.layers.port import Compiled, Result, Task
@@ -33,11 +33,12 @@ _OUTPUT: Final = ObjectType({"passages": ListType(_PASSAGE), "text": TextType()}
 
 def compile_passages(step: ContextStep, site: Site) -> Compiled | None:
     """Compile a step that ranks passages by the words of a query."""
+    unused = refuse_unused(step, site, ("size", "at_most"))
     inputs = given_sources(step, site, several=False)
     for key in ("query", "fit"):
         if getattr(step, key) is None:
             site.problem("missing-key", "", f"`passages` needs `{key}`", f"add {_EXAMPLES[key]}")
-    if inputs is None or step.query is None or step.fit is None:
+    if unused or inputs is None or step.query is None or step.fit is None:
         return None
     return Compiled(
         conduct="pure",

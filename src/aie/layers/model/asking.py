@@ -53,13 +53,14 @@ def run_asking(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Resu
         StepFailure: no answer, or none that is as described.
     """
     template: Template = tools.cache(cast("str", task.config["prompt"]), Template)
+    prompt = template.compose(task.inputs)
     question = Question(
         route=cast("str", task.config["model"]),
-        user=template.render({slot: value.data for slot, value in task.inputs.items()}),
+        user=prompt.text,
         schema=_schema(task, tools),
     )
     answer = ask(question, tools, connect)
-    return Result(data=answer.data, report=answer.report())
+    return Result(data=answer.data, report={**answer.report(), "prompt": prompt.report()})
 
 
 def _schema(task: Task, tools: Tools) -> dict[str, JSON] | None:
