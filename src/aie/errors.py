@@ -8,6 +8,7 @@ The tree:
   - NotFound               a run, release, review, environment … that does not exist
   - Conflict               the world moved on: stale page, second decision, reused idempotency key
     · IdempotencyConflict  the same key with another body
+    · ModelRetired         a model of the release is at the end of its calendar
   - Denied                 the actor may not do this
   - StoreError             the store cannot be used as asked
     · StoreBusy            another process is the executor of this SQLite store
@@ -44,6 +45,7 @@ __all__ = [
     "InputError",
     "IntegrityError",
     "LimitReached",
+    "ModelRetired",
     "NeedsRuntime",
     "NotFound",
     "Problem",
@@ -176,6 +178,12 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used before with another body."""
 
     code = "idempotency-conflict"
+
+
+class ModelRetired(Conflict):
+    """A model that the release rests on has reached the end of its calendar."""
+
+    code = "model-retired"
 
 
 class Denied(AieError):

@@ -4,6 +4,7 @@
 """
 
 from aie.app.auditing import erase_person, explain_run, rebuild_projections
+from aie.app.cataloguing import Moved, Shown, moved_models, show_models
 from aie.app.examining import Examined, Overview, examine, look_over
 from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
@@ -53,8 +54,10 @@ __all__ = [
     "Given",
     "Lack",
     "Locked",
+    "Moved",
     "Overview",
     "Runner",
+    "Shown",
     "ShownReview",
     "Taught",
     "Trial",
@@ -78,6 +81,7 @@ __all__ = [
     "lock_release",
     "look_over",
     "migrate_run",
+    "moved_models",
     "open_app",
     "open_reviews",
     "parse_input",
@@ -93,6 +97,7 @@ __all__ = [
     "runner",
     "save_fixture",
     "save_heads",
+    "show_models",
     "show_review",
     "stamps",
     "start_workspace",

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
+from aie.app.cataloguing import Moved, moved_models
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
@@ -44,6 +45,8 @@ class Overview:
     """When the oldest of them was opened."""
     lacking: dict[str, Lack]
     """Runs that wait for layer versions, by id."""
+    moved: tuple[Moved, ...] = ()
+    """Models that answer as another than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ def look_over(app: App) -> Overview:
         waiting=len(open_),
         oldest=min((row.opened_at for row in open_), default=None),
         lacking=lacks(app, limit=_SHOWN),
+        moved=moved_models(app),
     )
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from aie.app.opening import App
 from aie.config import load_workspace
-from aie.core import read_file, written_whole
-from aie.errors import InputError, NotFound, Problem
+from aie.core import SystemClock, read_file, written_whole
+from aie.errors import ConfigError, InputError, NotFound, Problem
 from aie.records import ReleaseRow
 from aie.releases import (
     MAX_BUNDLE,
     Change,
     PlanReport,
     Release,
+    catalog_problems,
     check,
     compile_release,
     diff,
@@ -61,7 +62,7 @@ def workflows(root: Path) -> tuple[str, ...]:
 
 def check_workspace(root: Path) -> tuple[Problem, ...]:
     """Return every mistake of a workspace; empty when all of it could be locked."""
-    return check(root)
+    return check(root, now=SystemClock().now())
 
 
 def plan_workflow(app: App, workflow: str, *, environment: str = "") -> PlanReport:
@@ -80,9 +81,13 @@ def lock_release(app: App, workflow: str) -> Locked:
     """Lock the workflow as its files are now.
 
     Raises:
-        ConfigError: the files have mistakes; nothing was stored.
+        ConfigError: the files have mistakes, or the catalog does not permit what they name; nothing was stored.
     """
-    release = compile_release(load_workspace(app.root), workflow)
+    workspace = load_workspace(app.root)
+    release = compile_release(workspace, workflow)
+    refused = tuple(catalog_problems(workspace, release.components, app.services.clock.now()))
+    if refused:
+        raise ConfigError(refused)
     parent = _before(app, workflow, "")
     changes = _changes(app, parent, release)
     fresh = save_release(app.store, app.journal, release, tenant=app.tenant, actor=app.actor, parent=parent)

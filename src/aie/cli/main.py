@@ -38,6 +38,7 @@ VERBS: Final = {
     "init": Verb(module="workspace", name="init", help="Start a workspace from a template"),
     "check": Verb(module="workspace", name="check", help="Report every mistake in the workspace's files"),
     "train": Verb(module="training", name="train", help="Fit the text classifiers of models.yaml"),
+    "models": Verb(module="models", name="models", help="Show the catalog: owners, calendar, what depends on each"),
     "plan": Verb(module="releases", name="plan", help="Show what a release would change, and why"),
     "release": Verb(module="releases", name="release", help="Lock a workflow and everything it uses"),
     "diff": Verb(module="releases", name="diff", help="Tell two releases apart in plain words"),

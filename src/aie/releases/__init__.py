@@ -1,6 +1,7 @@
 """From what people write to what runs are pinned to: compile, lock, compare and carry releases."""
 
 from aie.releases.bundle import MAX_BUNDLE, read_bundle, write_bundle
+from aie.releases.catalog import Retiring, catalog_problems, retiring
 from aie.releases.compile import check, compile_release
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
@@ -24,6 +25,8 @@ __all__ = [
     "Plan",
     "PlanReport",
     "Release",
+    "Retiring",
+    "catalog_problems",
     "check",
     "compile_release",
     "diff",
@@ -33,6 +36,7 @@ __all__ = [
     "parse_plan",
     "plan_release",
     "read_bundle",
+    "retiring",
     "save_release",
     "seal",
     "short",

@@ -23,6 +23,7 @@ from aie.config import (
     scan_workspace,
 )
 from aie.errors import Conflict, Edit, NotFound, Problem
+from aie.releases.catalog import catalog_problems
 from aie.releases.plan import Plan
 from aie.releases.release import Release, is_portable_path, seal
 from aie.releases.steps import Parts, StepCompiler
@@ -33,13 +34,21 @@ _INPUT: Final = "schema:input"
 _OUTPUT: Final = "schema:output"
 
 
-def check(root: Path) -> tuple[Problem, ...]:
-    """Return every mistake of a workspace: of its files, and of all its workflows compiled; empty when it is sound."""
+def check(root: Path, *, now: int | None = None) -> tuple[Problem, ...]:
+    """Return every mistake of a workspace: of its files, and of all its workflows compiled; empty when it is sound.
+
+    Args:
+        root: the workspace's folder.
+        now: microseconds since the epoch, for what the catalog permits by its calendar; None leaves that out.
+    """
     problems = Problems()
     workspace = scan_workspace(root, problems)
     if workspace is not None:
+        components: dict[str, bytes] = {}
         for spec in workspace.workflows.values():
-            _compile(workspace, spec, problems)
+            components |= _compile(workspace, spec, problems)[0].components
+        for each in catalog_problems(workspace, components, now) if now is not None else ():
+            problems.add(each)
     return tuple(problems)
 
 

@@ -10,7 +10,8 @@ from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.paths import item_path
 from aie.runs.segment import Segment
-from aie.runs.services import Loaded, Releases, Services
+from aie.runs.resolving import resolutions
+from aie.runs.services import Loaded, Releases, Services, models_of
 from aie.runs.sites import run_sites
 from aie.runs.state import State
 from aie.runs.submission import (
@@ -66,8 +67,10 @@ __all__ = [
     "item_path",
     "listener_for",
     "migrate",
+    "models_of",
     "recorded_values",
     "requeue",
+    "resolutions",
     "retry",
     "ring",
     "run_sites",

@@ -1,6 +1,6 @@
 """What running a segment needs from the outside, given once by the composition root."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +8,27 @@ from typing import Any
 from aie.config import references
 from aie.core import JSON, Clock, Ids
 from aie.layers import Deliverer, Layer
+from aie.models import read_route
 from aie.records import Journal, Store
 from aie.releases import Release
 from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
-__all__ = ["Loaded", "Releases", "Services"]
+__all__ = ["Loaded", "Releases", "Services", "models_of"]
+
+
+def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
+    """Yield the catalog names behind each thing that a release asks: one for a model, several for a route."""
+    routed: set[str] = set()
+    for key, content in components.items():
+        if key.startswith("route:"):
+            names = tuple(each.name for each in read_route(content).candidates)
+            routed.update(names)
+            yield names
+    for key in components:
+        kind, _, name = key.partition(":")
+        if kind == "classifier" and name not in routed:
+            yield (name,)
 
 
 class Loaded:
@@ -24,6 +39,10 @@ class Loaded:
         self.index: Index = index_plan(release.plan)
         self._roots: dict[str, tuple[str, ...]] = {}
         self._cache: dict[tuple[str, Any], Any] = {}
+        self.models: tuple[tuple[str, ...], ...] = tuple(models_of(release.components))
+        """Catalog names behind each thing that its steps ask."""
+        self.seen: dict[tuple[str, str, str], str] = {}
+        """Who answered last, by tenant, catalog name and snapshot, as far as this process knows."""
 
     def roots(self, text: str) -> tuple[str, ...]:
         """Return the names that an expression of the plan reads."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from aie.core import JSON, Labels, Value, digest_json, join
-from aie.errors import AieError, Failure, StepFailure, Unavailable
+from aie.errors import AieError, Failure, Held, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event
-from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepSkipped
+from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepHeld, StepSkipped
 from aie.releases import Node
 from aie.runs.keys import RunKeys
 from aie.runs.paths import item_path
+from aie.runs.resolving import Watched
 from aie.runs.scope import Scope, scope_of
 from aie.runs.services import Loaded, Services
 from aie.runs.state import State
@@ -27,6 +28,7 @@ __all__ = [
     "result_of",
     "tools_for",
     "value_event",
+    "waiting",
 ]
 
 
@@ -99,6 +101,8 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
     except StepFailure as error:
         limit = str(error.fields.get("limit", ""))
         return failed(path, error.failure, error.message, began, limit=limit, report=error.report)
+    except Held as held:
+        return waiting(path, held, began)
     except Unavailable as error:  # a secret or an extra that is missing here: no call was made
         return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
     except AieError as error:
@@ -113,6 +117,12 @@ def failed(
     """Return the event of a failed try; `began` in monotonic nanoseconds."""
     ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
     return StepFailed(path=path, failure=failure.value, message=message, limit=limit, ms=ms, report=report)
+
+
+def waiting(path: str, held: Held, began: int | None = None) -> StepHeld:
+    """Return the event of a step that waits; `began` in monotonic nanoseconds."""
+    ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
+    return StepHeld(path=path, on=held.on, cost=held.cost, tokens=held.tokens, why=held.why, ms=ms)
 
 
 def expand_map(context: RunContext, state: State, path: str) -> Event:
@@ -282,9 +292,10 @@ def tools_for(
         case: keyed hash of the business case.
         keys: keys that other runs may have, too; None: there are no other runs.
     """
+    told = (context.tenant, context.run, context.loaded.release.id)
     return Tools(
         files=_BlobFiles(context),
-        attempts=attempts,
+        attempts=Watched(attempts, context.services, context.loaded.seen, run=told),
         components=context.loaded.component,
         live=context.services.live,
         secret=context.services.secret,

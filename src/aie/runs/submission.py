@@ -21,6 +21,7 @@ from aie.records.events import (
     SegmentStarted,
 )
 from aie.runs.about import tell_about
+from aie.runs.retiring import check_startable
 from aie.runs.services import Loaded, Services
 from aie.runs.sites import append, reached
 
@@ -109,6 +110,7 @@ def _put(services: Services, wanted: Submission, *, claim: bool) -> Callable[[],
     """Put a submission into the journal; returns what waits for its answer."""
     loaded = services.releases.get(wanted.tenant, wanted.release)
     services.ledger.check_begin(wanted.tenant, loaded.index.plan.workflow)
+    check_startable(services, loaded)
     run = services.ids.new("run")
     submitted = _event(services, loaded, wanted, run)
     if wanted.key and not wanted.relation:

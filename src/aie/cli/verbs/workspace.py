@@ -12,7 +12,7 @@ from aie.cli.moments import ago
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
 from aie.cli.screen import Screen
-from aie.cli.stating import lack_json
+from aie.cli.stating import lack_json, moved_json, moved_line
 from aie.config import json_schemas
 from aie.core import JSON
 from aie.errors import NotFound
@@ -64,6 +64,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         "counted": seen.counted,
         "waiting": seen.waiting,
         "needs_runtime": [{"run": run, **lack_json(lack)} for run, lack in seen.lacking.items()],
+        "moved": [moved_json(each) for each in seen.moved],
     }
     lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
     states = ", ".join(f"{count} {state}" for state, count in seen.states.items()) or "none"
@@ -74,6 +75,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
     for (needs, installed), count in sorted(kinds.items()):
         runs = f"{count} run{'' if count == 1 else 's'}"
         lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
+    lines += [moved_line(each) for each in seen.moved]
     screen.show(data, lines)
     if seen.lacking:
         screen.next("aie runs --state needs_runtime")

@@ -177,6 +177,7 @@ def _settled(attempt: Attempt, ask: Callable[[], ChatReply], price: Price, worst
         resolved=reply.resolved,
         fingerprint=reply.fingerprint,
         ms=_since(started),
+        measured=reply.tokens_in is not None,
     )
     return reply
 

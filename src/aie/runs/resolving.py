@@ -1,0 +1,121 @@
+"""Which model really answered: an entry of the catalog that answers as another model than before is told of at once.
+
+Providers let a name stand for a newer model without a word. The first answer to a snapshot is what later ones are
+compared with, over all runs and processes of a tenant; each change is an event in the stream of the entry.
+"""
+
+from collections.abc import Callable, Sequence
+
+from aie.core import JSON, Spend
+from aie.errors import Conflict, Failure
+from aie.layers import Attempt, Attempts
+from aie.records import Entry, Event, Locked, Store, model_stream
+from aie.records.events import ModelResolved
+from aie.runs.services import Services
+
+__all__ = ["Watched", "resolutions"]
+
+Notice = Callable[[str, str, str, str], None]
+"""Takes catalog name, snapshot, resolved model and fingerprint."""
+
+
+def resolutions(store: Store, tenant: str, model: str) -> list[tuple[int, ModelResolved]]:
+    """Return what an entry of the catalog resolved to, with the time of each change, oldest first."""
+    found = store.read(model_stream(tenant, model), tenant=tenant)
+    return [(each.at, each.event) for each in found if isinstance(each.event, ModelResolved)]
+
+
+class Watched:
+    """Attempts of one step whose answers are looked at for who gave them."""
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        services: Services,
+        seen: dict[tuple[str, str, str], str],
+        *,
+        run: tuple[str, str, str],
+    ) -> None:
+        """Watch attempts.
+
+        Args:
+            attempts: admission of the calls.
+            services: the ports.
+            seen: by tenant, catalog name and snapshot what answered last, as far as this process knows.
+            run: tenant, run and release.
+        """
+        self._attempts = attempts
+        self._services = services
+        self._seen = seen
+        self._tenant, self._run, self._release = run
+
+    def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
+        """Open an attempt whose answer is looked at."""
+        attempt = self._attempts.open(model=model, request=request, worst=worst, snapshot=snapshot, route=route)
+        return _Watched(attempt, lambda resolved, print_: self._notice(model, snapshot, resolved, print_))
+
+    def _notice(self, model: str, snapshot: str, resolved: str, fingerprint: str) -> None:
+        key = (self._tenant, model, snapshot)
+        if not resolved or self._seen.get(key) == resolved:
+            return
+        while not self._told(model, snapshot, resolved, fingerprint):
+            pass
+        self._seen[key] = resolved
+
+    def _told(self, model: str, snapshot: str, resolved: str, fingerprint: str) -> bool:
+        """Record the change unless another process did; False when the stream moved on meanwhile."""
+        store, tenant = self._services.store, self._tenant
+        known = store.read(model_stream(tenant, model), tenant=tenant)
+        before = [
+            each.event.after
+            for each in known
+            if isinstance(each.event, ModelResolved) and each.event.snapshot == snapshot
+        ]
+        if before and before[-1] == resolved:
+            return True
+        event = ModelResolved(
+            model=model,
+            snapshot=snapshot,
+            before=before[-1] if before else "",
+            after=resolved,
+            fingerprint=fingerprint,
+            run=self._run,
+            release=self._release,
+        )
+
+        def decide(locked: Locked) -> Sequence[Event]:
+            if locked.last_n != len(known):
+                raise Conflict(f"{model} was told of by another process")
+            return (event,)
+
+        try:
+            self._services.journal.append(Entry(tenant=tenant, stream=model_stream(tenant, model), decide=decide))
+        except Conflict:
+            return False
+        return True
+
+
+class _Watched:
+    """One attempt whose answer is looked at."""
+
+    def __init__(self, attempt: Attempt, notice: Callable[[str, str], None]) -> None:
+        self._attempt = attempt
+        self._notice = notice
+        self.recorded: JSON = attempt.recorded
+
+    def settle(
+        self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
+    ) -> None:
+        """Record the answer, then who gave it."""
+        self._attempt.settle(
+            spend, response=response, resolved=resolved, ms=ms, fingerprint=fingerprint, measured=measured
+        )
+        self._notice(resolved, fingerprint)
+
+    def release(self, failure: Failure, *, ms: int) -> None:
+        """Record that the call surely was not billed."""
+        self._attempt.release(failure, ms=ms)
+
+    def forfeit(self, failure: Failure, *, ms: int) -> None:
+        """Record that the call may have been billed."""
+        self._attempt.forfeit(failure, ms=ms)
