@@ -11,10 +11,12 @@ of this process, which is written after the child is dead and therefore always c
 """
 
 import ctypes
+import encodings
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import resource
 import select
 import signal
@@ -45,6 +47,10 @@ KIB_OF_RSS = 1024 if sys.platform == "darwin" else 1
 PATIENCE = 10.0
 """Seconds that a verdict waits for the engine to take the answer before it."""
 
+FOREIGN_ENCODINGS = frozenset({"mbcs", "oem", "cp65001"})
+"""Those of another system."""
+LATE_MODULES = ("_strptime", "heapq", "stringprep")
+
 Reader = Callable[[bytes], dict[str, object]]
 Alive = dict[int, tuple[float, socket.socket]]
 """Children by process id, each with when it is killed and the channel of its document."""
@@ -65,6 +71,7 @@ def main(readers: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 — whatever keeps a reader from loading is told, as stderr is closed
         say(control, {"error": f"{type(error).__name__}: {error}"})
         return 1
+    warm()
     say(control, {"network": leave_network(), "user": "nobody" if os.getuid() == 0 else "same"})
     gc.collect()
     gc.freeze()  # children share these pages as long as nobody writes reference counts into them
@@ -73,15 +80,31 @@ def main(readers: list[str]) -> int:
 
 
 def load(path: str) -> Reader:
-    """Return the `read` of a reader's file; files of one folder form a package: they share code by `from .x import`."""
+    """Return the `read` of a reader's file; files of one folder form a package: they share code by `from .x import`.
+
+    A reader that loads something only while it reads has a `SAMPLE`, which is read here: a child may open no file.
+    """
     folder, _, file = path.rpartition("/")
     package = "in" + folder.encode().hex()  # a name without dots, whatever the folder is called
     if package not in sys.modules:
         made = types.ModuleType(package)
         made.__path__ = [folder]
         sys.modules[package] = made
-    read: Reader = importlib.import_module(f"{package}.{file.removesuffix('.py')}").read
+    module = importlib.import_module(f"{package}.{file.removesuffix('.py')}")
+    read: Reader = module.read
+    sample = getattr(module, "SAMPLE", None)
+    if sample is not None and "failure" in read(sample):
+        raise ImportError(f"{file} does not read its own sample")
     return read
+
+
+def warm() -> None:
+    """Load what the standard library loads only when it is needed: encodings by name, and the rest named here."""
+    for found in pkgutil.iter_modules(encodings.__path__):
+        if found.name not in FOREIGN_ENCODINGS:
+            importlib.import_module(f"encodings.{found.name}")
+    for name in LATE_MODULES:
+        importlib.import_module(name)
 
 
 def say(control: socket.socket, message: dict[str, str]) -> None:

@@ -32,3 +32,13 @@ def read(content: bytes) -> dict[str, object]:
     except Exception as error:  # pypdf promises no list of what it raises at damaged files
         raise Refused("invalid_input", "the PDF is damaged: two readers refuse it") from error
     return {"kind": "pdf", "pages": pages}
+
+
+SAMPLE = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+    b"4 0 obj<</Length 50/Filter/ASCIIHexDecode>>stream\n4254202f46203920546620392039205464202861292054 6a204554>\n"
+    b"endstream endobj\n5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\ntrailer<</Root 1 0 R>>\n"
+    b"startxref\n0\n%%EOF\n"
+)
+"""Read once at the start: it loads what pypdf loads late."""
