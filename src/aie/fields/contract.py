@@ -71,20 +71,28 @@ class Source:
     pages: tuple[Page, ...] = ()
     lines: tuple[Mapping[str, JSON], ...] = ()
     """Lines with their boxes where the document came as such: `{start, end, page, box: [x1, y1, x2, y2]}`."""
+    offset: int = 0
+    """Where the text begins in the document that it is a part of; what is found has the document's places."""
 
     @classmethod
     def of(cls, data: JSON) -> "Source | None":
-        """Read the value of a step; None when it holds no text."""
+        """Read the value of a step, or a section or passage of one; None when it holds no text.
+
+        A part says with `start` where it stands; its pages have the places of the whole document.
+        """
         if isinstance(data, str):
             return cls(text=data)
         if not isinstance(data, dict) or not isinstance(data.get("text"), str):
             return None
+        text, start = cast("str", data["text"]), data.get("start")
+        offset = start if isinstance(start, int) else 0
         pages = cast("Sequence[Mapping[str, int]]", data.get("pages") or ())
         lines = cast("Sequence[Mapping[str, JSON]]", data.get("lines") or ())
         return cls(
-            text=cast("str", data["text"]),
-            pages=tuple(Page(number=each["number"], start=each["start"], end=each["end"]) for each in pages),
+            text=text,
+            pages=tuple(_page_of(each, offset, len(text)) for each in pages),
             lines=tuple(lines),
+            offset=offset,
         )
 
     def page(self, start: int) -> int | None:
@@ -106,6 +114,12 @@ class Candidate:
     end: int
     confidence: int
     """Ten-thousandths; calibrated where the extractor was."""
+
+
+def _page_of(page: Mapping[str, int], offset: int, length: int) -> Page:
+    """Return a page by its places in a part of the document."""
+    start, end = (max(0, min(length, page[edge] - offset)) for edge in ("start", "end"))
+    return Page(number=page["number"], start=start, end=end)
 
 
 def fields_type(finds: Mapping[str, FieldSpec]) -> ObjectType:
@@ -170,8 +184,8 @@ def assemble(finds: Mapping[str, FieldSpec], candidates: Iterable[Candidate], so
                     "value": value,
                     "quote": quote,
                     "page": source.page(each.start),
-                    "start": each.start,
-                    "end": each.end,
+                    "start": source.offset + each.start,
+                    "end": source.offset + each.end,
                     "confidence": _decimal(each.confidence),
                 }
             )

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, assert_never
 
+from immutables import Map
+
 from aie.core import Limits, Spend, usd
 from aie.errors import Failure, LimitReached
 from aie.records import Event
@@ -126,7 +128,8 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
         case StepSkipped():
             return _follow(index, _done(state, event.path, Status.SKIPPED), event.path)
         case MapExpanded():
-            state = state.but(maps=state.maps.set(event.path, event), running=state.running - 1)
+            positions = state.positions.set(event.path, Map({key: at for at, key in enumerate(event.keys)}))
+            state = state.but(maps=state.maps.set(event.path, event), positions=positions, running=state.running - 1)
             state = _mark(state, event.path, Status.EXPANDED)
             return _settle(index, *_begin_items(index, state, event.path, event.keys))
         case StepFailed():

@@ -89,7 +89,7 @@ class _Visible:
             if own is not None:
                 return own
             if around is not None and name == around.as_:
-                item: JSON = expanded.items[expanded.keys.index(place.key)]
+                item: JSON = expanded.items[state.positions[place.map_path][place.key]]
                 labels = Labels.from_json(expanded.labels)
                 return Value(data=item, ref=f"{place.map_path}[{place.key}]", labels=labels)
         if name in self._loaded.index.nodes:

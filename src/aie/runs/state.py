@@ -122,6 +122,8 @@ class State:
     outputs: Map[str, StepFinished] = field(default_factory=Map)
     """Values by path."""
     maps: Map[str, MapExpanded] = field(default_factory=Map)
+    positions: Map[str, Map[str, int]] = field(default_factory=Map)
+    """Where each item of a map stands in its list, by the item's key."""
     done_items: Map[str, int] = field(default_factory=Map)
     """Items of each map of which every node is done."""
     attempts: Map[str, Attempted] = field(default_factory=Map)
