@@ -10,6 +10,8 @@ from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
 from aie.app.fixtures import FixtureResult, run_fixtures, save_fixture
 from aie.app.inputs import MAX_INPUT, Given, parse_input, read_input
+from aie.app.label_form import label_form
+from aie.app.labelling import Labelling, labelling, read_given
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
     Locked,
@@ -41,7 +43,7 @@ from aie.app.training import train, trainable
 from aie.app.try_html import told, try_html
 from aie.app.trying import Trial, stamps, trial
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
-from aie.app.wording import plain, versions
+from aie.app.wording import moved_line, plain, versions
 
 __all__ = [
     "MAX_INPUT",
@@ -52,6 +54,7 @@ __all__ = [
     "Executor",
     "FixtureResult",
     "Given",
+    "Labelling",
     "Lack",
     "Locked",
     "Moved",
@@ -75,12 +78,15 @@ __all__ = [
     "export_for_audit",
     "export_release",
     "import_release",
+    "label_form",
+    "labelling",
     "lack_of",
     "lacks",
     "list_templates",
     "lock_release",
     "look_over",
     "migrate_run",
+    "moved_line",
     "moved_models",
     "open_app",
     "open_reviews",
@@ -88,6 +94,7 @@ __all__ = [
     "plain",
     "plan_workflow",
     "promote_release",
+    "read_given",
     "read_input",
     "rebuild_projections",
     "retry_run",

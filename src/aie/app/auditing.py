@@ -1,9 +1,12 @@
 """Evidence: explain a run, verify the records, carry them away, rebuild what follows from them, erase a subject."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from aie.app.cataloguing import moved_of
 from aie.app.opening import App
+from aie.app.wording import moved_line
 from aie.errors import Conflict, InputError, NotFound
 from aie.records import RunFilter, RunRow, destroy_key, rebuild
 from aie.records.events import RunSubmitted
@@ -24,7 +27,9 @@ def explain_run(app: App, run: str) -> Explanation:
     if not recorded or not isinstance(recorded[0].event, RunSubmitted):
         raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
     loaded = app.services.releases.get(app.tenant, recorded[0].event.release)
-    return explain(run, recorded, loaded.release, installed=app.services.runtime())
+    explained = explain(run, recorded, loaded.release, installed=app.services.runtime())
+    asked = sorted({call.model for call in explained.calls})
+    return replace(explained, alerts=tuple(moved_line(each) for model in asked for each in moved_of(app, model)))
 
 
 def erase_person(app: App, run: str, *, reason: str) -> int:

@@ -14,7 +14,7 @@ from aie.records.events import ModelResolved
 from aie.releases import load_release, retiring, short
 from aie.runs import models_of, resolutions
 
-__all__ = ["Moved", "Shown", "moved_models", "show_models"]
+__all__ = ["Moved", "Shown", "moved_models", "moved_of", "show_models"]
 
 _GOING: Final = ("queued", "running", "waiting", "needs_runtime")
 _MOST: Final = 200
@@ -107,7 +107,7 @@ def moved_models(app: App) -> tuple[Moved, ...]:
         names = sorted(load_workspace(app.root).models.models)
     except ConfigError:
         return ()
-    return tuple(each for name in names for each in _moved(app, name))
+    return tuple(each for name in names for each in moved_of(app, name))
 
 
 def _asked(steps: Mapping[str, StepSpec]) -> Iterator[str]:
@@ -167,11 +167,12 @@ def _shown(app: App, entry: ModelEntry, uses: _Uses, routes: tuple[str, ...]) ->
         releases=tuple(uses.releases),
         environments=tuple(sorted(uses.environments)),
         runs=uses.runs,
-        moved=tuple(_moved(app, entry.name)),
+        moved=tuple(moved_of(app, entry.name)),
     )
 
 
-def _moved(app: App, model: str) -> Iterator[Moved]:
+def moved_of(app: App, model: str) -> Iterator[Moved]:
+    """Yield every change of what an entry of the catalog answers as, oldest first."""
     for at, event in resolutions(app.store, app.tenant, model):
         if event.before:
             yield Moved(

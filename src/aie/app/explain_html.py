@@ -12,6 +12,7 @@ from aie.app.wording import (
     headline,
     limit_lines,
     plain,
+    refused_line,
     said,
     step_line,
     ways_on,
@@ -46,6 +47,7 @@ def explain_html(explanation: Explanation) -> str:
             card("Steps", _steps(explanation)),
             card("Evidence", _evidence(explanation)),
             card("People", _people(explanation)),
+            card("Models refused", (f"<p>{escape(refused_line(each))}</p>" for each in explanation.refused_models)),
             card("Done outside", _effects(explanation)),
             card("Failures", _failures(explanation)),
             card("Limits and cost", _limits(explanation)),
@@ -69,7 +71,8 @@ def _head(explanation: Explanation) -> str:
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     erased = "<p class=wait>The personal data of this run was erased: its words can no longer be read.</p>"
-    moved = "".join(f"<p class=wait>{escape(line)}</p>" for line in who_moved(explanation))
+    told = (*who_moved(explanation), *explanation.alerts)
+    moved = "".join(f"<p class=wait>{escape(line)}</p>" for line in told)
     return (
         f"<h1>{escape(headline(explanation))}</h1>\n"
         f'<span class="state {tone}">{escape(explanation.state.replace("_", " "))}</span>\n'

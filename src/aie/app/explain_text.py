@@ -11,6 +11,7 @@ from aie.app.wording import (
     headline,
     limit_lines,
     plain,
+    refused_line,
     said,
     step_line,
     ways_on,
@@ -39,6 +40,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
         _block("Evidence", _evidence(explanation, width)),
         _block("Left out", _dropped(explanation, width)),
         _block("People", _people(explanation, width)),
+        _block("Models refused", _refused(explanation, width)),
         _block("Done outside", _effects(explanation, width)),
         _block("Failures", _failures(explanation, width)),
         _block("Versions", _versions(explanation, width)),
@@ -58,6 +60,8 @@ def _head(explanation: Explanation, width: int) -> list[str]:
     ]
     for moved in who_moved(explanation):
         lines += textwrap.wrap(moved, width)
+    for alert in explanation.alerts:
+        lines += textwrap.wrap(alert, width)
     if explanation.erased:
         lines += textwrap.wrap("The personal data of this run was erased: its words can no longer be read.", width)
     return lines
@@ -98,6 +102,11 @@ def _people(explanation: Explanation, width: int) -> Iterator[str]:
     for review in explanation.reviews:
         for line in who_decided(review):
             yield from _wrap(line, width)
+
+
+def _refused(explanation: Explanation, width: int) -> Iterator[str]:
+    for each in explanation.refused_models:
+        yield from _wrap(refused_line(each), width)
 
 
 def _effects(explanation: Explanation, width: int) -> Iterator[str]:

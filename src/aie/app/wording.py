@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from aie.app.cataloguing import Moved
 from aie.core import JSON, iso, usd
-from aie.runs import Evidence, Explanation, ReviewStory, StepStory
+from aie.runs import Evidence, Explanation, RefusedModel, ReviewStory, StepStory
 
 __all__ = [
     "about",
@@ -12,7 +13,9 @@ __all__ = [
     "duration",
     "headline",
     "limit_lines",
+    "moved_line",
     "plain",
+    "refused_line",
     "said",
     "step_line",
     "versions",
@@ -183,6 +186,20 @@ def who_decided(review: ReviewStory) -> Iterator[str]:
     for name, (before, after) in review.changed.items():
         yield f"  {name}: {plain(before)} → {plain(after)}"
     yield f"  bound to what was shown: {review.shown_hash.removeprefix('sha256:')[:12]}"
+
+
+def moved_line(moved: Moved) -> str:
+    """Return the alert of a name that came to mean another model."""
+    return (
+        f"alert: {moved.model} ({moved.snapshot}) answers as {moved.after} since {iso(moved.at)[:16]}Z, "
+        f"before as {moved.before}; first in {moved.release}"
+    )
+
+
+def refused_line(refused: RefusedModel) -> str:
+    """Return which model a step was not allowed to ask, and why."""
+    route = f" of {refused.route}" if refused.route else ""
+    return f"{refused.step}: {refused.model}{route} was not asked, {refused.why}"
 
 
 def limit_lines(explanation: Explanation) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from aie.app import Lack, Moved
 from aie.core import JSON, iso
 from aie.records import Report, RunRow
 
-__all__ = ["lack_json", "moved_json", "moved_line", "report_json", "run_json"]
+__all__ = ["lack_json", "moved_json", "report_json", "run_json"]
 
 
 def lack_json(lack: Lack) -> dict[str, JSON]:
@@ -50,14 +50,6 @@ def run_json(row: RunRow) -> dict[str, JSON]:
     }
 
 
-def moved_line(moved: Moved) -> str:
-    """Return the alert of a name that came to mean another model."""
-    return (
-        f"alert: {moved.model} ({moved.snapshot}) answers as {moved.after} since {iso(moved.at)[:16]}Z, "
-        f"before as {moved.before}; first in {moved.release}"
-    )
-
-
 def moved_json(moved: Moved) -> dict[str, JSON]:
-    """Return the same for `--format json`."""
+    """Return the alert of a name that came to mean another model."""
     return {each.name: getattr(moved, each.name) for each in fields(moved)}

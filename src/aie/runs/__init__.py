@@ -5,12 +5,12 @@ from aie.runs.claims import Claim, claim, claim_of, context_of, requeue, runtime
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
 from aie.runs.explaining import explain
-from aie.runs.explanation import Evidence, Explanation, ReviewStory, Source, StepStory
+from aie.runs.explanation import Evidence, Explanation, RefusedModel, ReviewStory, Source, StepStory
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.paths import item_path
-from aie.runs.segment import Segment
 from aie.runs.resolving import resolutions
+from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services, models_of
 from aie.runs.sites import run_sites
 from aie.runs.state import State
@@ -42,6 +42,7 @@ __all__ = [
     "LocalEngine",
     "Pace",
     "PostgresListener",
+    "RefusedModel",
     "Relation",
     "Releases",
     "ReviewStory",

@@ -46,6 +46,7 @@ from aie.runs.explanation import (
 )
 from aie.runs.heart import fold
 from aie.runs.paths import Index, index_plan
+from aie.runs.refusing import refused_models
 from aie.runs.state import State
 from aie.runs.timeline import tell
 
@@ -125,6 +126,7 @@ def explain(
         reviews=tuple(_reviews(story)),
         effects=tuple(_effects(story)),
         calls=tuple(_calls(story)),
+        refused_models=tuple(refused_models(steps)),
         limits=tuple(_limits(release.plan.limits, state, spend)),
         spend=spend,
         cpu_us=sum(step.cpu_us for step in steps),
@@ -164,8 +166,8 @@ def _note(story: _Story, record: Recorded) -> None:
             story.finished = record
         case StepFinished(path=path) | StepSkipped(path=path):
             story.steps[path] = record
-        case StepFailed(path=path, failure=failure, message=message):
-            trouble = Trouble(at=record.at, failure=failure, message=message or "")
+        case StepFailed(path=path, failure=failure, message=message, report=report):
+            trouble = Trouble(at=record.at, failure=failure, message=message or "", report=report)
             story.troubles.setdefault(path, []).append(trouble)
         case AttemptIntended(attempt=attempt) as event:
             story.intended[attempt] = event
@@ -395,6 +397,9 @@ def _calls(story: _Story) -> Iterator[Call]:
             spend=Spend.from_json(settled.spend if settled else intended.worst),
             failure=settled.failure if settled else "",
             ms=settled.ms if settled else 0,
+            snapshot=intended.snapshot,
+            fingerprint=settled.fingerprint if settled else "",
+            route=intended.route,
         )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "LimitUse",
     "Migration",
     "Moment",
+    "RefusedModel",
     "ReviewStory",
     "Segment",
     "Source",
@@ -89,6 +90,8 @@ class Trouble:
     """Class of the taxonomy."""
     message: str
     """Empty when erased."""
+    report: JSON = None
+    """What the layer says of its work until then; None when it says nothing or is erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,27 @@ class Call:
     """Actual; the reservation while open or when forfeited."""
     failure: str
     ms: int
+    snapshot: str = ""
+    """Identifier that was asked for."""
+    fingerprint: str = ""
+    """Of the system that answered, where the provider tells one."""
+    route: str = ""
+    """Route that led to the model; empty where the step names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedModel:
+    """A model that a step could have asked and was not allowed to."""
+
+    step: str
+    """Path of the step."""
+    route: str
+    """Route it is a candidate of; empty where the step names it."""
+    model: str
+    """Catalog name."""
+    reason: str
+    """`regions`, `retention`, `price` … as planning names them."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +281,7 @@ class Explanation:
     reviews: tuple[ReviewStory, ...]
     effects: tuple[Effect, ...]
     calls: tuple[Call, ...]
+    refused_models: tuple[RefusedModel, ...]
     limits: tuple[LimitUse, ...]
     spend: Spend
     cpu_us: int
@@ -269,6 +294,8 @@ class Explanation:
     migrations: tuple[Migration, ...]
     """Moves to another runtime, oldest first."""
     timeline: tuple[Moment, ...]
+    alerts: tuple[str, ...] = ()
+    """What became known of its models since: a name that came to mean another one."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return everything, by field name."""

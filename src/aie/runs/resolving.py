@@ -12,6 +12,7 @@ from aie.layers import Attempt, Attempts
 from aie.records import Entry, Event, Locked, Store, model_stream
 from aie.records.events import ModelResolved
 from aie.runs.services import Services
+from aie.runs.sites import append
 
 __all__ = ["Watched", "resolutions"]
 
@@ -89,7 +90,8 @@ class Watched:
             return (event,)
 
         try:
-            self._services.journal.append(Entry(tenant=tenant, stream=model_stream(tenant, model), decide=decide))
+            entry = Entry(tenant=tenant, stream=model_stream(tenant, model), decide=decide)
+            append(self._services.journal, "resolution", entry)
         except Conflict:
             return False
         return True

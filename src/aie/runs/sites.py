@@ -25,6 +25,7 @@ APPENDS: Final = (
     "close",
     "try",
     "outcome",
+    "resolution",
 )
 """Every entry that runs put into the journal, by what it does."""
 

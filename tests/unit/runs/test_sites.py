@@ -103,7 +103,7 @@ def test_an_act_without_a_point_is_found(tmp_path: Path) -> None:
             copied = tmp_path / path.relative_to(SOURCE)
             copied.parent.mkdir(parents=True, exist_ok=True)
             copied.write_text(path.read_text().replace('reached("chat.before")', "pass"))
-    assert _unannounced(tmp_path)[0] == ["layers/calling.py:_settled"]
+    assert _unannounced(tmp_path)[0] == ["layers/calling/answering.py:_settled"]
     assert _named(tmp_path) != run_sites | call_sites
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from aie.app import Shown, show_models
+from aie.app import Shown, moved_line, show_models
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen
-from aie.cli.stating import moved_json, moved_line
+from aie.cli.stating import moved_json
 from aie.core import JSON, usd
 from aie.errors import NotFound
 

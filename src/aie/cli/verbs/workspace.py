@@ -6,13 +6,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from aie.app import check_workspace, examine, list_templates, look_over, start_workspace, versions, workflows
+from aie.app import (
+    check_workspace,
+    examine,
+    list_templates,
+    look_over,
+    moved_line,
+    start_workspace,
+    versions,
+    workflows,
+)
 from aie.cli.failing import problem_json, problem_lines
 from aie.cli.moments import ago
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
 from aie.cli.screen import Screen
-from aie.cli.stating import lack_json, moved_json, moved_line
+from aie.cli.stating import lack_json, moved_json
 from aie.config import json_schemas
 from aie.core import JSON
 from aie.errors import NotFound
