@@ -5,6 +5,16 @@
 
 from aie.app.auditing import erase_person, explain_run, rebuild_projections
 from aie.app.cataloguing import Moved, Shown, moved_models, show_models
+from aie.app.controlling import (
+    BudgetState,
+    StopKind,
+    budget_states,
+    lift_stop,
+    set_budget,
+    set_stop,
+    stopped,
+    unset_budget,
+)
 from aie.app.examining import Examined, Overview, examine, look_over
 from aie.app.explain_html import explain_html
 from aie.app.explain_text import explain_text
@@ -49,6 +59,7 @@ __all__ = [
     "MAX_INPUT",
     "RESTING",
     "App",
+    "BudgetState",
     "Decision",
     "Examined",
     "Executor",
@@ -62,8 +73,10 @@ __all__ = [
     "Runner",
     "Shown",
     "ShownReview",
+    "StopKind",
     "Taught",
     "Trial",
+    "budget_states",
     "cancel_run",
     "check_workspace",
     "choose_release",
@@ -82,6 +95,7 @@ __all__ = [
     "labelling",
     "lack_of",
     "lacks",
+    "lift_stop",
     "list_templates",
     "lock_release",
     "look_over",
@@ -104,10 +118,13 @@ __all__ = [
     "runner",
     "save_fixture",
     "save_heads",
+    "set_budget",
+    "set_stop",
     "show_models",
     "show_review",
     "stamps",
     "start_workspace",
+    "stopped",
     "teach",
     "teachable",
     "told",
@@ -115,6 +132,7 @@ __all__ = [
     "trainable",
     "trial",
     "try_html",
+    "unset_budget",
     "verify_export",
     "verify_records",
     "versions",

@@ -37,6 +37,7 @@ class Verb:
 VERBS: Final = {
     "init": Verb(module="workspace", name="init", help="Start a workspace from a template"),
     "check": Verb(module="workspace", name="check", help="Report every mistake in the workspace's files"),
+    "label": Verb(module="labelling", name="label", help="Give a dataset its first labels"),
     "train": Verb(module="training", name="train", help="Fit the text classifiers of models.yaml"),
     "models": Verb(module="models", name="models", help="Show the catalog: owners, calendar, what depends on each"),
     "plan": Verb(module="releases", name="plan", help="Show what a release would change, and why"),
@@ -57,6 +58,9 @@ VERBS: Final = {
     "migrate": Verb(module="runs", name="migrate", help="Move runs that need another runtime to this one"),
     "worker": Verb(module="worker", name="worker", help="Execute runs until stopped"),
     "status": Verb(module="workspace", name="status", help="Show releases, queues and what waits"),
+    "budget": Verb(module="controls", name="budget", help="Show and set what may be spent on model calls"),
+    "stop": Verb(module="controls", name="stop", help="Stop a model, a workflow or a tenant, at once"),
+    "resume": Verb(module="controls", name="resume", help="Lift a stop"),
     "verify": Verb(module="records", name="verify", help="Prove that the records are what was written"),
     "erase": Verb(module="records", name="erase", help="Destroy the key to all that is held of one person"),
     "rebuild": Verb(module="records", name="rebuild", help="Make every projection anew from the events"),

@@ -30,11 +30,15 @@ class Controls:
         self._until = -1
         self._budgets: dict[tuple[str, str, str], BudgetRow] = {}
         self._stops: dict[tuple[str, str, str], StopRow] = {}
+        self._models: dict[str, StopRow] = {}
 
     def stop(self, tenant: str, kind: str, name: str) -> StopRow | None:
-        """Return the kill switch that is thrown for a `model`, `workflow` or `tenant`, or None."""
+        """Return the kill switch that is thrown for a `model`, `workflow` or `tenant`, or None.
+
+        A model that one tenant stopped is stopped for all: what is wrong with it is wrong for everybody.
+        """
         self._read()
-        return self._stops.get((tenant, kind, name))
+        return self._models.get(name) if kind == "model" else self._stops.get((tenant, kind, name))
 
     def stopped(self) -> list[tuple[str, str]]:
         """Return (tenant, workflow) of everything that must not begin; an empty workflow stands for all."""
@@ -44,6 +48,11 @@ class Controls:
             for tenant, kind, name in self._stops
             if kind in {"workflow", "tenant"}
         ]
+
+    def workflows(self, tenant: str) -> set[str]:
+        """Return the workflows for which a budget was set."""
+        self._read()
+        return {row.name for row in self._budgets.values() if row.tenant == tenant and row.scope == "workflow"}
 
     def budget(self, tenant: str, scope: str, name: str) -> BudgetRow | None:
         """Return the budget that was set over the declared one, or None."""
@@ -64,6 +73,7 @@ class Controls:
                 return
             self._budgets = {(row.tenant, row.scope, row.name): row for row in set_budgets(self._store)}
             self._stops = {(row.tenant, row.kind, row.name): row for row in stops(self._store)}
+            self._models = {row.name: row for row in self._stops.values() if row.kind == "model"}
             self._until = now + _FRESH
 
 
@@ -152,6 +162,11 @@ class BudgetLedger:
         facts = cast("Mapping[str, Any]", self._declared("budgets:"))
         declared = facts.get("tenant") if scope == "tenant" else facts.get("workflows", {}).get(name)
         return None if declared is None else Budget(tenant=tenant, scope=scope, name=name, **declared)  # type: ignore[arg-type]
+
+    def workflows(self, tenant: str) -> list[str]:
+        """Return the workflows for which a budget is declared or was set, in the order of their names."""
+        facts = cast("Mapping[str, Any]", self._declared("budgets:"))
+        return sorted({*facts.get("workflows", {}), *self.controls.workflows(tenant)})
 
     def draws(self, tenant: str, workflow: str, worst: Spend, *, short: bool = False) -> dict[str, str]:
         """Return the slabs that a call is to be reserved on, by window; none where no budget is set.
