@@ -1,4 +1,4 @@
-"""Pages that open anywhere, offline: one file, no network, no script, one style."""
+"""Pages that open anywhere, offline: one file, no network, one style, and at most one script of ours."""
 
 import base64
 import hashlib
@@ -13,10 +13,11 @@ __all__ = ["card", "page"]
 _STYLE: Final = (files("aie.app") / "explain.css").read_text(encoding="utf-8")
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """Return the page, whole; its policy forbids everything but its own style."""
-    style_hash = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
+def page(title: str, body: Iterable[str], *, script: str = "") -> str:
+    """Return the page, whole; its policy forbids everything but its own style and its own script."""
+    policy = f"default-src 'none'; style-src {_source(_STYLE)}; base-uri 'none'; form-action 'none'"
+    if script:
+        policy += f"; script-src {_source(script)}"
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -24,9 +25,14 @@ def page(title: str, body: Iterable[str]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
             *(part for part in body if part),
-            "</main>\n</body>\n</html>\n",
+            f"</main>\n{f'<script>{script}</script>' if script else ''}</body>\n</html>\n",
         ]
     )
+
+
+def _source(text: str) -> str:
+    """Return what a policy calls exactly this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def card(title: str, parts: Iterable[str]) -> str:

@@ -26,6 +26,9 @@ from aie.config.expressions import Checked, Expression, Finding, check_expressio
 from aie.config.extractors import By, ExtractorSpec, PromptSpec
 from aie.config.fields import FieldSpec, FieldType, value_type
 from aie.config.handlers import Handler
+from aie.config.labelling import GivenLabel, append_labels, read_labels
+from aie.config.lookups import HttpLookup, Lookup, SqlLookup, TableLookup
+from aie.config.network import NetworkSpec
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
 from aie.config.recipes import DiversifySpec, PackSpec, QuerySpec, RankSpec, RecipeSpec, SelectSpec
 from aie.config.rules import Rule
@@ -36,11 +39,13 @@ from aie.config.source import Node, Source, parse_yaml
 from aie.config.steps import (
     CONTEXTS,
     DOCUMENTS,
+    MERGED,
     ActStep,
     CheckKind,
     CheckStep,
     ContextStep,
     ExtractStep,
+    LookupStep,
     MapSpec,
     MapStep,
     ModelStep,
@@ -73,6 +78,7 @@ from aie.config.workspace import Workspace, load_models, load_settings, load_wor
 __all__ = [
     "CONTEXTS",
     "DOCUMENTS",
+    "MERGED",
     "ActStep",
     "AnyType",
     "BoolType",
@@ -102,12 +108,16 @@ __all__ = [
     "FieldType",
     "FileReceiver",
     "Finding",
+    "GivenLabel",
     "Handler",
+    "HttpLookup",
     "HttpReceiver",
     "IntType",
     "LearnsSpec",
     "LimitsSpec",
     "ListType",
+    "Lookup",
+    "LookupStep",
     "MapSpec",
     "MapStep",
     "Mark",
@@ -116,6 +126,7 @@ __all__ = [
     "ModelStep",
     "ModelsSpec",
     "MoneyType",
+    "NetworkSpec",
     "Node",
     "NullType",
     "NullableType",
@@ -139,8 +150,10 @@ __all__ = [
     "Settings",
     "Site",
     "Source",
+    "SqlLookup",
     "Step",
     "StepSpec",
+    "TableLookup",
     "Targets",
     "Template",
     "TextClassifier",
@@ -150,6 +163,7 @@ __all__ = [
     "WorkflowSpec",
     "Workspace",
     "Written",
+    "append_labels",
     "apply",
     "check_expression",
     "check_template",
@@ -167,6 +181,7 @@ __all__ = [
     "nullable",
     "parse_yaml",
     "read_dataset",
+    "read_labels",
     "read_schema",
     "references",
     "scan_workspace",

@@ -3,13 +3,14 @@
 import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from aie.config.datasets import DatasetSpec, SplitByDate, SplitByField, SplitByHash
+from aie.config.labelling import read_labels
 from aie.core import JSON, open_file, read_json
 from aie.errors import InputError
 
@@ -78,6 +79,7 @@ def read_dataset(
     Raises:
         InputError: with `file:line`, at the first row that is not as declared.
     """
+    given = read_labels(folder / spec.labels) if spec.labels is not None else {}
     seen: dict[str, str] = {}
     for split, path in dataset_files(spec, folder, environ):
         for row in _rows(path, spec, split):
@@ -90,7 +92,7 @@ def read_dataset(
                 )
             seen[case.id] = row.place
             if splits is None or case.split in splits:
-                yield case
+                yield replace(case, expected=given[case.id].expected) if case.id in given else case
 
 
 def _locate(written: str, folder: Path, environ: Mapping[str, str]) -> Path:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from aie.config.scalars import Name, Share
+from aie.config.scalars import Name, Path, Share
 from aie.config.spec import Spec
 
 __all__ = ["DatasetSpec", "DatasetsFile", "SplitByDate", "SplitByField", "SplitByHash", "Target"]
@@ -132,6 +132,8 @@ class DatasetSpec(Spec):
     """Only rows whose fields have these values."""
     split: _Split | None = None
     """How rows are divided; none: by file, or all in one split `all`."""
+    labels: Path | None = None
+    """File that `aie label` writes, relative to the workflow's folder: its labels take the place of the rows' own."""
     empty: Literal["unlabelled", "error", "label"] = "error"
     """What a missing or empty expected value means: no label yet, a mistake, or the label "none"."""
 
