@@ -14,8 +14,8 @@ from typing import IO, Final, Self
 
 from aie.config import ModelsSpec, Settings, load_models, load_settings
 from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
-from aie.errors import NotFound, StoreBusy, Unavailable
-from aie.layers import DELIVERERS, LAYERS, receiver_facts
+from aie.errors import ConfigError, NotFound, StoreBusy, Unavailable
+from aie.layers import DELIVERERS, LAYERS, lookup_facts, receiver_facts
 from aie.models import live_facts
 from aie.records import Journal, PlainKeys, Store, is_new, open_store, seal
 from aie.releases import load_release
@@ -23,7 +23,7 @@ from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Wo
 
 __all__ = ["App", "Executor", "open_app"]
 
-_IN_SETTINGS: Final = frozenset({"receiver", "budgets"})
+_IN_SETTINGS: Final = frozenset({"receiver", "lookup", "budgets"})
 """Kinds of live facts that stand in `aie.yaml`; all others are of the catalog."""
 
 _POOL: Final = 32
@@ -165,7 +165,7 @@ class LiveFacts:
         kind, _, name = component.partition(":")
         with self._lock:
             if kind in _IN_SETTINGS and (self._settings is None or self._changed("aie.yaml")):
-                self._settings = load_settings(self._root)
+                self._settings = self._reloaded()
             elif kind not in _IN_SETTINGS and self._changed("models.yaml"):
                 self._models = load_models(self._root)
             settings, models = self._settings, self._models
@@ -175,7 +175,20 @@ class LiveFacts:
             if settings is None or name not in settings.receivers:
                 raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
             return receiver_facts(name, settings, self._root)
+        if kind == "lookup":
+            if settings is None or name not in settings.lookups:
+                raise NotFound(f"aie.yaml no longer names the lookup {name!r}")
+            return lookup_facts(name, settings, self._root)
         return live_facts(models, component, self._clock.now())
+
+    def _reloaded(self) -> Settings:
+        """Read `aie.yaml` again; while somebody edits a mistake into it, what it said before goes on to hold."""
+        try:
+            return load_settings(self._root)
+        except ConfigError:
+            if self._settings is None:
+                raise
+            return self._settings
 
     def _changed(self, file: str) -> bool:
         try:

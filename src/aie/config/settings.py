@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aie.config.budgets import BudgetsSpec
+from aie.config.lookups import Lookup
 from aie.config.network import NetworkSpec
 from aie.config.scalars import Count, Duration, Name
 from aie.config.spec import Spec
@@ -73,6 +74,8 @@ class Settings(Spec):
     """Who decides, by name."""
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     """Where results go, by name."""
+    lookups: dict[Name, Lookup] = Field(default_factory=dict)
+    """Systems of record that steps may ask, by name."""
     network: NetworkSpec = Field(default_factory=NetworkSpec)
     """Where receivers and lookups may be reached. Live."""
     budgets: BudgetsSpec = Field(default_factory=BudgetsSpec)

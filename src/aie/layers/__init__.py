@@ -2,6 +2,7 @@
 
 from aie.layers.act import receiver_facts
 from aie.layers.extract import Box, Places, boxes, media_type
+from aie.layers.lookup import lookup_facts
 from aie.layers.port import (
     Attempt,
     Attempts,
@@ -54,6 +55,7 @@ __all__ = [
     "answered",
     "boxes",
     "call_sites",
+    "lookup_facts",
     "media_type",
     "receiver_facts",
     "runtime",

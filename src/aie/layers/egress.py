@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["Destination", "Forbidden", "Opened", "Resolve", "Unreached", "connected", "is_allowed"]
+__all__ = ["Destination", "Forbidden", "Opened", "Resolve", "Unreached", "checked", "connected", "is_allowed"]
 
 Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
 """From host and port to addresses, as text."""
@@ -97,6 +97,25 @@ def connected(to: Destination, resolve: Resolve = _system) -> Iterator[Opened]:
         channel.close()
 
 
+def checked(host: str, port: int, allow: Sequence[str] = (), resolve: Resolve = _system) -> Sequence[str]:
+    """Return the addresses of a host, at least one; connect to these and do not look the name up again.
+
+    Raises:
+        Forbidden: one of them may not be asked.
+        Unreached: it has none.
+    """
+    try:
+        addresses = list(dict.fromkeys(resolve(host, port)))
+    except (OSError, UnicodeError) as error:  # a label that no name can have is a UnicodeError
+        raise Unreached(type(error).__name__) from error
+    allow = (*allow, *_written(host))
+    if not all(is_allowed(each, allow) for each in addresses):
+        raise Forbidden("the name leads to an address outside the public internet that `network.allow` does not list")
+    if not addresses:
+        raise Unreached("no address")
+    return addresses
+
+
 def is_allowed(address: str, allow: Sequence[str] = ()) -> bool:
     """Return whether an address is of the public internet or in a network that the operator allows.
 
@@ -143,13 +162,7 @@ def _parts(url: str) -> SplitResult:
 
 def _channel(host: str, port: int, to: Destination, resolve: Resolve) -> socket.socket:
     """Connect to the first address that answers, once every one of them was found to be allowed."""
-    try:
-        addresses = list(dict.fromkeys(resolve(host, port)))
-    except (OSError, UnicodeError) as error:  # a label that no name can have is a UnicodeError
-        raise Unreached(type(error).__name__) from error
-    allow = (*to.allow, *_written(host))
-    if not all(is_allowed(each, allow) for each in addresses):
-        raise Forbidden("the name leads to an address outside the public internet that `network.allow` does not list")
+    addresses = checked(host, port, to.allow, resolve)
     failed: OSError = OSError("the name has no address")
     for address in addresses:
         try:

@@ -8,6 +8,7 @@ from aie.layers.act import ActLayer
 from aie.layers.check import CheckLayer
 from aie.layers.context import ContextLayer
 from aie.layers.extract import ExtractLayer
+from aie.layers.lookup import LookupLayer
 from aie.layers.model import ModelLayer
 from aie.layers.port import Layer, LayerName
 from aie.layers.review import ReviewLayer
@@ -22,6 +23,7 @@ LAYERS: Final[Mapping[LayerName, Layer]] = MappingProxyType(
         "check": CheckLayer(),
         "context": ContextLayer(),
         "extract": ExtractLayer(),
+        "lookup": LookupLayer(),
         "model": ModelLayer(),
         "review": ReviewLayer(),
     }

@@ -13,6 +13,7 @@ from aie.config import (
     ExtractStep,
     IntType,
     ListType,
+    LookupStep,
     MapStep,
     ModelStep,
     ObjectType,
@@ -260,12 +261,14 @@ def _edges(step: StepSpec) -> dict[str, str]:
     return found
 
 
-def _layer_of(step: ExtractStep | ContextStep | ModelStep | CheckStep | ReviewStep | ActStep) -> LayerName:
+def _layer_of(step: ExtractStep | ContextStep | LookupStep | ModelStep | CheckStep | ReviewStep | ActStep) -> LayerName:
     match step:
         case ExtractStep():
             return "extract"
         case ContextStep():
             return "context"
+        case LookupStep():
+            return "lookup"
         case ModelStep():
             return "model"
         case CheckStep():

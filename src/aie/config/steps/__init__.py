@@ -12,6 +12,7 @@ from aie.config.steps.base import Step
 from aie.config.steps.check import CheckKind, CheckStep
 from aie.config.steps.context import CONTEXTS, ContextStep
 from aie.config.steps.extract import DOCUMENTS, ExtractStep
+from aie.config.steps.lookup import LookupStep
 from aie.config.steps.model import ModelStep
 from aie.config.steps.review import ReviewStep
 
@@ -24,6 +25,7 @@ __all__ = [
     "CheckStep",
     "ContextStep",
     "ExtractStep",
+    "LookupStep",
     "MapSpec",
     "MapStep",
     "ModelStep",
@@ -66,7 +68,7 @@ class MapStep(Step):
                 yield f"map.steps.{name}.{key}", text
 
 
-LAYER_KEYS = ("extract", "context", "model", "check", "review", "act", "map")
+LAYER_KEYS = ("extract", "context", "lookup", "model", "check", "review", "act", "map")
 """Each step has exactly one of these keys; it says which class the step is."""
 
 
@@ -78,13 +80,14 @@ def step_tag(value: Any) -> str:
     return f"<{keys[0]}>" if keys else "<none>"
 
 
-StepSpec = ExtractStep | ContextStep | ModelStep | CheckStep | ReviewStep | ActStep | MapStep
+StepSpec = ExtractStep | ContextStep | LookupStep | ModelStep | CheckStep | ReviewStep | ActStep | MapStep
 """One step of a workflow file."""
 
 # Tags are written in angle brackets: pydantic puts them into the path of an error, where a bare `model` could be a key.
 _Tagged = Annotated[
     Annotated[ExtractStep, Tag("<extract>")]
     | Annotated[ContextStep, Tag("<context>")]
+    | Annotated[LookupStep, Tag("<lookup>")]
     | Annotated[ModelStep, Tag("<model>")]
     | Annotated[CheckStep, Tag("<check>")]
     | Annotated[ReviewStep, Tag("<review>")]

@@ -4,6 +4,7 @@ Where a request may go is decided in `egress`; no redirect is followed.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -102,10 +103,10 @@ def _sent(
         reached("post.before")
         connection.request(method, target, body=body or None, headers=headers)
         reached("post.sent")
-        response = connection.getresponse()
-        answer = response.read(_ANSWER_AT_MOST)
-        reached("post.after")
-        return response.status, answer
+        with contextlib.closing(connection.getresponse()) as response:
+            answer = response.read(_ANSWER_AT_MOST)
+            reached("post.after")
+            return response.status, answer
     except (OSError, http.client.HTTPException) as error:
         raise StepFailure(
             Failure.DELIVERY_UNKNOWN, f"the connection broke before an answer came ({type(error).__name__})"

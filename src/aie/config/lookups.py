@@ -1,0 +1,119 @@
+"""`lookups:` of `aie.yaml`: systems of record that steps may ask, and nothing that a step could write."""
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from aie.config.scalars import Count, Duration, Name, Path
+from aie.config.spec import Spec, StepName
+
+__all__ = ["HttpLookup", "Lookup", "SqlLookup", "TableLookup"]
+
+_SLOT: Final = re.compile(r"\{([^{}]*)\}")
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
+_READS: Final = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
+_Secret = Annotated[str, Field(pattern=r"^(Bearer |Basic )?env:[A-Z][A-Z0-9_]*$")]
+
+
+class _Lookup(Spec):
+    """What every lookup has."""
+
+    by: Annotated[tuple[StepName, ...], Field(strict=False, min_length=1)]
+    """What a row is looked for by; a step gives each a value."""
+    row: Path
+    """JSON Schema of one row, relative to the workspace; a field that it does not name is not taken."""
+    classes: tuple[Name, ...] = Field(default=(), strict=False)
+    """Data classes of every row, e.g. `personal`."""
+    regions: tuple[Name, ...] | None = Field(default=None, strict=False)
+    """Regions in which rows may be processed; none: everywhere."""
+    integrity: Literal["trusted", "untrusted"] = "trusted"
+    """Whether only people you trust write the rows. A row is never more trusted than what it was looked for by."""
+    as_of: StepName | None = None
+    """Field of the row that says since when it holds, a day or a time; none: the moment it was read."""
+    freshness: Duration | None = None
+    """Greatest age of an answer by its `as_of`; an older one is `provider_down`. None: any."""
+    fixtures: Path | None = None
+    """Rows that answer in evaluations, replays and trials, relative to the workspace: JSON lines
+    `{"by": {…}, "row": {…}}`. Without it only a pinned table answers there."""
+
+
+class TableLookup(_Lookup):
+    """A file of rows: CSV with a heading, or JSON lines."""
+
+    kind: Literal["table"]
+    """A file."""
+    file: Annotated[str, Field(pattern=r"\.(csv|jsonl)$", max_length=400)]
+    """Relative to the workspace; `by` names its key columns."""
+    read: Literal["release", "run"] = "release"
+    """release: the file is part of the release, as it was then. run: as it is when a run looks."""
+
+
+class HttpLookup(_Lookup):
+    """An endpoint that answers one JSON object."""
+
+    kind: Literal["http"]
+    """An endpoint."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s{}?#]+$|^env:[A-Z][A-Z0-9_]*$")]
+    """Where it is, without parameters, or a reference `env:NAME`."""
+    path: Annotated[str, Field(pattern=r"^/[^\s#]*$")] | None = None
+    """What is added to the url, e.g. `/policies/{policy_number}?full=1`; each value is percent-encoded."""
+    method: Literal["GET", "POST"] = "GET"
+    """POST sends the values that the path does not hold as a JSON object."""
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")], _Secret] = Field(default_factory=dict)
+    """References of secrets by header, e.g. `Authorization: Bearer env:POLICIES_TOKEN`."""
+    row_at: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
+    """JSON pointer of the row in the answer; a list there holds at most one."""
+    timeout: Duration = 10_000_000
+    """For the whole exchange."""
+    at_most: Count = 1_000_000
+    """Bytes of an answer; a longer one is refused."""
+
+    @model_validator(mode="after")
+    def _places_its_values(self) -> Self:
+        named = _SLOT.findall(self.path or "")
+        _refuse_unknown("path", named, self.by)
+        left = [name for name in self.by if name not in named]
+        if left and self.method == "GET":
+            raise PydanticCustomError(
+                "form", "`path` lacks {slot}, which the lookup is asked by", {"slot": f"{{{left[0]}}}"}
+            )
+        return self
+
+
+class SqlLookup(_Lookup):
+    """A statement that reads one row of a database."""
+
+    kind: Literal["sql"]
+    """A database."""
+    url: Annotated[str, Field(pattern=r"^sqlite:///\S+$|^env:[A-Z][A-Z0-9_]*$")]
+    """`sqlite:///PATH` relative to the workspace, or a reference `env:NAME` to such a URL or one of Postgres."""
+    select: Annotated[str, Field(min_length=1, max_length=20_000)]
+    """One SELECT whose parameters are written `:name`."""
+    timeout: Duration = 10_000_000
+    """For the whole exchange."""
+
+    @model_validator(mode="after")
+    def _only_reads(self) -> Self:
+        if not _READS.match(self.select) or ";" in self.select:
+            raise PydanticCustomError("form", "one SELECT expected in `select`, without `;`")
+        named = _PARAMETER.findall(self.select)
+        _refuse_unknown("select", named, self.by)
+        left = [name for name in self.by if name not in named]
+        if left:
+            raise PydanticCustomError(
+                "form", "`select` lacks {slot}, which the lookup is asked by", {"slot": f":{left[0]}"}
+            )
+        return self
+
+
+def _refuse_unknown(key: str, named: list[str], known: tuple[str, ...]) -> None:
+    for name in named:
+        if name not in known:
+            raise PydanticCustomError(
+                "form", "`{key}` names `{name}`, which is not among `by`", {"key": key, "name": name}
+            )
+
+
+Lookup = Annotated[TableLookup | HttpLookup | SqlLookup, Field(discriminator="kind")]
