@@ -27,7 +27,7 @@ from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import Sandbox
 from aie.layers.port import Compiled, Result, Task, Tools
 
-__all__ = ["compile_reading", "run_reading"]
+__all__ = ["READING_FAILURES", "compile_reading", "run_reading"]
 
 KINDS: Final = (
     "csv", "docx", "eml", "html", "image", "lines", "odp", "ods", "odt", "pdf", "pptx", "rtf", "text", "xls", "xlsb",
@@ -75,7 +75,7 @@ _WANTED: Final[Mapping[str, Type]] = {
 }
 _ADVICE: Final = {"lines": "give a list of objects with `text` and `box: [x1, y1, x2, y2]`"}
 
-_FAILURES: Final = frozenset(
+READING_FAILURES: Final = frozenset(
     {
         Failure.BLANK,
         Failure.BOMB,
@@ -114,7 +114,7 @@ def compile_reading(step: ExtractStep, site: Site) -> Compiled | None:
         config=config,
         components=(),
         output=_OUTPUTS[step.extract],
-        failures=frozenset({Failure.BLANK, Failure.INVALID_INPUT}) if step.extract == "lines" else _FAILURES,
+        failures=frozenset({Failure.BLANK, Failure.INVALID_INPUT}) if step.extract == "lines" else READING_FAILURES,
     )
 
 

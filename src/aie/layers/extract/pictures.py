@@ -38,20 +38,34 @@ def recognise_pages(
         recognise: returns what stands on an image.
 
     Raises:
-        StepFailure: TOO_LARGE for more pages than can be recognised in any useful time; what `draw` or `recognise` say.
+        StepFailure: TOO_LARGE for a PDF of pictures only, of more pages than can be recognised in any useful time;
+            TIMEOUT. Pages that cannot be drawn or recognised beside others with text are counted in the notes.
     """
     empty = [number for number, page in enumerate(part.pages) if not shows(page)]
-    if len(empty) > MOST_PAGES:
+    if len(empty) > MOST_PAGES and len(empty) == len(part.pages):
         raise StepFailure(Failure.TOO_LARGE, f"{len(empty)} pages carry no text; {MOST_PAGES} are recognised at most")
-    pages, placed, notes = list(part.pages), list(part.lines), dict(part.notes)
-    for number, image, scale in _images(empty, draw):
-        picture = recognise(image)
-        lines = picture.pages[0] if picture.pages else ()
-        pages[number] = _text(lines)
-        placed.extend(_placed(lines, number, scale))
-        notes |= picture.notes
-    notes["recognised_pages"] = len(empty)
+    pages, placed, pictures = list(part.pages), list(part.lines), list[Picture]()
+    try:
+        for number, image, scale in _images(empty[:MOST_PAGES], draw):
+            picture = recognise(image)
+            lines = picture.pages[0] if picture.pages else ()
+            pages[number] = _text(lines)
+            placed.extend(_placed(lines, number, scale))
+            pictures.append(picture)
+    except StepFailure as error:
+        if error.failure is Failure.TIMEOUT or len(empty) == len(part.pages):
+            raise
+    notes = {**part.notes, **_notes(pictures), "unrecognised_pages": len(empty) - len(pictures)}
     return replace(part, pages=tuple(pages), lines=tuple(placed), notes=notes)
+
+
+def _notes(pictures: Sequence[Picture]) -> dict[str, JSON]:
+    """Return the notes of several pictures: of their confidences the lowest."""
+    notes: dict[str, JSON] = {"recognised_pages": len(pictures)}
+    for picture in pictures:
+        notes |= {name: value for name, value in picture.notes.items() if name != "confidence"}
+    confidences = [cast("int", each.notes["confidence"]) for each in pictures if "confidence" in each.notes]
+    return {**notes, "confidence": min(confidences)} if confidences else notes
 
 
 def _images(numbers: Sequence[int], draw: Callable[[bytes], Mapping[str, JSON]]) -> Iterator[tuple[int, bytes, int]]:

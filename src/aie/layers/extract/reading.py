@@ -161,8 +161,12 @@ class FileReader:
 
     def _checked(self, part: Part) -> Part:
         if not any(shows(page) for page in part.pages):
-            raise StepFailure(Failure.BLANK, "the document holds no text")
+            raise StepFailure(Failure.BLANK, "the document holds no text", hints=self._about_blank())
         return part
+
+    def _about_blank(self) -> tuple[str, ...]:
+        """Return the hint where recognition was there already and found nothing either."""
+        return () if self._recogniser.program is None else ("send a document whose text can be seen",)
 
     def _left(self) -> int | None:
         return None if self._deadline is None else max(1, int((self._deadline - time.monotonic()) * 1000))

@@ -46,7 +46,7 @@ class Picture:
 
     pages: tuple[tuple[Line, ...], ...]
     notes: Mapping[str, JSON]
-    """`recogniser` and the mean `confidence` of its words, in percent."""
+    """`recogniser` and, where there are words, the mean of their `confidence` in percent."""
 
 
 class Recogniser:
@@ -85,8 +85,10 @@ class Recogniser:
         _check_size(content)
         table = self._run(content, languages, min(_WALL_MS, wall_ms or _WALL_MS))
         pages, confidences = _lines(table)
-        mean = sum(confidences) // len(confidences) if confidences else 0
-        return Picture(pages=pages, notes={"recogniser": self.version, "confidence": mean})
+        if not pages:
+            raise StepFailure(Failure.INVALID_INPUT, "the picture is damaged: the recognition finds no page in it")
+        mean = {"confidence": sum(confidences) // len(confidences)} if confidences else {}
+        return Picture(pages=pages, notes={"recogniser": self.version, **mean})
 
     def _run(self, content: bytes, languages: tuple[str, ...], wall_ms: int) -> str:
         command = [

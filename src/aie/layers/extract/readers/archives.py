@@ -6,6 +6,7 @@ import zlib
 
 from lxml import etree
 
+from . import charsets  # noqa: F401 — names of entries are in an encoding that would load lazily
 from .refusing import Refused
 
 MOST_ENTRIES = 10_000

@@ -52,3 +52,7 @@ def _separator(text: str) -> str:
         return (most[0][1], most[0][0]) if most else (0, 0)
 
     return max(_SEPARATORS, key=agreement)
+
+
+if read(b"a,b\n1,2\n").get("text") != "a\tb\n1\t2":  # warms what loads lazily: a closed child may open no file
+    raise ImportError("the table reader does not read its own sample")

@@ -5,6 +5,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from .charsets import decoded
 from .refusing import MOST_CHARACTERS, answered
 
 _UNSEEN = frozenset(
@@ -34,6 +35,7 @@ _BLOCKS = frozenset(
         *("table", "tbody", "tfoot", "thead", "tr", "ul"),
     }
 )
+_CELLS = frozenset({"td", "th"})
 _APART = frozenset(
     {
         *("p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dl", "pre", "blockquote", "section"),
@@ -66,7 +68,7 @@ def visible(html: str) -> str:
         elif node.is_text_node:
             page.write(node.text_content or "")
         elif _seen(node):
-            page.enter(node.tag or "")
+            page.enter(node.tag or "", flat=_flat(node))
             waiting.append((node, True))
             waiting.extend((each, False) for each in reversed(list(node.iter(include_text=True))))
     return page.text()
@@ -81,20 +83,26 @@ class _Page:
         """White space that the next text comes after; a stronger one replaces a weaker."""
         self._kept = 0
         """Elements open that keep white space."""
+        self._cells: list[bool] = []
+        """Cells open, each with whether all of it is one line."""
 
-    def enter(self, tag: str) -> None:
+    def enter(self, tag: str, *, flat: bool) -> None:
         if tag == "br":
-            self._pending = "\n" if self._pending in ("", " ", "\t") else self._pending
-            return
-        self._edge(tag)
-        self._kept += tag == "pre"
-
-    def leave(self, tag: str) -> None:
-        self._kept -= tag == "pre"
-        if tag in ("td", "th"):
-            self._ask("\t")
+            self._ask("\n")
+        elif tag in _CELLS:
+            self._cells.append(flat or any(self._cells[-1:]))
         else:
             self._edge(tag)
+            self._kept += tag == "pre"
+
+    def leave(self, tag: str) -> None:
+        if tag not in _CELLS:
+            self._kept -= tag == "pre"
+            self._edge(tag)
+        elif self._cells.pop() and not any(self._cells[-1:]):
+            self._pending = self._pending.rstrip(" ") + "\t"
+        else:
+            self._ask("\n")
 
     def write(self, text: str) -> None:
         if self._kept:
@@ -118,8 +126,11 @@ class _Page:
             self._ask("\n")
 
     def _ask(self, space: str) -> None:
-        if ("", " ", "\t", "\n", "\n\n").index(space) > ("", " ", "\t", "\n", "\n\n").index(self._pending):
-            self._pending = space
+        """Come at least this far from what stands before; the tabs of cells without text end with their row."""
+        if space == " " or any(self._cells[-1:]):
+            self._pending = self._pending or " "
+        else:
+            self._pending = max(self._pending.strip(" \t"), space, key=len)
 
     def _put(self, text: str) -> None:
         if self._parts:
@@ -135,16 +146,18 @@ def _seen(node: LexborNode) -> bool:
     return "hidden" not in attributes and _HIDING.search(attributes.get("style") or "") is None
 
 
+def _flat(node: LexborNode) -> bool:
+    """Whether a cell is one of a table of data, not of a table that arranges blocks on the page."""
+    if node.tag not in _CELLS:
+        return False
+    blocks = [each.tag for each in node.iter() if each.tag in _BLOCKS]
+    return len(blocks) <= 1 and "table" not in blocks
+
+
 def _decode(content: bytes) -> tuple[str, str]:
     """Return the text and its encoding: the mark, the declared one, UTF-8 if it is, Windows-1252."""
     for mark, encoding in _BOMS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "replace"), encoding
     declared = _CHARSET.search(content[:_CHARSET_WITHIN])
-    names = [declared[1].decode("ascii").lower()] if declared else []
-    for name in (*names, "utf-8"):
-        try:
-            return content.decode(name), name
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return content.decode("cp1252", "replace"), "cp1252"
+    return decoded(content, (declared[1].decode("ascii") if declared else "utf-8", "utf-8", "cp1252", "latin-1"))

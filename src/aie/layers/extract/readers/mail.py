@@ -6,6 +6,7 @@ import email.policy
 from email.message import Message
 from typing import cast
 
+from .charsets import decoded
 from .html import visible
 from .refusing import Refused, answered
 
@@ -74,13 +75,8 @@ def _bytes(part: Message) -> bytes:
 
 def _text(part: Message) -> str:
     """Return a text part in its declared encoding; UTF-8 or Windows-1252 where that is none."""
-    content = _bytes(part)
-    for name in (part.get_content_charset("utf-8"), "utf-8", "cp1252"):
-        try:
-            return content.decode(name).replace("\r\n", "\n").replace("\r", "\n")
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return content.decode("latin-1").replace("\r\n", "\n")
+    text, _ = decoded(_bytes(part), (part.get_content_charset("utf-8"), "utf-8", "cp1252", "latin-1"))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _name(part: Message) -> str:
@@ -95,3 +91,13 @@ def _header(message: Message, name: str) -> str:
         return " ".join(str(message.get(name, "")).split())
     except Exception:  # noqa: BLE001 — see `read`; a message without this header is still read
         return ""
+
+
+_SAMPLE = b"""From: a@example.org\r\nTo: "b, c" <b@example.org>\r\nDate: Mon, 02 Mar 2026 10:00:00 +0000\r
+Subject: =?utf-8?q?r=C3=A9?= =?utf-8?b?YWR5?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r
+--x\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9\r
+--x\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>ready</p>\r
+--x\r\nContent-Type: message/rfc822\r\n\r\nFrom: d@example.org\r\n\r\nin\r
+--x\r\nContent-Type: application/x; name*=utf-8''%C3%A9\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--x--\r\n"""
+if "ready" not in str(read(_SAMPLE)["text"]):  # warms what loads lazily: a closed child may open no file
+    raise ImportError("the mail reader does not read its own sample")

@@ -2,6 +2,7 @@
 
 import re
 
+from .charsets import decoded
 from .refusing import Refused, answered
 
 MOST_DEPTH = 1_000
@@ -109,7 +110,5 @@ class _Document:
             self.shown.append(text)
 
     def _decoded(self, content: bytes) -> str:
-        try:
-            return content.decode(self._encoding, "replace")
-        except LookupError:
-            return content.decode("cp1252", "replace")
+        text, _ = decoded(content, (self._encoding, "cp1252", "latin-1"))
+        return text

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from .archives import Package
+from .rows import line
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 M_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
@@ -109,19 +110,15 @@ def _paragraph(paragraph: etree._Element) -> str:
 
 def _table(table: etree._Element) -> str:
     """Return rows as lines, cells between tabs; a table inside a cell is part of the cell's text."""
-    rows: list[str] = []
-    for row in _outermost(table, W + "tr"):
-        cells = [_cell(cell) for cell in _outermost(row, W + "tc")]
-        if any(cells):
-            rows.append("\t".join(cells))
-    return "\n".join(rows)
+    rows = [line(map(_cell, _outermost(row, W + "tc"))) for row in _outermost(table, W + "tr")]
+    return "\n".join(row for row in rows if row)
 
 
 def _cell(cell: etree._Element) -> str:
     merged = cell.find(f"{W}tcPr/{W}vMerge")
     if merged is not None and merged.get(W + "val") != "restart":
         return ""  # it belongs to the cell above, which was read
-    return " ".join(" ".join(_blocks(cell)).split())
+    return " ".join(_blocks(cell))
 
 
 def _outermost(root: etree._Element, tag: str) -> Iterator[etree._Element]:

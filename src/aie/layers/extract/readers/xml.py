@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from .charsets import decoded
 from .refusing import Refused, answered
 
 
@@ -15,10 +16,7 @@ def read(content: bytes) -> dict[str, object]:
         raise _refusal(error) from error
     if info.internalDTD is not None:
         _check_entities(info.internalDTD)
-    try:
-        text = content.decode(info.encoding or "utf-8")
-    except (UnicodeDecodeError, LookupError) as error:
-        raise Refused("invalid_input", "the XML is not in the encoding that it declares") from error
+    text, _ = decoded(content, (info.encoding or "utf-8",))
     return {"kind": "xml", "text": text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")}
 
 

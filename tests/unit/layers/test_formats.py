@@ -1,0 +1,412 @@
+"""What each format gives, and the class of each way in which a file can be bad."""
+
+import random
+from email.message import EmailMessage
+
+import pytest
+
+from aie.core import JSON, Value
+from aie.errors import Failure, StepFailure
+from aie.layers import LAYERS, Result, boxes
+from aie.layers.extract.advice import ADVICE
+from aie.layers.extract.documents import READING_FAILURES
+from tests.unit.layers.conftest import make_pdf
+from tests.unit.layers.files import archive, compound, open_text, png, slides, word, workbook
+
+
+@pytest.fixture
+def read(world, task):
+    """Read files as the layer does."""
+
+    def run(*contents: bytes, name: str = "file", kind: str = "document", **config: JSON) -> Result:
+        given = []
+        for at, content in enumerate(contents):
+            world.files[f"r{at}"] = content
+            given.append({"ref": f"r{at}", "name": name, "media_type": "", "size": len(content)})
+        value = Value(data=given if kind == "packet" else given[0], ref="v1")
+        made = LAYERS["extract"].run(task({"kind": kind, **config}, **{"from": value}), world.tools())
+        assert isinstance(made, Result)
+        return made
+
+    return run
+
+
+def failure_of(read, content: bytes, name: str = "file") -> StepFailure:
+    with pytest.raises(StepFailure) as caught:
+        read(content, name=name)
+    return caught.value
+
+
+def test_a_word_document_is_read_in_order_with_its_tables_and_margins(read):
+    """Header first, footer last; a merged cell stands once; rows are lines, cells stand between tabs."""
+
+    def build(document):
+        document.add_heading("Agreement", 1)
+        document.add_paragraph("Between us.")
+        table = document.add_table(2, 2)
+        for at, text in enumerate(("Term", "2 years", "Notice")):
+            table.cell(at // 2, at % 2).text = text
+        table.cell(0, 1).merge(table.cell(1, 1))
+        document.add_paragraph("one", style="List Bullet")
+        document.add_paragraph("Signed.")
+        document.sections[0].header.paragraphs[0].text = "Draft"
+        document.sections[0].footer.paragraphs[0].text = "Page"
+
+    data = read(word(build)).data
+    assert data["text"] == "Draft\n\nAgreement\n\nBetween us.\n\nTerm\t2 years\nNotice\n\none\n\nSigned.\n\nPage"
+    assert (data["kind"], data["pages"]) == ("docx", [])
+
+
+def test_what_word_shows_is_read_and_what_it_hides_is_not(read):
+    """Insertions and content controls are on paper; deletions and hidden runs are not, and are counted."""
+    body = (
+        "<w:p><w:ins><w:r><w:t>kept</w:t></w:r></w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
+        "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:tab/><w:t>x</w:t><w:br/><w:t>y</w:t></w:r></w:p>"
+        "<w:sdt><w:sdtContent><w:p><w:r><w:t>controlled</w:t></w:r></w:p></w:sdtContent></w:sdt>"
+    )
+    made = read(office(f"<w:document {W}><w:body>{body}</w:body></w:document>"))
+    assert made.data["text"] == "kept\tx\ny\n\ncontrolled"
+    assert made.report["hidden"] == 1
+
+
+def test_a_workbook_is_a_page_a_sheet_with_exact_values(read):
+    """No binary fraction shows; dates are ISO; hidden sheets are not read, and counted."""
+    rows = (
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>Item</t></is></c>'
+        '<c r="B1" t="inlineStr"><is><t>a\tb</t></is></c></row>'
+        '<row r="3"><c r="A3"><v>0.1</v></c><c r="B3"><v>1200</v></c><c r="C3" s="1"><v>45000</v></c>'
+        '<c r="D3" t="b"><v>1</v></c><c r="E3"><v>1E+21</v></c></row>'
+    )
+    made = read(workbook({"Costs": rows, "Secret": rows, "Empty": ""}, hidden=("Secret",)))
+    data = made.data
+    pages = [data["text"][each["start"] : each["end"]] for each in data["pages"]]
+    assert pages == ["Costs\nItem\ta b\n0.1\t1200\t2023-03-15\tTRUE\t1000000000000000000000", "Empty"]
+    assert (data["kind"], made.report["hidden_sheets"]) == ("xlsx", 1)
+
+
+def test_slides_are_pages_in_the_order_shown(read):
+    """Not in the order of the files inside."""
+    data = read(slides("first", "second")).data
+    assert [data["text"][each["start"] : each["end"]] for each in data["pages"]] == ["first", "second"]
+    assert data["kind"] == "pptx"
+
+
+def test_an_open_document_is_read_with_its_tables_once(read):
+    """A table within a cell is text of the cell."""
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    inner = f"<table:table><table:table-row>{cell.format('inner')}</table:table-row></table:table>"
+    row = f"<table:table-row>{cell.format('a')}<table:table-cell>{inner}</table:table-cell></table:table-row>"
+    body = '<text:h>Title</text:h><text:p>two<text:s text:c="2"/>spaces<text:tab/>x</text:p>'
+    data = read(open_text(f"{body}<table:table>{row}</table:table>")).data
+    assert (data["text"], data["kind"]) == ("Title\n\ntwo  spaces\tx\n\na\tinner", "odt")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b'a;b\n"x; y";"two\nlines"\n', "a\tb\nx; y\ttwo lines"),
+        ("läge\twert\n1\t2\n".encode("cp1252"), "läge\twert\n1\t2"),
+        ("a,b\n1,2\n".encode("utf-16"), "a\tb\n1\t2"),
+        (b'a,b\n1,say "no"\n', 'a\tb\n1\tsay "no"'),
+        (b"a,b\n1,2,3\n", "a\tb\n1\t2\t3"),
+    ],
+)
+def test_a_table_in_text_is_told_by_its_name_and_its_separator_by_its_content(read, content, text):
+    """Whatever the encoding; odd rows are kept."""
+    data = read(content, name="Table.CSV").data
+    assert (data["text"], data["kind"]) == (text, "csv")
+
+
+def test_a_web_page_gives_what_it_shows(read):
+    """No script, no style, nothing hidden; blocks apart, cells between tabs, `pre` as written."""
+    page = (
+        b"<!DOCTYPE html><html><head><title>t</title><style>p{}</style></head><body><script>evil()</script>"
+        b"<h1>Invoice</h1><p>Total <b>due</b>:\n 5&euro;<br>now</p><p hidden>no</p><div style='display: none'>no</div>"
+        b"<table><tr><th>Item</th><th>Price</th></tr><tr><td>Tea</td><td></td><td>2</td></tr></table><pre>a\n  b</pre>"
+    )
+    data = read(page).data
+    assert data["text"] == "Invoice\n\nTotal due: 5€\nnow\n\nItem\tPrice\nTea\t\t2\n\na\n  b"
+    assert data["kind"] == "html"
+
+
+def test_a_table_that_arranges_a_page_is_no_table_of_data(read):
+    """Mail programs put letters into cells: their paragraphs stay paragraphs."""
+    page = b"<html><table><tr><td><p>Dear Ana,</p><p>thank you.</p><table><tr><td><p>a</p></td><td>b</td></tr></table>"
+    assert read(page).data["text"] == "Dear Ana,\n\nthank you.\n\na\tb"
+
+
+def test_the_declared_encoding_of_a_page_counts(read):
+    """Where it is none, UTF-8 does, and Windows-1252 after it."""
+    assert read('<html><meta charset="iso-8859-2"><p>łódź'.encode("iso-8859-2")).data["text"] == "łódź"
+    assert read('<html><meta charset="no-such"><p>łódź'.encode()).data["text"] == "łódź"
+    assert read("<html><p>café".encode("cp1252")).data["text"] == "café"
+
+
+def message(*, subject: str = "Claim 7") -> EmailMessage:
+    made = EmailMessage()
+    made["From"] = "Ana <ana@example.org>"
+    made["To"] = "claims@example.org"
+    made["Subject"] = subject
+    made["Date"] = "Mon, 02 Mar 2026 10:00:00 +0000"
+    made.set_content("Please find the bill.\n")
+    return made
+
+
+def test_a_message_is_read_with_all_that_is_attached(read):
+    """The message first, then each attachment in order, over one text whose pages are counted through."""
+    made = message()
+    made.add_alternative("<p>Please find the <b>bill</b>.</p>", subtype="html")
+    made.add_attachment(make_pdf("bill 12", "page two"), maintype="application", subtype="pdf", filename="bill.pdf")
+    inner = message(subject="Inner")
+    inner.add_attachment("a,b\n1,2\n", filename="rows.csv")
+    made.add_attachment(inner)
+    made.add_attachment(b"7z\xbc\xaf\x27\x1c", maintype="application", subtype="x-7z", filename="all.7z")
+    data = read(made.as_bytes()).data
+    parts = [(each["name"], each["kind"], data["text"][each["start"] : each["end"]]) for each in data["parts"]]
+    head = "From: Ana <ana@example.org>\nTo: claims@example.org\nDate: Mon, 02 Mar 2026 10:00:00 +0000\nSubject: "
+    assert parts == [
+        ("file", "eml", f"{head}Claim 7\n\nPlease find the bill."),
+        ("bill.pdf", "pdf", "bill 12\n\npage two"),
+        ("message.eml", "eml", f"{head}Inner\n\nPlease find the bill."),
+        ("rows.csv", "csv", "a\tb\n1\t2"),
+    ]
+    assert [each["number"] for each in data["pages"]] == [1, 2, 3, 4, 5]
+    assert [(each["name"], each["failure"]) for each in data["unread"]] == [("all.7z", "unsupported")]
+
+
+def test_a_message_of_html_alone_is_read_as_it_shows(read):
+    """Without a plain part the page is the text."""
+    made = message()
+    made.set_content("<p>Only <i>this</i></p>", subtype="html")
+    assert read(made.as_bytes()).data["text"].endswith("\n\nOnly this")
+
+
+def test_messages_within_messages_end_somewhere(read):
+    """Ten deep: what lies deeper than is read is named."""
+    made = message(subject="0")
+    for depth in range(1, 10):
+        outer = message(subject=str(depth))
+        outer.add_attachment(made)
+        made = outer
+    data = read(made.as_bytes()).data
+    assert len(data["parts"]) == 6
+    assert [each["failure"] for each in data["unread"]] == ["bomb"]
+
+
+def test_xml_is_given_as_it_is_written(read):
+    """In the encoding it declares; its marks are what it says."""
+    content = '<?xml version="1.0" encoding="iso-8859-1"?>\n<bill total="5">café</bill>'.encode("latin-1")
+    data = read(content).data
+    assert (data["text"], data["kind"]) == (content.decode("latin-1"), "xml")
+
+
+def test_rich_text_is_read_without_its_control_words(read):
+    """Tables of fonts, hidden text and the stand-ins for Unicode are no text."""
+    content = (
+        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator x;}\f0 Caf\'e9 \u8364? 5\par"
+        b"\n"
+        rb"{\v secret}two\tab\{x\}\par}"
+    )
+    data = read(content).data
+    assert (data["text"], data["kind"]) == ("Café € 5\ntwo\t{x}", "rtf")
+
+
+BOMB = archive({"[Content_Types].xml": "<a/>", "word/document.xml": b" " * (40 << 20)})
+ENTITIES = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]>'
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+DOCUMENT = f"<w:document {W}><w:body><w:p><w:r><w:t>x</w:t></w:r></w:p></w:body></w:document>"
+
+
+def office(document: str | bytes) -> bytes:
+    return archive({"[Content_Types].xml": "<a/>", "word/document.xml": document})
+
+
+def locked(content: bytes) -> bytes:
+    """Return an archive whose entries say that they are encrypted, locally and in the directory."""
+    made = bytearray(content)
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := made.find(mark, at + 1)) >= 0:
+            made[at + offset] |= 1
+    return bytes(made)
+
+
+@pytest.mark.parametrize(
+    ("content", "failure"),
+    [
+        (BOMB, Failure.BOMB),
+        (office(DOCUMENT.replace("<w:body>", "<w:body>" + "<w:p>" * 400)), Failure.INVALID_INPUT),
+        (office("<?xml version='1.0'?>" + ENTITIES + "<a>&c;</a>"), Failure.HOSTILE),
+        (office(DOCUMENT[:-30]), Failure.INVALID_INPUT),
+        (office(DOCUMENT)[:-30], Failure.TRUNCATED),
+        (office(f"<w:document {W}/>"), Failure.BLANK),
+        (locked(office(DOCUMENT)), Failure.ENCRYPTED),
+        (archive({"a.txt": "x", "../../etc/passwd": "y"}), Failure.UNSUPPORTED),
+        (archive({f"{at}.txt": "" for at in range(10_001)}), Failure.BOMB),
+        (compound("EncryptedPackage", "EncryptionInfo"), Failure.ENCRYPTED),
+        (compound("WordDocument"), Failure.UNSUPPORTED),
+        (compound("PowerPoint Document"), Failure.UNSUPPORTED),
+        (compound("Workbook"), Failure.INVALID_INPUT),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, Failure.INVALID_INPUT),
+        (workbook({"S": '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'}), Failure.BOMB),
+        (workbook({"S": "<row><c"}), Failure.INVALID_INPUT),
+        (b"<?xml version='1.0'?>" + ENTITIES.encode() + b"<a>&c;</a>", Failure.BOMB),
+        (b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hosts'>]><a>&b;</a>", Failure.HOSTILE),
+        (b"<?xml version='1.0'?><a><b>", Failure.TRUNCATED),
+        (b"<?xml version='1.0'?><a></b></a>", Failure.INVALID_INPUT),
+        (b"<html><script>only()</script></html>", Failure.BLANK),
+        (b"{\\rtf1 {\\b open", Failure.TRUNCATED),
+        (b"{\\rtf1" + b"{" * 2_000 + b"}" * 2_001, Failure.BOMB),
+        (b"\x1f\x8b\x08\0 packed", Failure.UNSUPPORTED),
+    ],
+)
+def test_each_way_of_being_bad_has_its_class_and_a_next_step(read, content, failure):
+    """The content decides; what to do about it stands beside it."""
+    error = failure_of(read, content)
+    assert error.failure == failure
+    assert error.hints
+
+
+@pytest.mark.parametrize("name", ["bill.pdf", "bill.DOCX", "bill.png"])
+def test_a_page_that_asks_to_log_in_is_not_the_document_it_is_named_for(read, name):
+    """What a failed download leaves; a PDF named like a picture is still a PDF."""
+    assert failure_of(read, b"<html><body>Please log in</body></html>", name).failure == Failure.WRONG_TYPE
+    assert read(make_pdf("bill"), name=name).data["text"] == "bill"
+
+
+def test_a_table_that_ends_inside_quotes_is_truncated(read):
+    """The rest of it would have been one cell."""
+    assert failure_of(read, b'a,b\n"open,1\n2,3\n', "rows.csv").failure == Failure.TRUNCATED
+
+
+def test_every_class_of_reading_has_a_next_step():
+    """No refusal without a hint."""
+    assert set(ADVICE) == READING_FAILURES
+
+
+def test_a_pdf_that_one_reader_refuses_is_read_by_another(read):
+    """Its table of objects leads nowhere and its catalog does not say so: the other reader rebuilds it."""
+    content = make_pdf("rebuilt").replace(b"/Type/Catalog", b"/Tipe/Catalog")
+    made = read(content)
+    assert (made.data["text"].strip(), made.report.get("reader")) in (("rebuilt", "pypdf"), ("rebuilt", None))
+
+
+def test_a_picture_needs_what_the_operator_installs(read, monkeypatch):
+    """Without it the hint says what; a picture that few bytes blow up is none to install anything for."""
+    monkeypatch.setenv("PATH", "")
+    error = failure_of(read, png(8, 8))
+    assert (error.failure, "tesseract" in error.hints[0]) == (Failure.UNSUPPORTED, True)
+
+
+def test_a_packet_is_divided_where_a_page_opens_a_new_document(read):
+    """Pages keep the numbers they have in the file; what does not match belongs to the document before."""
+    bundle = make_pdf("cover", "Invoice 1", "terms", "Invoice 2")
+    data = read(bundle, b"a note", kind="packet", starts=["^Invoice [0-9]+"]).data
+    found = [(each["kind"], [page["number"] for page in each["pages"]], each["text"]) for each in data["documents"]]
+    assert found == [
+        ("pdf", [1], "cover"),
+        ("pdf", [2, 3], "Invoice 1\n\nterms"),
+        ("pdf", [4], "Invoice 2"),
+        ("text", [], "a note"),
+    ]
+    for each in data["documents"]:
+        for page in each["pages"]:
+            assert each["text"][page["start"] : page["end"]]
+
+
+def test_a_packet_says_which_file_is_bad(read):
+    """The class is the file's; its position is named, as names are of whoever sent it."""
+    with pytest.raises(StepFailure, match="file 2") as caught:
+        read(b"fine", b"\x1f\x8b\x08\0", kind="packet")
+    assert caught.value.failure == Failure.UNSUPPORTED
+
+
+def test_a_message_in_a_packet_is_its_parts(read):
+    """The message and each attachment are documents of their own."""
+    made = message()
+    made.add_attachment("a,b\n", filename="rows.csv")
+    data = read(made.as_bytes(), kind="packet").data
+    assert [(each["name"], each["kind"]) for each in data["documents"]] == [("file", "eml"), ("rows.csv", "csv")]
+
+
+@pytest.fixture
+def lines(world, task):
+    """Take lines as the layer does."""
+    return lambda given: LAYERS["extract"].run(task({"kind": "lines"}, **{"from": given}), world.tools()).data
+
+
+def test_lines_keep_their_boxes_over_one_text(lines):
+    """One line each, in the order given, on the pages that they name."""
+    given = [
+        {"text": "ACME LTD", "box": [1, 2, 30, 9]},
+        {"text": "TOTAL\n9.50", "box": [1, 12, 30, 19], "angle": 0},
+        {"text": "over", "box": [0, 0, 5, 5], "page": 2},
+    ]
+    data = lines(given)
+    assert data["text"] == "ACME LTD\nTOTAL 9.50\nover"
+    assert [data["text"][each["start"] : each["end"]] for each in data["lines"]] == ["ACME LTD", "TOTAL 9.50", "over"]
+    assert [(each["page"], each["box"][1]) for each in data["lines"]] == [(1, 2), (1, 12), (2, 0)]
+    assert data["pages"] == [{"number": 1, "start": 0, "end": 19}, {"number": 2, "start": 20, "end": 24}]
+
+
+@pytest.mark.parametrize(
+    ("given", "failure"),
+    [
+        ([], Failure.BLANK),
+        ([{"text": " ", "box": [0, 0, 1, 1]}], Failure.BLANK),
+        ("text", Failure.INVALID_INPUT),
+        ([{"text": "x"}], Failure.INVALID_INPUT),
+        ([{"text": "x", "box": [0, 0, 1]}], Failure.INVALID_INPUT),
+        ([{"text": "x", "box": [0, 0, 1, 1], "page": 2}, {"text": "y", "box": [0, 0, 1, 1]}], Failure.INVALID_INPUT),
+    ],
+)
+def test_lines_that_are_none_have_their_class(lines, given, failure):
+    """A line is a text with four edges; pages do not go backwards."""
+    with pytest.raises(StepFailure) as caught:
+        lines(given)
+    assert caught.value.failure == failure
+
+
+def test_boxes_say_where_characters_stand():
+    """In hundredths of a point from the upper left: the text was written at 9, 99 of a page 999 high, in 9 points."""
+    places = boxes(make_pdf("first", "one two"), 2, 4, 7)
+    assert (places.width, places.height, len(places.boxes)) == (99_900, 99_900, 1)
+    box = places.boxes[0]
+    assert 2_000 < box.left < box.right < 4_500
+    assert 89_000 < box.top < box.bottom < 90_500
+    assert boxes(make_pdf("x"), 1, 5, 9).boxes == ()
+    with pytest.raises(StepFailure):
+        boxes(make_pdf("x"), 2, 0, 1)
+
+
+@pytest.mark.slow
+def test_damaged_files_of_every_format_end_in_text_or_in_a_class(read):
+    """Seeded mutations of each: never anything but a result or a class that the layer declares."""
+    rng = random.Random(11)
+    made = message()
+    made.add_attachment(make_pdf("bill"), maintype="application", subtype="pdf", filename="bill.pdf")
+    whole = {
+        "docx": word(lambda document: document.add_paragraph("text")),
+        "xlsx": workbook({"S": '<row r="1"><c r="A1"><v>1</v></c></row>'}),
+        "pptx": slides("one"),
+        "odt": open_text("<text:p>x</text:p>"),
+        "eml": made.as_bytes(),
+        "html": b"<html><body><p>text <b>bold</b></p><table><tr><td>x</td></tr></table></body></html>",
+        "xml": b"<?xml version='1.0'?><a><b c='d'>text</b></a>",
+        "rtf": rb"{\rtf1\ansi text\par {\b bold} more}",
+    }
+    seen: list[Failure | None] = []
+    for content in whole.values():
+        for _ in range(25):
+            damaged = bytearray(content)
+            for _ in range(rng.randint(1, 8)):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            if rng.random() < 0.3:
+                damaged = damaged[: rng.randrange(len(damaged))]
+            try:
+                read(bytes(damaged))
+                seen.append(None)
+            except StepFailure as error:
+                seen.append(error.failure)
+    assert set(seen) <= READING_FAILURES | {None}
+    assert 20 < seen.count(None) < 180
