@@ -11,7 +11,7 @@ from aie.config.steps.act import ActStep
 from aie.config.steps.base import Step
 from aie.config.steps.check import CheckKind, CheckStep
 from aie.config.steps.context import CONTEXTS, ContextStep
-from aie.config.steps.extract import DOCUMENTS, ExtractStep
+from aie.config.steps.extract import DOCUMENTS, MERGED, ExtractStep
 from aie.config.steps.lookup import LookupStep
 from aie.config.steps.model import ModelStep
 from aie.config.steps.review import ReviewStep
@@ -20,6 +20,7 @@ __all__ = [
     "CONTEXTS",
     "DOCUMENTS",
     "LAYER_KEYS",
+    "MERGED",
     "ActStep",
     "CheckKind",
     "CheckStep",

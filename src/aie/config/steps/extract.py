@@ -6,18 +6,19 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from aie.config.scalars import CELText
+from aie.config.scalars import CELText, Path
 from aie.config.steps.base import Step
 
-__all__ = ["DOCUMENTS", "ExtractStep"]
+__all__ = ["DOCUMENTS", "MERGED", "ExtractStep"]
 
 DOCUMENTS = ("document", "text", "lines", "packet")
-"""What a step may read a file as; any other name is an extractor file."""
+"""What a step may read a file as; any other name but `merged` is an extractor file."""
+MERGED = "merged"
 
 
 def _what(value: str) -> str:
-    if value not in DOCUMENTS and not value.endswith((".yaml", ".yml")):
-        known = " or ".join(f"'{each}'" for each in (*DOCUMENTS, "extractors/NAME.yaml"))
+    if value not in (*DOCUMENTS, MERGED) and not value.endswith((".yaml", ".yml")):
+        known = " or ".join(f"'{each}'" for each in (*DOCUMENTS, MERGED, "extractors/NAME.yaml"))
         raise PydanticKnownError("literal_error", {"expected": known})
     return value
 
@@ -27,9 +28,15 @@ class ExtractStep(Step):
 
     extract: Annotated[str, AfterValidator(_what)]
     """`document` reads a file with its pages; `text` only the characters; `lines` takes what a text recogniser gave;
-    `packet` reads several files, or one that holds several; an extractor file finds its fields."""
+    `packet` reads several files, or one that holds several; an extractor file finds its fields;
+    `merged` puts the fields of a document's parts together."""
     from_: CELText = Field(alias="from")
-    """The file or text, e.g. `input.file`; for an extractor file the step that read it, or a text."""
+    """The file or text, e.g. `input.file`; for an extractor file the step that read it, or a text; for `merged`
+    the whole document, whose places the fields have."""
+    of: CELText | None = None
+    """Of `merged`: the map over the parts, whose steps found fields in each."""
+    fields: Path | None = None
+    """Of `merged`: the extractor file that those steps name."""
     starts: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(default=[], max_length=20)
     """Of a packet: regular expressions; a page begins a new document where one is found in its first five lines."""
 
@@ -42,6 +49,14 @@ class ExtractStep(Step):
             raise PydanticCustomError("not_a_packet", "`starts` divides a packet: write `extract: packet`")
         return self
 
+    @model_validator(mode="after")
+    def _only_merged_merges(self) -> "ExtractStep":
+        if self.extract != MERGED and (self.of is not None or self.fields is not None):
+            raise PydanticCustomError("not_merged", "`of` and `fields` belong to `extract: merged`")
+        return self
+
     def expressions(self) -> Iterator[tuple[str, str]]:
         yield from super().expressions()
         yield "from", self.from_
+        if self.of is not None:
+            yield "of", self.of

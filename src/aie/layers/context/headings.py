@@ -13,7 +13,7 @@ _LONGEST: Final = 120
 
 _NUMBER: Final = (
     r"(?:(?:ARTICLE|Article|SECTION|Section|PART|Part|CLAUSE|Clause|§)\s+)?"
-    r"(?:\d{1,2}(?:\.\d{1,3}){0,4}|[IVXLC]{1,6}|[A-Z])"
+    r"(?:\d{1,2}(?:\.\d{1,3}){0,4}|\d{3}(?=[.):])|[IVXLC]{1,6}|[A-Z])"
 )
 _LINE: Final = re.compile(
     rf"""^[^\S\n]*(?:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from aie.config import DOCUMENTS, ExtractStep, Site, StepSpec
+from aie.config import DOCUMENTS, MERGED, ExtractStep, Site, StepSpec
 from aie.layers.extract.documents import compile_reading, run_reading
 from aie.layers.extract.fields import FIELDS, compile_fields, run_fields
 from aie.layers.extract.recognition import Recogniser
+from aie.layers.extract.merged import compile_merged, run_merged
 from aie.layers.extract.sandbox import SHARED, Sandbox
 from aie.layers.port import Compiled, LayerName, Result, Task, Tools
 from aie.models import Chat, connect
@@ -38,6 +39,8 @@ class ExtractLayer:
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile an `extract` step."""
         assert isinstance(step, ExtractStep)
+        if step.extract == MERGED:
+            return compile_merged(step, site)
         return compile_reading(step, site) if step.extract in DOCUMENTS else compile_fields(step, site)
 
     def run(self, task: Task, tools: Tools) -> Result:
@@ -48,4 +51,6 @@ class ExtractLayer:
         """
         if task.config["kind"] == FIELDS:
             return run_fields(task, tools, self._connect)
+        if task.config["kind"] == MERGED:
+            return run_merged(task, tools)
         return run_reading(task, tools, self._sandbox, self._recogniser)
