@@ -13,7 +13,7 @@ from typing import Final, Literal
 from aie.config import FieldSpec
 from aie.core import JSON
 from aie.fields.normalise import normalise
-from aie.fields.trained.layout import Layout
+from aie.fields.trained.layout import Layout, Word
 
 __all__ = ["Proposal", "SpanKind", "propose"]
 
@@ -42,8 +42,8 @@ _DURATIONS: Final = re.compile(
 )
 _CUTS: Final = re.compile(r":|\([^()]*\)|\S*\d{3}\S*")
 _MOST_CUTS: Final = 8
-_LONGEST_NAME: Final = 9
-"""Words of a name."""
+_LONGEST_NAME: Final = 12
+"""Words and marks of a name."""
 _LINKS: Final = frozenset({"of", "and", "the", "for", "de", "van", "von", "&", ",", ".", "-", "'", "’", "/", "(", ")"})
 """Words and marks that may stand inside a name between its capitalised words."""
 
@@ -129,17 +129,23 @@ def _parts(layout: Layout, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _names(layout: Layout) -> Iterator[tuple[int, int]]:
-    """Yield runs of words that begin and end like a name."""
+    """Yield runs of words that begin and end like a name, at the bounds of a run or of its parts."""
     words = layout.words
     for first, word in enumerate(words):
-        if not _capital(word.text):
+        if not _capital(word.text) or (first and _inner(words[first - 1])):
             continue
-        for last in range(first, min(first + _LONGEST_NAME * 2, len(words))):
+        for last in range(first, min(first + _LONGEST_NAME, len(words))):
             other = words[last]
             if not (_capital(other.text) or other.form in _LINKS or other.text.isdigit()):
                 break
-            if _capital(other.text) or other.text == ".":
-                yield word.start, other.end
+            if other.text == "." or not (_inner(other) and last + 1 < len(words) and _inner(words[last + 1])):
+                if _capital(other.text) or other.text in ".)":
+                    yield word.start, other.end
+
+
+def _inner(word: Word) -> bool:
+    """Whether a word may be part of a name and bounds none."""
+    return _capital(word.text) and word.form not in _LINKS
 
 
 def _capital(text: str) -> bool:

@@ -52,7 +52,7 @@ def learnt_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, C
             site, "by.trained.artefact", trained.artefact, lambda data: TrainedExtractor.load(spec.finds, data), facts
         )
         whole &= content is not None
-        found |= {} if content is None else {TRAINED: Component(kind="trained-extractor", name=step, content=content)}
+        found |= {} if content is None else {TRAINED: Component(kind="trained_extractor", name=step, content=content)}
     if spec.calibration is not None and whole:
         digest = artefact_digest(found[TRAINED].content) if TRAINED in found else None
         content = _artefact(
