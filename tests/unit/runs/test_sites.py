@@ -15,7 +15,7 @@ ACTS = {
     "journal": {"append", "write", "put"},
     "deliverer": {"deliver", "reconcile"},
     "connection": {"request", "getresponse"},
-    "chat": {"invoke"},
+    "chat": {"invoke", "stream"},
     "os": {"link", "rename", "replace"},
 }
 """Calls that make something durable or leave the process: by the last name of their owner, the method."""

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, cast
 
@@ -126,8 +126,8 @@ class _Caller:
         )
         if attempt.recorded is not None:
             return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
-        ask = chat.stream if facts.get("stream") else chat.invoke
-        return _settled(attempt, lambda: ask(request, endpoint), price, worst)
+        asked = _Asked(request=request, endpoint=endpoint, stream=bool(facts.get("stream")))
+        return _settled(attempt, chat, asked, price, worst)
 
     def _check(self, request: ChatRequest) -> None:
         """Plan anew for this very call: facts may have changed since the last one, and a repair says more.
@@ -153,12 +153,24 @@ def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:
     )
 
 
-def _settled(attempt: Attempt, ask: Callable[[], ChatReply], price: Price, worst: Spend) -> ChatReply:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One call."""
+
+    request: ChatRequest
+    endpoint: Endpoint
+    stream: bool
+
+
+def _settled(attempt: Attempt, chat: Chat, asked: _Asked, price: Price, worst: Spend) -> ChatReply:
     """Make the call and close its attempt, whatever comes of it."""
     started = time.monotonic_ns()
     try:
         reached("chat.before")
-        reply = ask()
+        if asked.stream:
+            reply = chat.stream(asked.request, asked.endpoint)
+        else:
+            reply = chat.invoke(asked.request, asked.endpoint)
         reached("chat.after")
     except CallFailed as error:
         close = attempt.forfeit if error.billed else attempt.release
