@@ -32,6 +32,10 @@ show same_id --seed "$seed"
 show same_id --seed "$seed" --control
 show pinning --seed "$seed"
 show pinning --seed "$seed" --control
+show one_workflow --seed "$seed"
+show one_workflow --seed "$seed" --control
+show residency --seed "$seed"
+show residency --seed "$seed" --control
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'shows: FAILED: %s\n' "${failed[@]}"

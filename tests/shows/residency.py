@@ -7,7 +7,7 @@ nothing, by seed, and one in the US that would answer at once. A connection to t
 A run is accepted when it waits at the desk that its handler names and `aie explain` says of the US candidate that it
 was refused, and why. Exit 1 unless all are, both EU candidates were tried and the US server saw nothing.
 
-`--control` lets the catalog call the US server European: then it is asked, and the show must fail; it exits 0 only then.
+`--control` lets the catalog call the US server European: then it is asked, and the show must fail; exit 0 only then.
 """
 
 import argparse
