@@ -5,8 +5,10 @@ import pypdfium2.raw
 
 MOST_PAGES = 5_000
 MOST_CHARACTERS = 20_000_000
+END_MARKS = (b"%%EOF", b"startxref")
+"""One of the last two lines of a PDF: with either, everything before them arrived."""
 END_MARK_WITHIN = 2048
-"""Bytes from the end in which the end mark must stand: writers append remarks, mail gateways append lines."""
+"""Bytes from the end in which an end mark must stand: writers append remarks, mail gateways append lines."""
 
 _ERRORS = {
     pypdfium2.raw.FPDF_ERR_PASSWORD: ("encrypted", "the PDF needs a password"),
@@ -17,11 +19,12 @@ _ERRORS = {
 def read(content: bytes) -> dict[str, object]:
     """Return `{"pages": [text, …]}`, or `{"failure", "why"}`.
 
-    A PDF without its end mark is refused although PDFium mends some: a mended one lacks pages without saying so.
+    A PDF without an end mark is refused although PDFium mends some: a mended one lacks pages without saying so.
     Line ends become one newline. PDFium marks a hyphen at the end of a line as U+FFFE and drops the line end: it
     becomes the hyphen that stands on the page.
     """
-    if b"%%EOF" not in content.rstrip(b"\0\t\n\r ")[-END_MARK_WITHIN:]:
+    end = content.rstrip(b"\0\t\n\r ")[-END_MARK_WITHIN:]
+    if not any(mark in end for mark in END_MARKS):
         return {"failure": "truncated", "why": "the PDF ends before its end mark"}
     try:
         document = pypdfium2.PdfDocument(content)
