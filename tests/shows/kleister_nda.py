@@ -122,12 +122,18 @@ def run_show(data: Path, *, seed: int, control: bool = False) -> dict[str, Any]:
         made, finds = find_all(_copied(Path(place)), folder, rows)
     scored, grounded = scores(made), grounding(made, finds, shift=int(control))
     completed = sum(each.state == "completed" for each in made)
-    limits = {
-        "every agreement ended in a completed run": completed == len(made) > 0,
+    guarded = {
         f"micro F1 >= {_LEAST_F1}": scored["micro_f1"] >= _LEAST_F1,
-        "something was accepted": grounded["accepted"] > 0,
         "every accepted value stands at its span as it is quoted": grounded["ungrounded"] == 0,
     }
+    limits = {
+        "every agreement ended in a completed run": completed == len(made) > 0,
+        "something was accepted": grounded["accepted"] > 0,
+        **guarded,
+    }
+    if control and any(guarded.values()):
+        # Two things are broken: a control in which either goes unnoticed has shown nothing.
+        limits = {}
     return {
         "show": "kleister_nda",
         "seed": seed,

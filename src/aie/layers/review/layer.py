@@ -9,6 +9,7 @@ from aie.core import JSON, Value
 from aie.errors import Failure, StepFailure
 from aie.layers.port import Compiled, LayerName, Result, ReviewRequest, Task, Tools
 from aie.layers.review.answers import answered
+from aie.layers.review.found import evidence_of, found_inputs
 
 __all__ = ["ReviewLayer"]
 
@@ -36,6 +37,7 @@ class ReviewLayer:
     Output: the fields of `of`. An object gives all its fields; a path such as `desk.label` or `input.amount` gives one
     named by its last part. Shown, and bound by its digest to the decision: `{fields: {name: {value, step, confidence,
     why, alternatives, cites}}, show: {text: value}, evidence: [quotes of the steps these come from], answer: schema}`.
+    A field that was found in a document also has `places`: each value with its verbatim quote, page and confidence.
     """
 
     name: LayerName = "review"
@@ -56,6 +58,7 @@ class ReviewLayer:
             return None
         for position, text in enumerate(step.of):
             inputs |= {f"{fact}.{position}": path for fact, path in _facts(position, text, site)}
+            inputs |= dict(found_inputs(position, text, site))
         inputs |= {_EVIDENCE + name: name for name in _sources(step, site)}
         output = ObjectType({each.name: each.type for each in fields}, frozenset(each.name for each in fields))
         return Compiled(
@@ -185,6 +188,7 @@ def _shown(field: dict[str, JSON], value: JSON, task: Task) -> JSON:
     source: Value = task.inputs[f"of.{position}"]
     facts = {fact: task.inputs[f"{fact}.{position}"].data for fact in _FACTS if f"{fact}.{position}" in task.inputs}
     place = f"/{field['part']}" if field["part"] else ""
+    found = evidence_of(field, task.inputs)
     return {
         "value": value,
         "step": cast("str", field["text"]).strip().partition(".")[0],
@@ -192,4 +196,5 @@ def _shown(field: dict[str, JSON], value: JSON, task: Task) -> JSON:
         "why": "the model is not sure enough" if facts.get("accepted") is False else "",
         "alternatives": facts.get("alternatives") or facts.get("scores") or [],
         "cites": [cite.to_json() for cite in source.cites if cite.path.startswith(place)],
+        **(found or {}),
     }
