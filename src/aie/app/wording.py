@@ -45,6 +45,8 @@ def headline(explanation: Explanation) -> str:
         case "waiting" if waiting:
             desks = ", ".join(sorted({review.desk for review in waiting}))
             return f"{what}: waits for a person at {desks}"
+        case "waiting" if explanation.holds:
+            return f"{what}: waits: {'; '.join(dict.fromkeys(explanation.holds.values()))}"
         case "waiting":
             return f"{what}: waits for a receiver to confirm"
         case "failed":
@@ -95,7 +97,7 @@ def step_line(step: StepStory) -> str:
     """Return what became of a step."""
     match step.status:
         case "finished":
-            return said(step.output)
+            return _checked(step) or said(step.output)
         case "skipped":
             return f"skipped: {step.why}"
         case "failed":
@@ -106,6 +108,21 @@ def step_line(step: StepStory) -> str:
             return "waits for the receiver"
         case status:
             return status
+
+
+def _checked(step: StepStory) -> str:
+    """Return what a check said, with its rules as they are written; empty for what is no check of these."""
+    rules = step.report.get("checked") if isinstance(step.report, dict) else None
+    if step.layer != "check" or not isinstance(rules, dict) or not isinstance(step.output, dict):
+        return ""
+    failed = step.output.get("failed")
+    if isinstance(failed, list) and failed:
+        broken = [each for each in failed if isinstance(each, dict)]
+        told = "; ".join(f"{each.get('rule')}: {each.get('why')}" for each in broken)
+        repaired = step.output.get("repaired")
+        mended = f"; repaired: {plain(repaired)}" if step.output.get("outcome") == "repair" else ""
+        return f"{plain(step.output.get('outcome'))}: {told}{mended}"
+    return f"passed: {'; '.join(f'{rule}: {text}' for rule, text in rules.items())}"
 
 
 def said(value: JSON) -> str:

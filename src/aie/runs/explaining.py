@@ -25,6 +25,7 @@ from aie.records.events import (
     SegmentStarted,
     StepFailed,
     StepFinished,
+    StepHeld,
     StepSkipped,
 )
 from aie.releases import Node, Release
@@ -75,6 +76,7 @@ class _Story:
     tried: dict[str, int] = field(default_factory=dict)
     delivered: dict[str, Recorded] = field(default_factory=dict)
     refused: dict[str, EffectFailed] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
     started: dict[int, Recorded] = field(default_factory=dict)
     """Segments by epoch."""
     closed: dict[int, SegmentClosed] = field(default_factory=dict)
@@ -131,6 +133,7 @@ def explain(
         spend=spend,
         cpu_us=sum(step.cpu_us for step in steps),
         segments=tuple(_segments(story)),
+        holds=dict(story.held) if finished is None else {},
         needs_runtime=story.needs.needs if story.needs else {},
         installed=_installed(story, installed),
         migrations=tuple(_migrations(story, release)),
@@ -154,6 +157,9 @@ def _note(story: _Story, record: Recorded) -> None:
             story.phase, story.needs, story.finished = "queued", None, None
         case SegmentStarted(epoch=epoch):
             story.phase, story.started[epoch] = "running", record
+            story.held.clear()
+        case StepHeld(path=path, why=why):
+            story.held[path] = why
         case SegmentClosed(epoch=epoch) as event:
             story.closed[epoch] = event
         case RunWaiting():

@@ -1,7 +1,7 @@
 """What an explanation of a run holds: values only, made by `explain`, printed by the surfaces."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from aie.core import JSON, Spend
@@ -294,6 +294,8 @@ class Explanation:
     migrations: tuple[Migration, ...]
     """Moves to another runtime, oldest first."""
     timeline: tuple[Moment, ...]
+    holds: Mapping[str, str] = field(default_factory=dict)
+    """Why, by path of each step whose call waits for money or for a stop to be lifted."""
     alerts: tuple[str, ...] = ()
     """What became known of its models since: a name that came to mean another one."""
 

@@ -21,6 +21,7 @@ from aie.records.events import (
     SegmentStarted,
     StepFailed,
     StepFinished,
+    StepHeld,
     StepSkipped,
 )
 from aie.releases import short
@@ -33,6 +34,7 @@ _WHY_QUEUED = {
     "delivered": "goes on: the receiver confirmed",
     "timer": "goes on: a time was reached",
     "recovered": "taken up again: the process that ran it died",
+    "freed": "goes on: what a call waited for is there",
     "retried": "goes on from the failed step",
     "migrated": "goes on under another runtime",
     "woken": "goes on",
@@ -83,6 +85,8 @@ def _step(event: Event) -> tuple[str, str] | None:
             return path, f"skipped: {why}"
         case StepFailed(path=path, failure=failure, message=message):
             return path, f"failed, {failure}{f': {message}' if message else ''}"
+        case StepHeld(path=path, why=why):
+            return path, f"waits: {why}"
         case MapExpanded(path=path, keys=keys):
             return path, f"{len(keys)} items"
         case AttemptSettled(path=path, attempt=attempt, outcome=outcome):
