@@ -45,9 +45,9 @@ class Bounds:
     wall_ms: int = 30_000
     """Milliseconds until the child is killed, however large the document."""
     small_wall_ms: int = 4_000
-    """Milliseconds that the smallest document may take."""
-    wall_ms_per_mib: int = 12_000
-    """Milliseconds that each MiB adds: a small document that takes long was built to."""
+    """Milliseconds that even the smallest document may take."""
+    wall_ms_per_mib: int = 4_000
+    """Milliseconds that a MiB of a larger one may take: a small document that takes long was built to."""
     cpu_s: int = 20
     """Seconds of processor time until the kernel kills the child."""
     memory_mib: int = 480
@@ -59,7 +59,7 @@ class Bounds:
 
     def of(self, size: int, wall_ms: int | None) -> "Bounds":
         """Return the bounds of a document of `size` bytes that has `wall_ms` left (None: as long as it needs)."""
-        allowed = min(self.wall_ms, self.small_wall_ms + self.wall_ms_per_mib * size // (1 << 20))
+        allowed = min(self.wall_ms, max(self.small_wall_ms, self.wall_ms_per_mib * size // (1 << 20)))
         return replace(self, wall_ms=max(1, allowed if wall_ms is None else min(wall_ms, allowed)))
 
 

@@ -11,6 +11,8 @@ from .html import visible
 from .refusing import Refused, answered
 
 MOST_PARTS = 1_000
+MOST_HEADER = 1 << 15
+"""Characters of one header: the library's parsers of headers take the square of them."""
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
 
@@ -38,6 +40,8 @@ def _collect(message: Message, bodies: list[tuple[str, str]], attachments: list[
         seen += 1
         if seen > MOST_PARTS:
             raise Refused("bomb", f"the message has more than {MOST_PARTS} parts")
+        if any(len(str(value)) > MOST_HEADER for _, value in part.raw_items()):
+            raise Refused("bomb", f"a header of the message has more than {MOST_HEADER} characters")
         kind = part.get_content_type()
         if kind == "message/rfc822":
             attachments.append(_attached_message(part))
