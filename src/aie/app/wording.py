@@ -122,7 +122,14 @@ def _checked(step: StepStory) -> str:
         repaired = step.output.get("repaired")
         mended = f"; repaired: {plain(repaired)}" if step.output.get("outcome") == "repair" else ""
         return f"{plain(step.output.get('outcome'))}: {told}{mended}"
-    return f"passed: {'; '.join(f'{rule}: {text}' for rule, text in rules.items())}"
+    named: dict[str, list[str]] = {}
+    for rule, text in rules.items():
+        named.setdefault(plain(text), []).append(rule)
+    return f"passed: {'; '.join(_listed(alike, text) for text, alike in named.items())}"
+
+
+def _listed(rules: list[str], text: str) -> str:
+    return f"{', '.join(rules)}: {text}"
 
 
 def said(value: JSON) -> str:
