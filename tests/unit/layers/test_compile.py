@@ -7,6 +7,7 @@ import pytest
 
 from aie.config import IntType, ObjectType, Problems, Site, TextType, fits, load_workspace, schema_of, type_of
 from aie.core import canonical
+from aie.errors import Failure
 from aie.layers import LAYERS, Compiled
 
 SETTINGS = """\
@@ -36,8 +37,17 @@ INPUT = {
         "file": {"type": "string", "format": "document"},
         "maybe": {"type": ["string", "null"], "format": "document"},
         "parts": {"type": "array", "items": {"type": "string"}},
+        "files": {"type": "array", "items": {"type": "string", "format": "document"}},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"text": {"type": "string"}, "box": {"type": "array", "items": {"type": "integer"}}},
+                "required": ["text", "box"],
+            },
+        },
     },
-    "required": ["claim", "amount", "file", "maybe", "parts"],
+    "required": ["claim", "amount", "file", "maybe", "parts", "files", "lines"],
 }
 GUESS = ObjectType({"label": TextType(("a", "b")), "confidence": TextType(), "n": IntType()}, frozenset({"label", "n"}))
 
@@ -99,6 +109,24 @@ def test_every_layer_compiles_what_can_be(compile_steps):
         assert each.failures
 
 
+def test_what_reads_says_what_it_gives(compile_steps):
+    """A packet is a list of documents, each as a single one would be; lines keep their boxes."""
+    made, problems = compile_steps("""\
+  one:   {extract: document, from: input.file, languages: [eng, deu]}
+  whole: {extract: packet, from: input.file, starts: ["^Invoice"]}
+  all:   {extract: packet, from: input.files}
+  seen:  {extract: lines, from: input.lines}
+""")
+    assert not problems
+    document = made["all"].output.fields["documents"].of
+    assert {"text", "pages", "parts", "kind", "name"} == document.required
+    assert document.required < made["one"].output.required
+    assert set(made["seen"].output.fields["lines"].of.fields) == {"start", "end", "page", "box"}
+    assert made["whole"].config == {"kind": "packet", "starts": ["^Invoice"]}
+    assert made["one"].config == {"kind": "document", "languages": ["eng", "deu"]}
+    assert Failure.ENCRYPTED not in made["seen"].failures
+
+
 def test_a_review_gives_the_fields_of_what_it_decides(compile_steps):
     """A path gives its last part, an object all its fields; how sure the model was is shown beside them."""
     made, problems = compile_steps("  decision: {review: people, of: [guess.label, input.amount]}\n")
@@ -153,6 +181,11 @@ def test_where_a_receiver_is_does_not_change_what_is_pinned(compile_steps):
         ("  s: {context: passages, from: [input.claim, input.maybe], query: x, fit: 9}", "7:steps.s.from:bad-type"),
         ("  s: {context: sections, from: input.claim, fit: 9}", "7:steps.s.fit:unused-key"),
         ("  s: {context: recipes/none.yaml, from: input.claim, fit: 9}", "7:steps.s.context:missing-file"),
+        ("  s: {extract: document, from: input.files}", "7:steps.s.from:bad-type"),
+        ("  s: {extract: packet, from: input.parts}", "7:steps.s.from:bad-type"),
+        ("  s: {extract: packet, from: input.files, starts: ['(']}", "7:steps.s.starts.0:bad-pattern"),
+        ("  s: {extract: packet, from: input.files, starts: ['(?=x)']}", "7:steps.s.starts.0:bad-pattern"),
+        ("  s: {extract: lines, from: input.parts}", "7:steps.s.from:bad-type"),
         ("  s: {check: rules, of: input}", "7:steps.s:missing-key"),
         ("  s: {check: schema, of: input}", "7:steps.s:missing-key"),
         ("  s: {check: schema, of: input, schema: schemas/im.json}", "7:steps.s.schema:missing-file"),

@@ -39,14 +39,15 @@ class ExtractStep(Step):
     """Of `merged`: the extractor file that those steps name."""
     starts: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(default=[], max_length=20)
     """Of a packet: regular expressions; a page begins a new document where one is found in its first five lines."""
-
     languages: list[Annotated[str, Field(pattern="^[a-z]{3}(_[a-z]{2,10})?$")]] = Field(default=[], max_length=8)
     """Of text in pictures, by the names that tesseract gives languages, e.g. `eng`, `deu`; none: `eng`."""
 
     @model_validator(mode="after")
-    def _only_packets_divide(self) -> "ExtractStep":
+    def _only_what_counts(self) -> "ExtractStep":
         if self.starts and self.extract != "packet":
-            raise PydanticCustomError("not_a_packet", "`starts` divides a packet: write `extract: packet`")
+            raise PydanticCustomError("unused", "`starts` divides an `extract: packet`", {"path": "starts"})
+        if self.languages and self.extract not in ("document", "packet"):
+            raise PydanticCustomError("unused", "`languages` are of a document or a packet", {"path": "languages"})
         return self
 
     @model_validator(mode="after")
