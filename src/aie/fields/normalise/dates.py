@@ -60,7 +60,7 @@ DATE: Final = rf"(?<!\d)(?:{_anonymous(_DAY_FIRST)}|{_anonymous(_MONTH_FIRST)}|{
 
 _WRITTEN: Final = (re.compile(_DAY_FIRST), re.compile(_MONTH_FIRST))
 _YEAR_FIRST: Final = re.compile(rf"(\d{{4}}){_MARK}(\d{{1,2}})\s?\2\s?(\d{{1,2}})")
-_THREE: Final = re.compile(rf"(\d{{1,2}}){_MARK}(\d{{1,2}})\s?\2\s?'?(\d{{4}}|\d{{2}})")
+_THREE: Final = re.compile(rf"(\d{{1,2}}){_MARK}(\d{{1,2}})\s?\2\s?'?(\d{{4}}|\d{{1,2}})")
 _BEFORE: Final = re.compile(rf"(?:{_WEEKDAY})?(?:the\s+)?")
 
 _PIVOT: Final = 69
@@ -88,6 +88,8 @@ def read_date(text: str, order: Literal["dmy", "mdy", "ymd"]) -> str | None:
 
 def _in_order(match: re.Match[str], order: Literal["dmy", "mdy", "ymd"]) -> str | None:
     one, two, three = match[1], match[3], match[4]
+    if order != "ymd" and len(three) == 1:
+        return None
     match order:
         case "dmy":
             return _iso(_year(three), int(two), int(one))

@@ -7,7 +7,10 @@ __all__ = ["read_name"]
 
 _AROUND: Final = " \t\"'“”‘’„«»`,;:*_"
 _OPENING: Final = {")": "(", "]": "["}
-_ABBREVIATED: Final = re.compile(r"(?:\b[A-Za-z]|\b[A-Z][A-Za-z]{0,4}|\.[A-Za-z]{1,2})\.$")
+_ABBREVIATED: Final = re.compile(
+    r"(?:\b[A-Za-z]|\.[A-Za-z]{1,2}|\b(?:inc|corp|co|ltd|llc|jr|sr|bros|esq|bhd|sdn|pty|pte|intl|assn|st))\.$",
+    re.IGNORECASE,
+)
 """A full stop that belongs to the name: an initial, `Inc.`, `Jr.`, `Corp.`, `S.A.`."""
 
 

@@ -14,8 +14,10 @@ _OPENS: Final = "(\"“‘'«[*_"
 _CLOSES: Final = ".,;:)\"”’'»]*_"
 _WRAPPED: Final = 50
 """A line this long ends because the paper does: a name may go on after it."""
-_SHORT: Final = 4
+_SHORT: Final = 3
 """A dot after a word this short is that of an abbreviation."""
+_LONGER: Final = frozenset({"corp", "bros", "intl", "assn"})
+"""Abbreviations that are longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Word:
     @property
     def is_short(self) -> bool:
         """Whether a dot after it is that of an abbreviation or initial."""
-        return len(self.text) <= _SHORT or "." in self.text
+        return len(self.text) <= _SHORT or "." in self.text or self.key in _LONGER
 
 
 def words(page: Prepared) -> list[Word]:
@@ -75,14 +77,16 @@ def words(page: Prepared) -> list[Word]:
                 key=fold(core).replace(".", ""),
                 opens=len(inner) < len(raw),
                 closed=inner[len(core) :],
-                breaks=_breaks(page, match.end()),
+                breaks=_breaks(page, match.end(), dotted="." in inner[len(core) :] and len(core) > 1),
             )
         )
     return found
 
 
-def _breaks(page: Prepared, at: int) -> bool:
+def _breaks(page: Prepared, at: int, *, dotted: bool) -> bool:
     if page.text[at : at + 1] != "\n":
         return False
+    if dotted:
+        return True
     line = page.line(page.line_of(at))
     return line.end - line.start < _WRAPPED or page.text[at : at + 2] == "\n\n"
