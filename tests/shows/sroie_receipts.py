@@ -1,10 +1,11 @@
 """Show: receipts give their fields by files alone, found by an extractor that never saw their issuer.
 
 The receipts of sroie_receipts are divided by issuer into folds. For each fold, files say which receipts teach,
-calibrate and test; `aie train`, a release, and every receipt of the fold as a durable run. Counted from the records: how
-many values of company, date, address and total are the known ones, strictly (totals as numbers, dates as days, words by
-letters and digits), in how many receipts company, date and total are all right, and the mean over issuers, as a few of
-them have many receipts. Then what was accepted at the thresholds that calibration chose, and how much of that is wrong.
+calibrate and test; `aie train`, a release, and every receipt of the fold as a durable run. Counted from the records:
+how many values of company, date, address and total are the known ones, strictly (totals as numbers, dates as days,
+words by letters and digits), in how many receipts company, date and total are all right, and the mean over issuers, as
+a few of them have many receipts. Then what was accepted at the thresholds that calibration chose, and how much of that
+is wrong.
 
     AIE_DATA=FOLDER python -m tests.shows.sroie_receipts --seed 1
     AIE_DATA=FOLDER python -m tests.shows.sroie_receipts --seed 1 --control   # must fail: the known values are shuffled

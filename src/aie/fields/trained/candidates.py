@@ -138,9 +138,9 @@ def _names(layout: Layout) -> Iterator[tuple[int, int]]:
             other = words[last]
             if not (_capital(other.text) or other.form in _LINKS or other.text.isdigit()):
                 break
-            if other.text == "." or not (_inner(other) and last + 1 < len(words) and _inner(words[last + 1])):
-                if _capital(other.text) or other.text in ".)":
-                    yield word.start, other.end
+            goes_on = _inner(other) and last + 1 < len(words) and _inner(words[last + 1])
+            if not goes_on and (_capital(other.text) or other.text in ".)"):
+                yield word.start, other.end
 
 
 def _inner(word: Word) -> bool:

@@ -56,7 +56,7 @@ def fit(groups: Sequence[Group], *, strength: float, min_count: int) -> dict[str
 
     optimise = _library("scipy.optimize")
     found = optimise.minimize(
-        loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", options={"maxiter": _ROUNDS, "gtol": 1e-3}
+        loss, np.zeros(len(names)), jac=True, method="L-BFGS-B", options={"maxiter": _ROUNDS, "ftol": 1e-6}
     )
     whole = np.rint(found.x * UNIT).astype(np.int64).tolist()
     return {name: weight for name, weight in zip(names, whole, strict=True) if weight}
