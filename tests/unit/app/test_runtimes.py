@@ -19,11 +19,11 @@ def app(tmp_path: Path) -> Iterator[App]:
     """A workspace with a run that waits for the next version of a layer."""
     start_workspace(tmp_path / "w", "triage")
     with open_app(tmp_path / "w") as opened:
-        release = make_release([], workflow="triage", runtime={"model": 2, "lookup": 1, "review": 1})
+        release = make_release([], workflow="triage", runtime={"model": 2, "translate": 1, "review": 1})
         save_release(opened.store, opened.journal, release, tenant="default", actor="ann")
         first = replace(submitted(opened.store, "default", "c-1"), workflow="triage", release=release.id)
         events = [first, SegmentQueued(segment=1, why="submitted")]
-        needs = RunNeedsRuntime(needs={"model": 2, "lookup": 1}, provided={"model": 1, "lookup": 0})
+        needs = RunNeedsRuntime(needs={"model": 2, "translate": 1}, provided={"model": 1, "translate": 0})
         opened.journal.append(Entry(tenant="default", stream="run_1", decide=lambda _: [*events, needs]))
         yield opened
 
@@ -32,8 +32,8 @@ def test_it_is_told_which_versions_are_needed_and_which_are_here(app: App):
     """A layer that is not here at all counts as version 0."""
     [lack] = lacks(app).values()
     assert (lack.needs, lack.installed, lack.here) == (
-        {"lookup": 1, "model": 2},
-        {"lookup": 0, "model": app.services.runtime()["model"]},
+        {"translate": 1, "model": 2},
+        {"translate": 0, "model": app.services.runtime()["model"]},
         False,
     )
     assert look_over(app).lacking == {"run_1": lack}
