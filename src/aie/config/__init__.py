@@ -19,6 +19,7 @@ from aie.config.catalog import (
     TextClassifier,
     day_start,
 )
+from aie.config.composing import Composed
 from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.editor_schemas import json_schemas
@@ -92,6 +93,7 @@ __all__ = [
     "CheckStep",
     "Checked",
     "ChosenThreshold",
+    "Composed",
     "Constraints",
     "ContextStep",
     "DatasetSpec",

@@ -123,6 +123,7 @@ def ask(world, task):
             "model": "route:reader",
             "prompt": "prompt:p.md",
             "schema": "schema:s.json" if returns else None,
+            "parts": [],
         }
         tools = replace(world.tools(), attempts=attempts)
         return ModelLayer(lambda _: chat).run(task(config, note="a {{ letter }}"), tools).data

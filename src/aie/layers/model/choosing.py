@@ -10,6 +10,7 @@ from aie.config import (
     AnyType,
     BoolType,
     ChatModel,
+    Composed,
     DecimalType,
     ListType,
     ModelEntry,
@@ -29,6 +30,7 @@ from aie.core import JSON
 from aie.errors import Failure
 from aie.layers.calling import CALL_FAILURES, Question, answer_with, call_of, planned_for, route_component, walk
 from aie.layers.model.classifying import classifier_component, classifier_output, predicted
+from aie.layers.model.showing import check_seen, documents, parts_of, words_of
 from aie.layers.port import Compiled, Component, Result, Task, Tools
 from aie.models import Call, Candidate, Chat, Classifier, pin_model
 
@@ -46,9 +48,10 @@ def compile_choosing(step: ModelStep, chosen: ModelEntry | Route, site: Site) ->
     sound = _text_given(step, types, site) and None not in types.values() and made is not None
     components = [_pinned(chosen), *(made or ())]
     asks = any(isinstance(each, ChatModel) for each in entries)
+    shown = documents(types) if asks else []
     if asks:
         prompt = _prompt(step, types, site)
-        sound = sound and prompt is not None
+        sound = check_seen(shown, entries, site) and sound and prompt is not None
         components += [] if prompt is None else [prompt]
     outputs = _outputs(entries, made or ())
     output, schema = _contract(step, outputs, site)
@@ -63,11 +66,12 @@ def compile_choosing(step: ModelStep, chosen: ModelEntry | Route, site: Site) ->
             "model": f"route:{chosen.name}",
             "prompt": f"prompt:{step.prompt}" if asks else None,
             "schema": None if schema is None else f"schema:{schema.name}",
+            "parts": cast("JSON", shown),
             "labels": None if schema is not None else cast("JSON", _labels(outputs)),
         },
         components=tuple(components),
         output=output,
-        failures=CALL_FAILURES | {Failure.EXPRESSION} if asks else _REFUSED,
+        failures=_failures(asks=asks, shown=bool(shown)),
     )
 
 
@@ -77,7 +81,8 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
     Raises:
         StepFailure: nobody may be asked, or nobody answered.
     """
-    question = _question(task, tools)
+    prompt = _prompted(task, tools)
+    question = None if prompt is None else _question(task, tools, prompt)
     call = (
         call_of(question, tools) if question is not None else Call(request=None, labels=tools.labels, case=tools.case)
     )
@@ -91,7 +96,8 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
         assert question is not None, "a route with a chat model has a prompt"
         answer = answer_with(question, candidate, tools, connect, route=route)
         data = answer.data if task.config["labels"] is None else _chosen(answer.data)
-        return data, answer.report(), True
+        report: dict[str, JSON] = {**answer.report(), "prompt": None if prompt is None else prompt.report()}
+        return data, report, True
 
     walked = walk(planned, ask, lambda answered: answered[2])
     data, report, _ = walked.value
@@ -99,6 +105,12 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
 
 
 # ---------------------------------------------------------------- compiling
+
+
+def _failures(*, asks: bool, shown: bool) -> frozenset[Failure]:
+    if not asks:
+        return _REFUSED
+    return CALL_FAILURES | {Failure.EXPRESSION, *([Failure.UNSUPPORTED] if shown else [])}
 
 
 def _pinned(chosen: ModelEntry | Route) -> Component:
@@ -127,8 +139,9 @@ def _prompt(step: ModelStep, types: dict[str, Type | None], site: Site) -> Compo
     if step.prompt is None:
         site.problem("missing-key", "", "a chat model needs `prompt`", "add prompt: prompts/NAME.md")
         return None
-    known = {slot: type_ for slot, type_ in types.items() if type_ is not None}
-    content = site.template("prompt", step.prompt, known) if len(known) == len(types) else None
+    shown = documents(types)
+    known = {slot: type_ for slot, type_ in types.items() if type_ is not None and slot not in shown}
+    content = site.template("prompt", step.prompt, known) if None not in types.values() else None
     return None if content is None else Component(kind="prompt", name=step.prompt, content=content)
 
 
@@ -185,15 +198,20 @@ def _labels(outputs: Sequence[ObjectType]) -> list[str]:
 # ---------------------------------------------------------------- running
 
 
-def _question(task: Task, tools: Tools) -> Question | None:
-    prompt = cast("str | None", task.config["prompt"])
-    if prompt is None:
+def _prompted(task: Task, tools: Tools) -> Composed | None:
+    name = cast("str | None", task.config["prompt"])
+    if name is None:
         return None
-    template: Template = tools.cache(prompt, Template)
+    template: Template = tools.cache(name, Template)
+    return template.compose(words_of(task))
+
+
+def _question(task: Task, tools: Tools, prompt: Composed) -> Question:
     return Question(
         route=cast("str", task.config["model"]),
-        user=template.render({slot: value.data for slot, value in task.inputs.items()}),
+        user=prompt.text,
         schema=_schema(task, tools),
+        parts=parts_of(task, tools),
     )
 
 

@@ -1,0 +1,83 @@
+"""A server whose every answer is written out by the test: status, headers, body, and whether it breaks off."""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Reply", "Wire", "events"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer."""
+
+    body: bytes
+    status: int = 200
+    media: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    breaks: bool = False
+    """True promises more than it sends and closes the connection."""
+
+
+def events(*data: Any, named: bool = False) -> bytes:
+    """Return a stream of server-sent events; `named` writes each one's type as its event, as Anthropic does."""
+    lines = []
+    for each in data:
+        name = f"event: {each['type']}\n" if named else ""
+        text = each if isinstance(each, str) else json.dumps(each)
+        lines.append(f"{name}data: {text}\n\n")
+    return "".join(lines).encode()
+
+
+class Wire:
+    """Use as a context manager; answers in turn, the last one for ever."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self._replies: Sequence[Reply] = replies
+        self.bodies: list[bytes] = []
+        """Bodies as they came, byte for byte."""
+        self.paths: list[str] = []
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """Bodies as JSON."""
+        return [json.loads(each) for each in self.bodies]
+
+    def __enter__(self) -> Self:
+        wire = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                wire.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+                wire.paths.append(self.path)
+                reply = wire._replies[min(len(wire.bodies), len(wire._replies)) - 1]
+                self.send_response(reply.status)
+                for name, value in {"content-type": reply.media, **reply.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(reply.body) + 1000 * reply.breaks))
+                self.end_headers()
+                self.wfile.write(reply.body)
+                self.close_connection = reply.breaks
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
