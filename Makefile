@@ -12,11 +12,13 @@ SEED ?= 1
 # Of the campaign: scenarios killed once and twice.
 KILLS ?= 1000
 DOUBLE ?= 100
+# Of `make fuzz`: damaged files.
+COUNT ?= 10000
 # Of the benchmarks: `--quick`, `--write`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shell test check bench shows crash data-shows fmt docs size lock clean
+.PHONY: help demo shell test check bench shows crash data-shows fuzz fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +49,9 @@ crash: ## Processes killed at every declared point, workers killed and stopped, 
 
 data-shows: ## The same for the folder of data named by AIE_DATA; writes report.json
 	@$(DEV) python -m scripts.data_shows --seed $(SEED)
+
+fuzz: ## Files of every format, damaged at random: each is read or refused in its class (COUNT=10000)
+	@$(DEV) python -m tests.shows.fuzz --seed $(SEED) --count $(COUNT)
 
 fmt: ## Format the code and mend what the linter can mend
 	@$(DEV) ruff check --fix-only --quiet .

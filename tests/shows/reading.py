@@ -10,7 +10,7 @@ from aie.core import JSON, Value
 from aie.layers import Result, Task, Tools
 from aie.layers.extract import ExtractLayer
 
-__all__ = ["WORKSPACE", "extracted", "processor_s", "readers_of"]
+__all__ = ["WORKSPACE", "extracted", "peak_kib", "processor_s"]
 
 WORKSPACE: Final = Path(__file__).parent / "workspaces" / "documents"
 """Two workflows: `reading` extracts, `asking` finds passages in what was extracted."""
@@ -51,16 +51,6 @@ def extracted(layer: ExtractLayer, name: str, content: bytes, time_left_ms: int 
     return cast("Mapping[str, Any]", result.data)
 
 
-def readers_of(pid: int | None = None) -> list[int]:
-    """Return the processes that were started by a process: those that documents are read in."""
-    of = pid or os.getpid()
-    found: list[int] = []
-    for task in Path(f"/proc/{of}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *readers_of(child)]
-    return found
-
-
 def processor_s() -> float:
     """Return the seconds of processor that this process, its children and theirs took so far, the dead included."""
     total = sum(os.times()[:4])
@@ -68,6 +58,17 @@ def processor_s() -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += sum(map(int, fields[11:15])) / _TICKS
     return total
+
+
+def peak_kib() -> int:
+    """Return the KiB of memory of the largest process that this one started and that still lives; 0 where none does."""
+    peaks = [
+        int(line.split()[1])
+        for pid in _children()
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM:")
+    ]
+    return max(peaks, default=0)
 
 
 def _children() -> list[int]:
