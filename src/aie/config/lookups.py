@@ -31,7 +31,8 @@ class _Lookup(Spec):
     integrity: Literal["trusted", "untrusted"] = "trusted"
     """Whether only people you trust write the rows. A row is never more trusted than what it was looked for by."""
     as_of: StepName | None = None
-    """Field of the row that says since when it holds, a day or a time; none: the moment it was read."""
+    """Field of the row that says since when it holds, a day or a time; none: the moment it was read, or the table's own
+    time; nothing for a table of the release."""
     freshness: Duration | None = None
     """Greatest age of an answer by its `as_of`; an older one is `provider_down`. None: any."""
     fixtures: Path | None = None

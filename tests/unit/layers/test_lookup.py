@@ -142,7 +142,7 @@ def lookup(tmp_path, world) -> Callable[..., Made]:
 def test_a_row_is_found_by_its_key_as_its_schema_says(lookup):
     """Typed, and without the columns that the schema does not name."""
     made = lookup(TABLE % "")
-    assert made.run() == {"found": True, "row": P1, "as_of": "2026-10-26T07:33:20.000Z", "source": "policies"}
+    assert made.run() == {"found": True, "row": P1, "as_of": None, "source": "policies"}
     assert made.run("P-2")["row"]["visits"] is None
 
 
@@ -186,6 +186,7 @@ def test_a_row_may_say_since_when_it_holds(lookup):
     made = lookup(TABLE % ", as_of: since, freshness: 365 days")
     assert made.run()["as_of"] == "2026-01-01T00:00:00.000Z"
     assert made.failure("P-2") is Failure.PROVIDER_DOWN
+    assert made.run("P-2", mode="replay")["found"] is True, "a trial repeated next year says the same"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,7 @@ def test_a_row_carries_the_labels_of_its_system(lookup):
         ),
         (TABLE % "", "{lookup: policies, by: {number: input.parts}}", "steps.s.by.number:bad-type"),
         (TABLE % ", fixtures: none.jsonl", STEP, "lookups.policies.fixtures:missing-file"),
+        (TABLE % ", freshness: 1 h", STEP, "lookups.policies.freshness:bad-value"),
         (TABLE % ", as_of: then", STEP, "lookups.policies.as_of:unknown-field"),
         ((TABLE % "").replace("rows.json", "row.json"), STEP, "lookups.policies.row:missing-file"),
     ],
@@ -327,7 +329,8 @@ def test_an_endpoint_is_asked_by_declared_values_only(lookup, served, world):
     served.answer = json.dumps({"data": {**P1, "secret": "x"}}).encode()
     world.secrets["env:TOKEN"] = "s3cret"
     made = lookup(entry(served, headers={"Authorization": "Bearer env:TOKEN"}))
-    assert made.run("P-1/../x?y=1#z ü")["row"] == P1
+    found = made.run("P-1/../x?y=1#z ü")
+    assert (found["row"], found["as_of"]) == (P1, "2026-10-26T07:33:20.000Z")
     method, path, headers, _ = served.heard[0]
     assert (method, path) == ("GET", "/v1/policies/P-1%2F..%2Fx%3Fy%3D1%23z%20%C3%BC")
     assert headers["Authorization"] == "Bearer s3cret"

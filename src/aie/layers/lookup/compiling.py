@@ -105,6 +105,10 @@ def _schema(name: str, lookup: Lookup, site: Site) -> tuple[bytes, ObjectType] |
     if not isinstance(found, ObjectType) or not found.fields:
         site.problem("bad-schema", key, f"`{lookup.row}` describes no row", "an object with properties")
         return None
+    if _is_pinned(lookup) and lookup.freshness is not None and lookup.as_of is None:
+        hint = "name the field that says since when a row holds with `as_of`, or say `read: run`"
+        site.problem("bad-value", f"lookups.{name}.freshness", "the release has the table: nothing says its age", hint)
+        return None
     if lookup.as_of is not None and lookup.as_of not in found.fields:
         site.unknown(f"lookups.{name}.as_of", lookup.as_of, found.fields, "field")
         return None
@@ -118,7 +122,7 @@ def _components(name: str, lookup: Lookup, schema: bytes, site: Site) -> tuple[C
         Component(kind="row", name=name, content=schema),
     ]
     files = {}
-    if isinstance(lookup, TableLookup) and lookup.read == "release":
+    if isinstance(lookup, TableLookup) and _is_pinned(lookup):
         files["table"] = ("file", lookup.file, _form(lookup))
     if lookup.fixtures is not None:
         files["fixtures"] = ("fixtures", lookup.fixtures, "fixtures")
@@ -157,6 +161,10 @@ def _pinned(lookup: Lookup) -> dict[str, JSON]:
             assert_never(lookup)
 
 
+def _is_pinned(lookup: Lookup) -> bool:
+    return isinstance(lookup, TableLookup) and lookup.read == "release"
+
+
 def _form(lookup: TableLookup) -> str:
     return lookup.file.rpartition(".")[2]
 
@@ -165,7 +173,7 @@ def _output(row: ObjectType, step: LookupStep) -> ObjectType:
     fields: dict[str, Type] = {
         "found": BoolType(),
         "row": row if step.missing == "fail" else nullable(row),
-        "as_of": TextType(),
+        "as_of": nullable(TextType()),
         "source": TextType(),
     }
     return ObjectType(fields, frozenset(fields))
@@ -173,8 +181,8 @@ def _output(row: ObjectType, step: LookupStep) -> ObjectType:
 
 def _failures(step: LookupStep, lookup: Lookup) -> frozenset[Failure]:
     failures = {Failure.LOOKUP_MISSING} if step.missing == "fail" else set()
-    pinned = isinstance(lookup, TableLookup) and lookup.read == "release"
-    if not pinned or lookup.freshness is not None or lookup.as_of is not None:
+    pinned = _is_pinned(lookup)
+    if not pinned or lookup.as_of is not None:
         failures |= {Failure.PROVIDER_DOWN, Failure.INVALID_OUTPUT}
     if not pinned:
         failures |= {Failure.PROVIDER_REFUSED}

@@ -55,16 +55,19 @@ class LookupLayer:
         answer = Answer(row=None)
         if None not in by.values():
             answer, source = self._answer(task, pinned, by, tools)
-        if answer.row is None:
-            if task.config["missing"] == "fail":
-                raise StepFailure(Failure.LOOKUP_MISSING, f"{source} has no such row")
-            return Result(
-                data={"found": False, "row": None, "as_of": iso(self._clock.now()), "source": source},
-                labels=_labels(pinned),
-            )
-        row = shaped(answer.row, tools.cache(cast("str", task.config["row"]), read_schema))
-        as_of = self._as_of(answer, row, pinned)
-        return Result(data={"found": True, "row": row, "as_of": iso(as_of), "source": source}, labels=_labels(pinned))
+        if answer.row is None and task.config["missing"] == "fail":
+            raise StepFailure(Failure.LOOKUP_MISSING, f"{source} has no such row")
+        row, as_of = None, answer.read_at
+        if answer.row is not None:
+            row = shaped(answer.row, tools.cache(cast("str", task.config["row"]), read_schema))
+            as_of = self._as_of(answer, row, pinned, task.mode)
+        data: dict[str, JSON] = {
+            "found": row is not None,
+            "row": row,
+            "as_of": None if as_of is None else iso(as_of),
+            "source": source,
+        }
+        return Result(data=data, labels=_labels(pinned))
 
     def _answer(
         self, task: Task, pinned: Mapping[str, Any], by: Mapping[str, JSON], tools: Tools
@@ -90,20 +93,18 @@ class LookupLayer:
         if pinned["kind"] == "table":
             live = tools.live(name)
             return _read(Path(cast("str", live["file"])), replace(loader, form=pinned["form"]), by), named
-        return _ask(name, pinned, by, task, tools), named
+        return replace(_ask(name, pinned, by, task, tools), read_at=self._clock.now()), named
 
-    def _as_of(self, answer: Answer, row: Mapping[str, JSON], pinned: Mapping[str, Any]) -> int:
-        """Return since when the row holds, in microseconds.
+    def _as_of(self, answer: Answer, row: Mapping[str, JSON], pinned: Mapping[str, Any], mode: str) -> int | None:
+        """Return since when the row holds, in microseconds; None: nothing says. A trial is no later than its fixtures.
 
         Raises:
-            StepFailure: PROVIDER_DOWN when it is older than allowed, INVALID_OUTPUT when it does not say.
+            StepFailure: PROVIDER_DOWN when it is older than allowed, INVALID_OUTPUT when the row lacks what should say.
         """
-        now = self._clock.now()
-        at = now if answer.read_at is None else answer.read_at
-        if pinned["as_of"] is not None:
-            at = _moment(row.get(pinned["as_of"]))
-        if pinned["freshness"] is not None and now - at > pinned["freshness"]:
-            raise StepFailure(Failure.PROVIDER_DOWN, f"the answer is older than {pinned['freshness'] // _SECOND} s")
+        at = answer.read_at if pinned["as_of"] is None else _moment(row.get(pinned["as_of"]))
+        most = None if mode in _TRIALS else pinned["freshness"]
+        if at is not None and most is not None and self._clock.now() - at > most:
+            raise StepFailure(Failure.PROVIDER_DOWN, f"the answer is older than {most // _SECOND} s")
         return at
 
 

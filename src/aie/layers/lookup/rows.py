@@ -28,7 +28,7 @@ class Answer:
     row: dict[str, JSON] | None
     """None: it has no such row."""
     read_at: int | None = None
-    """Microseconds since the epoch at which this was so, as far as the system says; None: now."""
+    """Microseconds since the epoch at which this was so; None: of no moment, as a release or a fixture has it."""
 
 
 @dataclass(frozen=True, slots=True)
