@@ -92,15 +92,48 @@ def open_text(body: str) -> bytes:
     )
 
 
-def compound(*streams: str) -> bytes:
-    """Return the first sectors of a compound file with a directory of these names, as old Office files begin."""
-    header = bytearray(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0"))
-    header[30:32] = struct.pack("<H", 9)
-    entries = b""
-    for kind, name in ((5, "Root Entry"), *((2, each) for each in streams)):
-        raw = name.encode("utf-16-le")
-        entries += (raw.ljust(64, b"\0") + struct.pack("<HB", len(raw) + 2, kind)).ljust(128, b"\0")
-    return bytes(header) + entries.ljust(512, b"\0")
+def compound(streams: dict[str, bytes]) -> bytes:
+    """Return a compound file of streams by path, `folder/stream`; short ones lie in the stream of short ones."""
+    entries: list[tuple[str, int, int, int, int]] = []
+    """Name, kind, right neighbour, child, and for a stream its first short sector."""
+    mini, mini_fat, none = b"", [], 0xFFFFFFFF
+    tops = list(dict.fromkeys(path.partition("/")[0] for path in streams))
+    numbers = {path: at for at, path in enumerate([*tops, *(path for path in streams if "/" in path)], 1)}
+    sizes = {}
+    for path, content in streams.items():
+        count = max(1, -(-len(content) // 64))
+        sizes[path] = (len(mini_fat), len(content))
+        mini_fat += [*range(len(mini_fat) + 1, len(mini_fat) + count), 0xFFFFFFFE]
+        mini += content.ljust(64 * count, b"\0")
+    for path in numbers:
+        folder = path in tops and path not in streams
+        inside = [each for each in numbers if each.startswith(f"{path}/")] if folder else []
+        siblings = (
+            tops if path in tops else [each for each in numbers if each.startswith(path.rpartition("/")[0] + "/")]
+        )
+        after = siblings[siblings.index(path) + 1 :]
+        right = numbers[after[0]] if after else none
+        child = numbers[inside[0]] if inside else none
+        entries.append((path.rpartition("/")[2], 1 if folder else 2, right, child, *sizes.get(path, (0, 0))))
+    directory = _entry("Root Entry", 5, none, 1 if entries else none, 3, len(mini))
+    directory += b"".join(_entry(*each) for each in entries)
+    blocks = [directory.ljust(-(-len(directory) // 512) * 512, b"\0"), mini.ljust(-(-len(mini) // 512) * 512, b"\0")]
+    first = 2 + len(blocks[0]) // 512
+    directory = blocks[0].replace(struct.pack("<IQ", 3, len(mini)), struct.pack("<IQ", first, len(mini)), 1)
+    fat = [0xFFFFFFFD, 0xFFFFFFFE]
+    for block in (directory, blocks[1]):
+        count = len(block) // 512
+        fat += [*range(len(fat) + 1, len(fat) + count), 0xFFFFFFFE] if count else []
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6) + bytes(10)
+    header += struct.pack("<IIIIIIII", 1, 2, 0, 4096, 1, 1, 0xFFFFFFFE, 0) + struct.pack("<109I", 0, *[none] * 108)
+    tables = [struct.pack(f"<{len(each)}I", *each).ljust(512, b"\xff") for each in (fat, mini_fat)]
+    return header + b"".join([*tables, directory, blocks[1]])
+
+
+def _entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
+    raw = name.encode("utf-16-le")
+    links = struct.pack("<HBBIII", len(raw) + 2, kind, 1, 0xFFFFFFFF, right, child)
+    return raw.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", start, size)
 
 
 def png(width: int, height: int) -> bytes:

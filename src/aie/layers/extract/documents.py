@@ -30,9 +30,9 @@ from aie.layers.port import Compiled, Result, Task, Tools
 __all__ = ["READING_FAILURES", "compile_reading", "run_reading"]
 
 KINDS: Final = (
-    "csv", "docx", "eml", "html", "image", "lines", "odp", "ods", "odt", "pdf", "pptx", "rtf", "text", "xls", "xlsb",
-    "xlsx", "xml",
-)  # fmt: skip
+    *("csv", "docx", "eml", "html", "image", "lines", "msg", "odp", "ods", "odt", "pdf", "pptx", "rtf", "text"),
+    *("xls", "xlsb", "xlsx", "xml"),
+)
 """Formats that a document may turn out to be."""
 MOST_DOCUMENTS: Final = 200
 """Documents of one packet."""
@@ -73,6 +73,8 @@ _WANTED: Final[Mapping[str, Type]] = {
     "lines": _GIVEN_LINES,
     "packet": DocumentType(),
 }
+_IN_READERS: Final = ("document", "packet")
+"""Steps whose files are read in the closed process."""
 _ADVICE: Final = {"lines": "give a list of objects with `text` and `box: [x1, y1, x2, y2]`"}
 
 READING_FAILURES: Final = frozenset(
@@ -108,6 +110,8 @@ def compile_reading(step: ExtractStep, site: Site) -> Compiled | None:
         config["starts"] = list(step.starts)
     if step.languages:
         config["languages"] = list(step.languages)
+    if site.workflow.risk == "high" and step.extract in _IN_READERS:
+        config["closed"] = True
     return Compiled(
         conduct="slow",  # a recomputation, but one that costs up to seconds and must not change under a run's feet
         inputs={"from": step.from_},
@@ -124,6 +128,8 @@ def run_reading(task: Task, tools: Tools, sandbox: Sandbox, recogniser: Recognis
     Raises:
         StepFailure: with the class of what is wrong with it.
     """
+    if task.config.get("closed"):
+        _check_closed(sandbox)
     given = task.inputs["from"]
     labels = join((given.labels, Labels(integrity="untrusted")))
     languages = tuple(cast("Sequence[str]", task.config.get("languages", ())))
@@ -138,6 +144,16 @@ def run_reading(task: Task, tools: Tools, sandbox: Sandbox, recogniser: Recognis
         case _:
             data, report = _document(given, files, tools)
     return Result(data=data, labels=labels, report=report)
+
+
+def _check_closed(sandbox: Sandbox) -> None:
+    """Refuse to read for a workflow of high risk where a hostile document could reach the network."""
+    if sandbox.isolation()["network"] != "none":
+        raise StepFailure(
+            Failure.UNSUPPORTED,
+            "this machine cannot keep the readers of documents from the network, and the workflow is of high risk",
+            hints=("execute runs where network namespaces are permitted: `aie doctor` tells",),
+        )
 
 
 def _mismatch(kind: str, given: Type) -> str | None:
