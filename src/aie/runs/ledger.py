@@ -16,6 +16,8 @@ from aie.records import BudgetRow, SlabRow, StopRow, Store, drawn, locked_window
 
 __all__ = ["BudgetLedger", "Controls"]
 
+_MODELS: Final = frozenset({"model", "route", "classifier", "predictor"})
+"""Kinds of live facts that a model has, by how a step names it."""
 _FRESH: Final = 300_000
 """Microseconds for which what was read of stops and set budgets is taken for what holds now."""
 
@@ -137,6 +139,13 @@ class BudgetLedger:
             raise StepFailure(
                 Failure.MODEL_RETIRED, _stop_text(found), hints=(f"aie resume model {model}",), stopped=model
             )
+
+    def live(self, tenant: str, component: str) -> Mapping[str, JSON]:
+        """Return the live facts of a component; those of a model that was stopped say so under `blocked`."""
+        facts = self._declared(component)
+        kind, _, name = component.partition(":")
+        found = self.controls.stop(tenant, "model", name) if kind in _MODELS else None
+        return facts if found is None else {**facts, "blocked": _stop_text(found)}
 
     def _stopped(self, tenant: str, workflow: str) -> StopRow | None:
         return self.controls.stop(tenant, "tenant", tenant) or self.controls.stop(tenant, "workflow", workflow)

@@ -297,7 +297,7 @@ def tools_for(
         files=_BlobFiles(context),
         attempts=Watched(attempts, context.services, context.loaded.seen, run=told),
         components=context.loaded.component,
-        live=context.services.live,
+        live=lambda component: context.services.ledger.live(context.tenant, component),
         secret=context.services.secret,
         cache=context.loaded.cached,
         labels=labels,

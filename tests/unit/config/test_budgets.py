@@ -8,7 +8,7 @@ from aie.config import load_settings
 from aie.errors import ConfigError
 
 
-def settings(folder: Path, budgets: str):  # noqa: ANN201 — what load_settings returns
+def settings(folder: Path, budgets: str):
     """Return the budgets of a file."""
     (folder / "aie.yaml").write_text(f"budgets:\n{budgets}")
     return load_settings(folder).budgets
