@@ -5,6 +5,7 @@
 
 from aie.app.auditing import erase_person, explain_run, rebuild_projections
 from aie.app.cataloguing import Moved, Shown, moved_models, show_models
+from aie.app.context_diff import ContextChange, diff_contexts
 from aie.app.controlling import (
     BudgetState,
     StopKind,
@@ -60,6 +61,7 @@ __all__ = [
     "RESTING",
     "App",
     "BudgetState",
+    "ContextChange",
     "Decision",
     "Examined",
     "Executor",
@@ -81,6 +83,7 @@ __all__ = [
     "check_workspace",
     "choose_release",
     "decide",
+    "diff_contexts",
     "diff_releases",
     "erase_person",
     "examine",

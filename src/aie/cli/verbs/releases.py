@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from aie.app import (
+    ContextChange,
+    diff_contexts,
     diff_releases,
     export_release,
     import_release,
@@ -26,6 +28,8 @@ __all__ = ["diff", "export", "import_", "plan", "promote", "release", "rollback"
 _Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
 _Release = Annotated[str, typer.Argument(metavar="RELEASE", help="As in claims@1a2b3c4d5e6f, or the full id.")]
 _Environment = Annotated[str, typer.Option("--to", metavar="ENVIRONMENT", help="One that aie.yaml names.")]
+_LONGEST_SHOWN = 160
+"""Characters of a passage that a line shows."""
 _Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")]
 
 
@@ -73,13 +77,20 @@ def diff(
     before: _Release,
     after: _Release,
     text: Annotated[bool, typer.Option("--text", help="Also show changed lines of files.")] = False,
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Show which passages each would choose in this run.")
+    ] = "",
     workspace: WorkspaceOption = None,
     tenant: TenantOption = "",
     form: FormatOption = "text",
 ) -> None:
-    """Tell two releases apart in plain words."""
+    """Tell two releases apart in plain words; with --run, by the passages that their context steps choose."""
     screen = Screen(form)
     with opened(workspace, tenant=tenant) as app:
+        if run:
+            found = diff_contexts(app, before, after, run)
+            screen.show([each.to_json() for each in found], _context_lines(found) or ["no step chooses passages"])
+            return
         changes = diff_releases(app, before, after)
     lines = _change_lines(changes, text=text) or ["the same behaviour, byte for byte"]
     screen.show(_as_json(changes), lines)
@@ -168,6 +179,25 @@ def _change_lines(changes: Iterable[Change], *, text: bool = False) -> list[str]
         if text and change.text:
             lines += [f"    {line}" for line in change.text.splitlines()]
     return lines
+
+
+def _context_lines(found: Iterable[ContextChange]) -> list[str]:
+    lines = []
+    for each in found:
+        moved = f", {each.moved} passages moved" if each.moved else ""
+        lines.append(f"{each.path}: {each.before} -> {each.after}, {each.kept} characters the same{moved}")
+        for sign, stretches in (("-", each.dropped), ("+", each.added)):
+            lines += [f"  {sign} {_on_page(one.page)}{_shortened(one.text)}" for one in stretches]
+    return lines
+
+
+def _on_page(page: int | None) -> str:
+    return "" if page is None else f"p. {page}: "
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LONGEST_SHOWN else f"{flat[:_LONGEST_SHOWN]}…"
 
 
 def _as_json(changes: Iterable[Change]) -> list[JSON]:
