@@ -1,12 +1,47 @@
 """The adapter against a server that speaks the protocol over real HTTP."""
 
+import hashlib
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from aie.errors import Failure
-from aie.models import CallFailed, Chat, ChatRequest, Endpoint, connect
+from aie.models import CallFailed, Chat, ChatRequest, Endpoint, Part, connect
 from aie.testing.openai_server import Fault, OpenAIServer
+from tests.unit.models.wire import Reply, Wire, events
+
+SCHEMA = '{"type":"object","properties":{"amount":{"type":"integer"}}}'
+
+
+def completion(message: dict[str, Any], finish: str = "stop") -> Reply:
+    """Return a whole answer."""
+    body = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1_790_000_000,
+        "model": "small-1",
+        "system_fingerprint": "fp_1",
+        "choices": [{"index": 0, "finish_reason": finish, "message": message}],
+        "usage": {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28},
+    }
+    return Reply(body=json.dumps(body).encode())
+
+
+def streamed(*, whole: bool) -> Reply:
+    """Return an answer in pieces; one that is not whole breaks off after the first words."""
+    frame = {"id": "c", "object": "chat.completion.chunk", "created": 1_790_000_000, "model": "small-1"}
+    pieces: list[Any] = [
+        {
+            **frame,
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": "forty-"}, "finish_reason": None}],
+        },
+        {**frame, "choices": [{"index": 0, "delta": {"content": "two"}, "finish_reason": "stop"}]},
+        {**frame, "choices": [], "usage": {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28}},
+        "[DONE]",
+    ]
+    return Reply(body=events(*(pieces if whole else pieces[:1])), media="text/event-stream", breaks=not whole)
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +143,53 @@ def test_another_model_than_asked_is_told(chat: Chat) -> None:
 def test_the_key_is_not_in_the_endpoints_text() -> None:
     """What is printed is logged sooner or later."""
     assert "secret" not in repr(Endpoint(url="https://models.example/v1", key="secret"))
+
+
+def test_a_function_takes_the_answer_where_the_catalog_says_so(chat: Chat) -> None:
+    """Its arguments are the answer."""
+    call = {"id": "c1", "type": "function", "function": {"name": "answer", "arguments": '{"amount": 42}'}}
+    body = completion({"role": "assistant", "content": None, "tool_calls": [call]}, finish="tool_calls")
+    with Wire(body) as wire:
+        reply = chat.invoke(request(schema=SCHEMA, mode="tool"), Endpoint(url=f"{wire.url}/v1"))
+    assert (json.loads(reply.text), reply.finish) == ({"amount": 42}, "stop")
+    assert wire.requests[0]["tool_choice"] == "required"
+    assert "response_format" not in wire.requests[0]
+
+
+def test_the_fingerprint_and_the_digest_of_the_body_that_left_come_with_the_answer(chat: Chat) -> None:
+    """Whatever the vendor's library makes of a request, what was sent can be proven."""
+    with Wire(completion({"role": "assistant", "content": "ok"})) as wire:
+        reply = chat.invoke(request(), Endpoint(url=f"{wire.url}/v1"))
+    assert reply.fingerprint == "fp_1"
+    assert reply.sent == f"sha256:{hashlib.sha256(wire.bodies[0]).hexdigest()}"
+
+
+def test_images_and_pdfs_go_out_as_parts(chat: Chat) -> None:
+    """Before the words that speak of them."""
+    parts = (Part(media_type="image/png", content=b"1"), Part(media_type="application/pdf", content=b"%PDF-1.4"))
+    with Wire(completion({"role": "assistant", "content": "ok"})) as wire:
+        chat.invoke(request(parts=parts), Endpoint(url=f"{wire.url}/v1"))
+    kinds = [each["type"] for each in wire.requests[0]["messages"][0]["content"]]
+    assert kinds == ["image_url", "file", "text"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_stream_is_whole_or_counts_as_billed(chat: Chat, whole: bool) -> None:
+    """The library reports zero tokens for one that broke off: nobody may take that for the bill."""
+    with Wire(streamed(whole=whole)) as wire:
+        endpoint = Endpoint(url=f"{wire.url}/v1")
+        if whole:
+            reply = chat.stream(request(), endpoint)
+            assert (reply.text, reply.tokens_in, reply.tokens_out) == ("forty-two", 21, 7)
+            return
+        with pytest.raises(CallFailed) as caught:
+            chat.stream(request(), endpoint)
+    assert caught.value.billed
+
+
+def test_a_stream_that_only_ever_drips_ends_at_its_deadline(chat: Chat) -> None:
+    """Each piece comes in time, the whole does not."""
+    drip = Reply(body=b"", media="text/event-stream", breaks=True, holds=2.0)
+    with Wire(drip) as wire, pytest.raises(CallFailed) as caught:
+        chat.stream(request(), Endpoint(url=f"{wire.url}/v1", timeout=200_000))
+    assert (caught.value.failure, caught.value.billed) == (Failure.TIMEOUT, True)

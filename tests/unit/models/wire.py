@@ -21,6 +21,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     breaks: bool = False
     """True promises more than it sends and closes the connection."""
+    holds: float = 0.0
+    """Seconds, at most, that it does nothing after what it sent; it ends with the server."""
 
 
 def events(*data: Any, named: bool = False) -> bytes:
@@ -38,6 +40,7 @@ class Wire:
 
     def __init__(self, *replies: Reply) -> None:
         self._replies: Sequence[Reply] = replies
+        self._over = threading.Event()
         self.bodies: list[bytes] = []
         """Bodies as they came, byte for byte."""
         self.paths: list[str] = []
@@ -63,6 +66,8 @@ class Wire:
                 self.send_header("content-length", str(len(reply.body) + 1000 * reply.breaks))
                 self.end_headers()
                 self.wfile.write(reply.body)
+                self.wfile.flush()
+                wire._over.wait(reply.holds)
                 self.close_connection = reply.breaks
 
             def log_message(self, *_: object) -> None:
@@ -78,6 +83,7 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
