@@ -1,7 +1,7 @@
 """Write the example invoices of the `invoices` template: `python -m scripts.invoices.make_examples`.
 
-All companies, numbers and accounts are invented. The documents are committed, so that nobody needs this script to use the
-template; a test compares them with what it would write.
+All companies, numbers and accounts are invented. The documents are committed, so that nobody needs this script to use
+the template; a test compares them with what it would write.
 """
 
 import json
@@ -47,7 +47,9 @@ STRANGER: Final = ("Ember & Vale Consulting Ltd", "2 Old Mill Lane, Dublin", "IE
 
 
 def _invoices() -> Iterator[Invoice]:
-    def make(who: tuple[str, str, str, int], received: str, number: str, issued: str, due: str, **more: object) -> Invoice:
+    def make(
+        who: tuple[str, str, str, int], received: str, number: str, issued: str, due: str, **more: object
+    ) -> Invoice:
         supplier, address, vat_id, rate = who
         return Invoice(
             received=received,
@@ -61,16 +63,66 @@ def _invoices() -> Iterator[Invoice]:
             **more,  # type: ignore[arg-type]
         )
 
-    yield make(PAPER, "R-001", "AP-20877", "3 March 2026", "2 April 2026", lines=(("40 reams of paper A4", "180.00"), ("Delivery", "12.50")))
-    yield make(BISTRO, "R-002", "F2026-114", "05/03/2026", "04/04/2026", lines=(("Lunch for twelve", "312.00"), ("Coffee", "28.80")))
-    yield make(PRINT, "R-003", "7731/26", "9 March 2026", "8 April 2026", form="eml", lines=(("2,000 leaflets, four colours", "940.00"),))
-    yield make(PAPER, "R-004", "AP-20877", "3 March 2026", "2 April 2026", lines=(("40 reams of paper A4", "180.00"), ("Delivery", "12.50")))
+    yield make(
+        PAPER,
+        "R-001",
+        "AP-20877",
+        "3 March 2026",
+        "2 April 2026",
+        lines=(("40 reams of paper A4", "180.00"), ("Delivery", "12.50")),
+    )
+    yield make(
+        BISTRO,
+        "R-002",
+        "F2026-114",
+        "05/03/2026",
+        "04/04/2026",
+        lines=(("Lunch for twelve", "312.00"), ("Coffee", "28.80")),
+    )
+    yield make(
+        PRINT,
+        "R-003",
+        "7731/26",
+        "9 March 2026",
+        "8 April 2026",
+        form="eml",
+        lines=(("2,000 leaflets, four colours", "940.00"),),
+    )
+    yield make(
+        PAPER,
+        "R-004",
+        "AP-20877",
+        "3 March 2026",
+        "2 April 2026",
+        lines=(("40 reams of paper A4", "180.00"), ("Delivery", "12.50")),
+    )
     yield make(COURIER, "R-005", "DK-5510", "11 March 2026", "25 March 2026", lines=(("Six parcels", "74.00"),))
-    yield make(STRANGER, "R-006", "EV-0031", "12 March 2026", "26 March 2026", lines=(("Advice on shelving", "450.00"),))
-    yield make(BISTRO, "R-007", "F2026-131", "14/03/2026", "13/04/2026", lines=(("Dinner for four", "188.00"),), total="235.60")
-    yield make(PRINT, "R-008", "7802/26", "16 March 2026", "15 April 2026", lines=(("Catalogue, 160 pages", "3,150.00"),))
-    yield make(PAPER, "R-009", "AP-20931", "17 March 2026", "16 April 2026", form="eml", lines=(("Envelopes C5, 4 boxes", "66.40"),))
-    yield make(PRINT, "R-010", "7811/26", "18 March 2026", "17 April 2026", lines=(("Posters A1, 25 pieces", "412.00"), ("Mounting", "96.00")))
+    yield make(
+        STRANGER, "R-006", "EV-0031", "12 March 2026", "26 March 2026", lines=(("Advice on shelving", "450.00"),)
+    )
+    yield make(
+        BISTRO, "R-007", "F2026-131", "14/03/2026", "13/04/2026", lines=(("Dinner for four", "188.00"),), total="235.60"
+    )
+    yield make(
+        PRINT, "R-008", "7802/26", "16 March 2026", "15 April 2026", lines=(("Catalogue, 160 pages", "3,150.00"),)
+    )
+    yield make(
+        PAPER,
+        "R-009",
+        "AP-20931",
+        "17 March 2026",
+        "16 April 2026",
+        form="eml",
+        lines=(("Envelopes C5, 4 boxes", "66.40"),),
+    )
+    yield make(
+        PRINT,
+        "R-010",
+        "7811/26",
+        "18 March 2026",
+        "17 April 2026",
+        lines=(("Posters A1, 25 pieces", "412.00"), ("Mounting", "96.00")),
+    )
 
 
 def _money(value: Decimal) -> str:

@@ -1,7 +1,7 @@
 """An explanation as text: legible without colour, from 60 columns on."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from aie.app.wording import (
@@ -20,7 +20,7 @@ from aie.app.wording import (
 )
 from aie.core import iso
 from aie.releases import short
-from aie.runs import Explanation
+from aie.runs import Explanation, StepStory
 
 __all__ = ["explain_text"]
 
@@ -28,6 +28,12 @@ _INDENT: Final = "  "
 _LABEL: Final = 12
 _TIMELINE: Final = 40
 """Moments shown; `--format json` has all."""
+_QUOTES: Final = 40
+"""Quotes shown, and passages that were left out; `--format json` has all."""
+_QUOTED: Final = 400
+"""Characters of one quote."""
+_ITEMS: Final = 3
+"""Items of a map whose steps are shown."""
 
 
 def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
@@ -81,21 +87,30 @@ def _decided(explanation: Explanation, width: int) -> Iterator[str]:
 
 
 def _because(explanation: Explanation, width: int) -> Iterator[str]:
-    yield from _pairs(((step.path, step_line(step)) for step in explanation.steps), width)
+    shown, hidden = _few_items(explanation.steps)
+    yield from _pairs(((step.path, step_line(step)) for step in shown), width)
+    yield from _more(hidden, "steps of items")
 
 
 def _evidence(explanation: Explanation, width: int) -> Iterator[str]:
-    for each in explanation.evidence:
+    for each in explanation.evidence[:_QUOTES]:
         page = f", page {each.page}" if each.page is not None else ""
-        yield from _wrap(f"{about(each)}: “{' '.join(each.quote.split())}”", width)
+        yield from _wrap(f"{about(each)}: “{_quoted(each.quote)}”", width)
         yield from _wrap(f"  {each.document}{page}, characters {each.start}–{each.end}", width)
+    yield from _more(len(explanation.evidence) - _QUOTES, "quotes")
+
+
+def _quoted(quote: str) -> str:
+    text = " ".join(quote.split())
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]} …"
 
 
 def _dropped(explanation: Explanation, width: int) -> Iterator[str]:
-    for each in explanation.dropped:
+    for each in explanation.dropped[:_QUOTES]:
         page = f", page {each.page}" if each.page is not None else ""
-        words = f"“{' '.join(each.quote.split())}”" if each.quote else said(each.what)
+        words = f"“{_quoted(each.quote)}”" if each.quote else said(each.what)
         yield from _wrap(f"{each.step}: {words}{page}", width)
+    yield from _more(len(explanation.dropped) - _QUOTES, "passages")
 
 
 def _people(explanation: Explanation, width: int) -> Iterator[str]:
@@ -136,11 +151,30 @@ def _versions(explanation: Explanation, width: int) -> Iterator[str]:
 
 
 def _versions_used(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    for step in explanation.steps:
+    for step in _few_items(explanation.steps, most=1)[0]:
         used = [f"{each.kind} {each.name} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
         version = [f"layer {step.layer} {step.version}"] if step.version is not None else []
         if used or version:
             yield step.path, ", ".join([*version, *used])
+
+
+def _few_items(steps: Sequence[StepStory], most: int = _ITEMS) -> tuple[list[StepStory], int]:
+    """Return the steps with those of the first items of each map only, and how many that leaves out."""
+    seen: dict[str, set[str]] = {}
+    shown = []
+    for step in steps:
+        map_path, bracket, rest = step.path.partition("[")
+        items = seen.setdefault(map_path, set())
+        if bracket and len(items | {rest.rpartition("]")[0]}) > most:
+            continue
+        items.add(rest.rpartition("]")[0])
+        shown.append(step)
+    return shown, len(steps) - len(shown)
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    if count > 0:
+        yield f"… and {count} more {what}; --format json has all"
 
 
 def _timeline(explanation: Explanation, width: int) -> Iterator[str]:

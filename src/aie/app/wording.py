@@ -134,9 +134,11 @@ def _listed(rules: list[str], text: str) -> str:
 
 def said(value: JSON) -> str:
     """Return a step's value in few words: what it answers and how sure it is, not its bulk."""
+    if isinstance(value, list) and len(value) > _FEW and any(isinstance(each, dict | list) for each in value):
+        return f"{len(value)} items"
     if not isinstance(value, dict):
         return plain(value)
-    return _prediction(value) or _shortened(value)
+    return _prediction(value) or _fields(value) or _shortened(value)
 
 
 def _prediction(value: dict[str, JSON]) -> str:
@@ -150,6 +152,16 @@ def _prediction(value: dict[str, JSON]) -> str:
     listed = [each for each in others if isinstance(each, dict)] if isinstance(others, list) else []
     rest = ", ".join(f"{plain(each.get('label'))} {plain(each.get('confidence'))}" for each in listed)
     return f"{told} with confidence {confidence}{accepted}{f'; next: {rest}' if rest else ''}"
+
+
+def _fields(value: dict[str, JSON]) -> str:
+    """Return the fields that were found of a document, and which of them are missing or doubtful; else nothing."""
+    values = value.get("values")
+    if not isinstance(values, dict) or not {"found", "missing", "doubtful", "conflicts"} <= value.keys():
+        return ""
+    told = ", ".join(f"{name} {plain(each)}" for name, each in values.items() if each not in (None, []))
+    lacks = [(name, value[name]) for name in ("missing", "doubtful", "conflicts") if value[name]]
+    return "; ".join([told or "nothing", *(f"{name}: {plain(each)}" for name, each in lacks)])
 
 
 def _shortened(value: dict[str, JSON]) -> str:
@@ -184,7 +196,8 @@ def plain(value: JSON) -> str:
         case dict():
             return ", ".join(f"{name} {plain(each)}" for name, each in value.items())
         case list():
-            return ", ".join(plain(each) for each in value) or "none"
+            text = ", ".join(plain(each) for each in value) or "none"
+            return text if len(text) <= 2 * _LONG else f"{len(value)}: {text[:_LONG]}…"
         case _:
             text = _HASH.sub(r"\1…", " ".join(str(value).split()))
             return text if len(text) <= _LONG else f"{text[:_LONG]}…"
