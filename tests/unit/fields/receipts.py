@@ -44,7 +44,7 @@ def examples(first: int, many: int) -> list[Example]:
 def lines(given: Example) -> list[JSON]:
     """Return a receipt's lines in the form of an input."""
     text = given.source.text
-    return [{"text": text[line["start"] : line["end"]], "box": line["box"]} for line in given.source.lines]  # type: ignore[index, misc]
+    return [{"text": text[line["start"] : line["end"]], "box": line["box"]} for line in given.source.lines]  # type: ignore[index]
 
 
 def _source(rows: list[list[str]]) -> Source:

@@ -37,7 +37,7 @@ def trained() -> TrainedFields:
 def test_it_finds_in_receipts_that_it_never_saw(trained: TrainedFields) -> None:
     """Words, runs of lines, dates, and the one amount among several that is meant."""
     extractor = TrainedExtractor.load(FINDS, trained.content)
-    right = {name: 0 for name in FINDS}
+    right = dict.fromkeys(FINDS, 0)
     for each in examples(1000, 20):
         values = assemble(FINDS, extractor.find(each.source), each.source)["values"]
         for name, spec in FINDS.items():
@@ -146,8 +146,8 @@ def test_names_are_found_in_prose_and_absent_values_are_not() -> None:
     extractor = TrainedExtractor.load(PARTIES, train_extractor(cases[:20], PARTIES, spec).content)
     for each in cases[20:]:
         values = assemble(PARTIES, extractor.find(each.source), each.source)["values"]
-        for name in PARTIES:
-            truth = known(PARTIES[name], each.expected[name], value_in)
+        for name, field in PARTIES.items():
+            truth = known(field, each.expected[name], value_in)
             found = values[name]  # type: ignore[index, call-overload]
             given_values = found if isinstance(found, list) else [] if found is None else [found]
             assert truth is not None
