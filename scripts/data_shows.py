@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 TOP = Path(__file__).parent.parent
-SHOWS: Final = ("clinc150", "fsis_recalls", "bad_input", "thousand_pages", "sroie_receipts", "cuad")
+SHOWS: Final = ("clinc150", "fsis_recalls", "bad_input", "thousand_pages", "sroie_receipts", "cuad", "kleister_nda")
 SKIPPED: Final = 3
 
 

@@ -36,6 +36,8 @@ show one_workflow --seed "$seed"
 show one_workflow --seed "$seed" --control
 show residency --seed "$seed"
 show residency --seed "$seed" --control
+show swapping --seed "$seed"
+refused swapping --seed "$seed" --control
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'shows: FAILED: %s\n' "${failed[@]}"

@@ -132,15 +132,23 @@ def _names(layout: Layout) -> Iterator[tuple[int, int]]:
     """Yield runs of words that begin and end like a name, at the bounds of a run or of its parts."""
     words = layout.words
     for first, word in enumerate(words):
-        if not _capital(word.text) or (first and _inner(words[first - 1])):
+        if not _capital(word.text) or (first and _inner(words[first - 1]) and not _apart(layout, first)):
             continue
         for last in range(first, min(first + _LONGEST_NAME, len(words))):
             other = words[last]
+            ends = last + 1 == len(words) or _apart(layout, last + 1)
             if not (_capital(other.text) or other.form in _LINKS or other.text.isdigit()):
                 break
-            goes_on = _inner(other) and last + 1 < len(words) and _inner(words[last + 1])
+            goes_on = _inner(other) and not ends and _inner(words[last + 1])
             if not goes_on and (_capital(other.text) or other.text in ".)"):
                 yield word.start, other.end
+            if ends:
+                break
+
+
+def _apart(layout: Layout, position: int) -> bool:
+    """Whether a paragraph begins with a word: no name goes on over an empty line."""
+    return layout.text.count("\n", layout.words[position - 1].end, layout.words[position].start) > 1
 
 
 def _inner(word: Word) -> bool:
