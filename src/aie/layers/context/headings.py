@@ -55,7 +55,9 @@ def find_headings(text: str) -> list[Heading]:
             name = next(each for each in match.groupdict() if match[each] is not None)
             start, end = match.span(name)
             if end - start <= _LONGEST and _LETTER.search(match[name]):
-                found.setdefault(start, Heading(start=start, end=end, text=match[name]))
+                heading = Heading(start=start, end=end, text=match[name])
+                # A line that goes on after its heading's full stop: what stands before it is the heading.
+                found[start] = min(found.get(start, heading), heading, key=lambda each: each.end)
     headings: list[Heading] = []
     for start in sorted(found):
         if not headings or start >= headings[-1].end:

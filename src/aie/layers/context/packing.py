@@ -153,10 +153,12 @@ class _Packing:
         for source, places in sorted(self.taken.items()):
             for start, end in places:
                 heading = headings.get((source, start)) if self.pack.headings else None
-                if heading is not None and ((source, heading.start) in shown or heading.start >= start):
-                    heading = None
                 if heading is not None:
-                    shown.add((source, heading.start))
+                    stands = any(one <= heading.start < other for one, other in places)
+                    if stands or (source, heading.start) in shown:
+                        heading = None
+                    else:
+                        shown.add((source, heading.start))
                 yield Stretch(source=source, start=start, end=end, heading=heading)
 
     def _cost(self, part: Part) -> int:
