@@ -1,5 +1,6 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -7,7 +8,7 @@ from aie.core import JSON, Spend
 from aie.errors import Failure
 from aie.layers import Attempt
 from aie.records.events import AttemptIntended, AttemptSettled
-from aie.runs.state import State
+from aie.runs.state import Attempted, State
 
 __all__ = ["Ledger", "StepAttempts", "settlement"]
 
@@ -75,7 +76,8 @@ class StepAttempts:
     """The attempts of one try of one step.
 
     A try that begins again after a crash is answered from the journal as far as the journal goes: an attempt that was
-    settled is not called twice, one that was forfeited is passed over, as its answer is lost.
+    settled is not called twice, whichever attempts of other models came before it; one that was released or forfeited
+    is passed over, as it has no answer.
     """
 
     def __init__(self, ledger: Ledger, state: State, path: str, hash_request: Callable[[JSON], str]) -> None:
@@ -85,6 +87,12 @@ class StepAttempts:
         self._path = path
         self._hash = hash_request
         self._next = 1 + (0 if progress is None else progress.spent_attempts)
+        self._answered: dict[str, deque[Attempted]] = {}
+        """Answers that the journal holds, by the hash of their request, oldest first."""
+        while (known := state.attempts.get(f"{path}#{self._next}")) is not None:
+            self._next += 1
+            if known.settled is not None and known.settled.outcome == "settled":
+                self._answered.setdefault(known.intended.request, deque()).append(known)
 
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
@@ -95,11 +103,10 @@ class StepAttempts:
             Held: a budget above the run says to wait, or the workflow or the tenant was stopped.
         """
         request_hash = self._hash(request)
-        while (known := self._state.attempts.get(f"{self._path}#{self._next}")) is not None:
-            self._next += 1
-            settled = known.settled
-            if settled is not None and settled.outcome == "settled" and known.intended.request == request_hash:
-                return _Open(self._ledger, known.intended, recorded=settled.response)
+        if self._answered.get(request_hash):
+            known = self._answered[request_hash].popleft()
+            response = None if known.settled is None else known.settled.response
+            return _Open(self._ledger, known.intended, recorded=response)
         event = AttemptIntended(
             attempt=f"{self._path}#{self._next}",
             path=self._path,

@@ -1,0 +1,64 @@
+"""A try that begins again: what the journal holds is not called twice."""
+
+from immutables import Map
+
+from aie.core import JSON, Spend, digest_json
+from aie.records.events import AttemptIntended, AttemptSettled
+from aie.runs.attempts import StepAttempts
+from aie.runs.state import Attempted, State
+
+WORST = Spend(cost=5, tokens=5, calls=1)
+
+
+class Ledger:
+    """Admits everything."""
+
+    def __init__(self) -> None:
+        self.intended: list[AttemptIntended] = []
+
+    def intend(self, event: AttemptIntended) -> AttemptIntended:
+        self.intended.append(event)
+        return event
+
+    def settle(self, event: AttemptSettled) -> None:
+        """Take it."""
+
+
+def attempt(n: int, request: JSON, outcome: str, response: JSON = None) -> tuple[str, Attempted]:
+    """Return an attempt of before the crash."""
+    name = f"words#{n}"
+    intended = AttemptIntended(
+        attempt=name, path="words", epoch=1, model="m", request=digest_json(request), worst=WORST.to_json()
+    )
+    settled = AttemptSettled(attempt=name, path="words", outcome=outcome, spend={}, response=response)
+    return name, Attempted(intended=intended, settled=settled)
+
+
+def begun(*before: tuple[str, Attempted]) -> tuple[StepAttempts, Ledger]:
+    """Return the attempts of a try that begins again."""
+    ledger = Ledger()
+    return StepAttempts(ledger, State(attempts=Map(dict(before))), "words", digest_json), ledger
+
+
+def test_an_answer_is_found_though_other_models_were_asked_before_it() -> None:
+    """The first one was down then and is asked again; the second one's answer is paid for already."""
+    made, ledger = begun(attempt(1, "first", "released"), attempt(2, "second", "settled", "paid for"))
+    again = made.open(model="first", request="first", worst=WORST)
+    found = made.open(model="second", request="second", worst=WORST)
+    assert (again.recorded, found.recorded) == (None, "paid for")
+    assert [each.attempt for each in ledger.intended] == ["words#3"]
+
+
+def test_two_equal_questions_have_two_answers() -> None:
+    """Each answer of the journal is given once, oldest first."""
+    made, ledger = begun(attempt(1, "same", "settled", "one"), attempt(2, "same", "settled", "two"))
+    answers = [made.open(model="m", request="same", worst=WORST).recorded for _ in range(3)]
+    assert answers == ["one", "two", None]
+    assert [each.attempt for each in ledger.intended] == ["words#3"]
+
+
+def test_a_forfeited_call_has_no_answer() -> None:
+    """It is made again, under a number of its own."""
+    made, ledger = begun(attempt(1, "same", "forfeited"))
+    assert made.open(model="m", request="same", worst=WORST).recorded is None
+    assert [each.attempt for each in ledger.intended] == ["words#2"]
