@@ -9,12 +9,16 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
 from scripts.claims.minimal_pdf import write_pdf
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "src/aie/templates/claims/examples"
+_BY_MAIL = "002"
+"""Claim whose letter also comes attached to a mail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +69,41 @@ def write_document(notice: Notice) -> bytes:
     return content[: len(content) // 3] if notice.doubt == "unreadable" else content
 
 
+def write_mail(notice: Notice) -> bytes:
+    """Return a mail with the claimant's letter and the bill attached."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = "claimant@mail.example"
+    mail["To"] = "claims@northgate.example"
+    mail["Subject"] = f"Policy {notice.policy}: notice of loss"
+    mail["Date"] = "Tue, 08 Sep 2026 09:30:00 +0000"
+    mail.set_content(f"Dear claims desk,\n\nplease find my letter and the bill attached.\n\n{notice.name}\n")
+    bill = ["Bill", "", "Repair as ordered", "", f"Total {notice.amount}"]
+    for name, content in (("letter.pdf", write_document(notice)), ("bill.pdf", write_pdf([bill]))):
+        mail.add_attachment(content, maintype="application", subtype="pdf", filename=name)
+    mail.set_boundary("===northgate===")
+    return mail.as_bytes()
+
+
+def _write(stem: str, claim: str, notice: Notice, form: str, content: bytes) -> None:
+    (EXAMPLES / f"{stem}.{form}").write_bytes(content)
+    given = {
+        "claim_id": claim,
+        "claimant": notice.name,
+        "policy_number": notice.policy,
+        "loss_date": notice.date,
+        "amount": notice.amount,
+        "file": f"{stem}.{form}",
+    }
+    (EXAMPLES / f"{stem}.json").write_text(json.dumps(given, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Write every document and the input that goes with it."""
+    """Write every document and the input that goes with it; the letter of one claim comes as a mail as well."""
     EXAMPLES.mkdir(parents=True, exist_ok=True)
     for notice in read_notices((HERE / "notices.txt").read_text(encoding="utf-8")):
-        stem = f"claim-{notice.number}"
-        (EXAMPLES / f"{stem}.{notice.form}").write_bytes(write_document(notice))
-        form = {
-            "claim_id": f"C-{notice.number}",
-            "claimant": notice.name,
-            "policy_number": notice.policy,
-            "loss_date": notice.date,
-            "amount": notice.amount,
-            "file": f"{stem}.{notice.form}",
-        }
-        (EXAMPLES / f"{stem}.json").write_text(json.dumps(form, indent=2) + "\n", encoding="utf-8")
+        _write(f"claim-{notice.number}", f"C-{notice.number}", notice, notice.form, write_document(notice))
+        if notice.number == _BY_MAIL:
+            _write("mail-001", "M-001", notice, "eml", write_mail(notice))
 
 
 if __name__ == "__main__":
