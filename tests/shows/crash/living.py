@@ -18,19 +18,24 @@ from aie.app import (
     App,
     Given,
     Runner,
+    budget_states,
     cancel_run,
     decide,
     executing,
+    lift_stop,
     lock_release,
     migrate_run,
     open_app,
     open_reviews,
     rebuild_projections,
     retry_run,
+    set_budget,
 )
 from aie.core import observe
 from aie.errors import Conflict
 from aie.layers import Layer
+from aie.models import ChatReply, ChatRequest, Endpoint
+from aie.models.providers.openai_compatible import OpenAICompatible
 from aie.records import ReviewRow
 from aie.records import store as store_module
 from aie.records.events import RunRetried
@@ -38,10 +43,17 @@ from aie.runs import Pace, Segment
 
 __all__ = ["ENDED", "FAILED", "LOST", "VARIANTS", "Kill", "Scene", "begin", "live", "order_of"]
 
-VARIANTS: Final = ("plain", "birth", "cancelled", "refused", "late", "upgraded", "broken", "rebuilt")
+VARIANTS: Final = (
+    "plain", "birth", "cancelled", "refused", "late", "upgraded", "broken", "rebuilt", "short", "dear",
+)  # fmt: skip
 """What happens besides: the store is made, the run is cancelled, fails and is retried, waits for a
-person who never comes, needs another runtime, its segment breaks off once a life, its projections are rebuilt."""
+person who never comes, needs another runtime, its segment breaks off once a life, its projections are rebuilt, its
+budget is short of money at first, the provider bills more than it declared."""
 
+_SHORT: Final = 3_000
+"""Micro-USD that have room for one or two calls at their worst."""
+_PLENTY: Final = 30_000_000
+"""Micro-USD that have room for all."""
 _A_WEEK: Final = 7 * 86_400_000_000
 
 ENDED, FAILED, LOST = 0, 1, 3
@@ -102,8 +114,12 @@ def live(scene: Scene, kill: Kill | None = None) -> Counter[str]:
             _break_once()
         if scene.variant == "late":
             _hasten()
+        if scene.variant == "dear":
+            _overcharge_once()
         with executing(acting, pace=_PACES[app.store.dialect], on_lost=lambda: os._exit(LOST)) as executor:
             runner = Runner(app, executor)
+            if scene.variant == "short" and not any(state.budget.origin == "set" for state in budget_states(app)):
+                _limit(app, _SHORT)
             run = runner.submit(order_of(scene.root, scene.order, lines=lines), release).run
             _play(runner, run, scene.variant)
         if scene.variant == "rebuilt":
@@ -140,6 +156,10 @@ def _play(runner: Runner, run: str, variant: str) -> None:
         match row.state:
             case "completed" | "cancelled" | "dead":
                 return
+            case "failed" if variant == "dear" and row.failure == "model_retired":
+                with contextlib.suppress(Conflict):
+                    lift_stop(runner.app, "model", "reader", reason="the provider paid back")
+                retry_run(runner, run)
             case "failed" if variant != "refused" or _retried(runner, run):
                 return
             case "failed":
@@ -150,6 +170,9 @@ def _play(runner: Runner, run: str, variant: str) -> None:
             case "waiting" if variant == "cancelled":
                 with contextlib.suppress(Conflict):
                     cancel_run(runner, run, "not wanted any more")
+            case "waiting" if variant == "short" and row.held:
+                _limit(runner.app, _PLENTY)
+                time.sleep(0.003)
             case "waiting" if variant == "late":
                 time.sleep(0.003)
             case "waiting":
@@ -184,6 +207,22 @@ class _Raised:
 def _upgraded(app: App) -> App:
     layers = {**app.services.layers, "check": _Raised(app.services.layers["check"])}
     return replace(app, services=replace(app.services, layers=layers))
+
+
+def _limit(app: App, cost: int) -> None:
+    """Set the budget of the orders."""
+    set_budget(app, "orders", cost=cost, tokens=None, per="total", on_exhausted="wait", reason="a lean month")
+
+
+def _overcharge_once() -> None:
+    """Let the first answer of this life be billed far beyond its bounds."""
+    ask = OpenAICompatible.invoke
+
+    def dear(self: OpenAICompatible, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
+        OpenAICompatible.invoke = ask  # type: ignore[method-assign]
+        return replace(ask(self, request, endpoint), tokens_out=1_000_000)
+
+    OpenAICompatible.invoke = dear  # type: ignore[method-assign]
 
 
 def _hasten() -> None:

@@ -6,15 +6,19 @@ It prints its address, then answers each line on standard input (an order) with 
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aie.testing.openai_server import OpenAIServer
 
 __all__ = ["Charge", "Provider"]
+
+
+_ORDER: Final = re.compile(r"order-[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,8 @@ def _main() -> None:
 
     def answer(body: dict[str, Any]) -> str:
         nonlocal count
-        words = str(body["messages"][-1]["content"]).split(maxsplit=2)
-        requests[words[1].rstrip(":")].append(count)
+        found = _ORDER.search(str(body["messages"][-1]["content"]))
+        requests["" if found is None else found[0]].append(count)
         count += 1
         return json.dumps({"topic": "refund"})
 
