@@ -1,9 +1,9 @@
 """`lookups:` of `aie.yaml`: systems of record that steps may ask, and nothing that a step could write."""
 
 import re
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.scalars import Count, Duration, Name, Path
@@ -58,10 +58,10 @@ class HttpLookup(_Lookup):
     """An endpoint."""
     url: Annotated[str, Field(pattern=r"^https?://[^\s{}?#]+$|^env:[A-Z][A-Z0-9_]*$")]
     """Where it is, without parameters, or a reference `env:NAME`."""
-    path: Annotated[str, Field(pattern=r"^/[^\s#]*$")] | None = None
-    """What is added to the url, e.g. `/policies/{policy_number}?full=1`; each value is percent-encoded."""
     method: Literal["GET", "POST"] = "GET"
     """POST sends the values that the path does not hold as a JSON object."""
+    path: Annotated[str, Field(pattern=r"^(/[^\s#]*)?$", validate_default=True)] = ""
+    """What is added to the url, e.g. `/policies/{policy_number}?full=1`; each value is percent-encoded."""
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")], _Secret] = Field(default_factory=dict)
     """References of secrets by header, e.g. `Authorization: Bearer env:POLICIES_TOKEN`."""
     row_at: Annotated[str, Field(pattern=r"^(/[^/\s]+)*$")] = ""
@@ -71,16 +71,16 @@ class HttpLookup(_Lookup):
     at_most: Count = 1_000_000
     """Bytes of an answer; a longer one is refused."""
 
-    @model_validator(mode="after")
-    def _places_its_values(self) -> Self:
-        named = _SLOT.findall(self.path or "")
-        _refuse_unknown("path", named, self.by)
-        left = [name for name in self.by if name not in named]
-        if left and self.method == "GET":
-            raise PydanticCustomError(
-                "form", "`path` lacks {slot}, which the lookup is asked by", {"slot": f"{{{left[0]}}}"}
-            )
-        return self
+    @field_validator("path")
+    @classmethod
+    def _places_its_values(cls, path: str, info: ValidationInfo) -> str:
+        by = info.data.get("by", ())
+        named = _SLOT.findall(path)
+        _refuse_unknown(named, by)
+        left = [name for name in by if name not in named]
+        if left and info.data.get("method") == "GET":
+            raise _lacking(left[0], f"{{{left[0]}}}")
+        return path
 
 
 class SqlLookup(_Lookup):
@@ -95,26 +95,30 @@ class SqlLookup(_Lookup):
     timeout: Duration = 10_000_000
     """For the whole exchange."""
 
-    @model_validator(mode="after")
-    def _only_reads(self) -> Self:
-        if not _READS.match(self.select) or ";" in self.select:
-            raise PydanticCustomError("form", "one SELECT expected in `select`, without `;`")
-        named = _PARAMETER.findall(self.select)
-        _refuse_unknown("select", named, self.by)
-        left = [name for name in self.by if name not in named]
+    @field_validator("select")
+    @classmethod
+    def _only_reads(cls, select: str, info: ValidationInfo) -> str:
+        if not _READS.match(select) or ";" in select:
+            raise PydanticCustomError("lookup", "one SELECT expected, without `;`")
+        by = info.data.get("by", ())
+        named = _PARAMETER.findall(select)
+        _refuse_unknown(named, by)
+        left = [name for name in by if name not in named]
         if left:
-            raise PydanticCustomError(
-                "form", "`select` lacks {slot}, which the lookup is asked by", {"slot": f":{left[0]}"}
-            )
-        return self
+            raise _lacking(left[0], f":{left[0]}")
+        return select
 
 
-def _refuse_unknown(key: str, named: list[str], known: tuple[str, ...]) -> None:
+def _lacking(name: str, slot: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "lookup", "`{name}` of `by` is missing: write `{slot}` where it belongs", {"name": name, "slot": slot}
+    )
+
+
+def _refuse_unknown(named: list[str], known: tuple[str, ...]) -> None:
     for name in named:
         if name not in known:
-            raise PydanticCustomError(
-                "form", "`{key}` names `{name}`, which is not among `by`", {"key": key, "name": name}
-            )
+            raise PydanticCustomError("lookup", "`{name}` is not among `by`", {"name": name})
 
 
 Lookup = Annotated[TableLookup | HttpLookup | SqlLookup, Field(discriminator="kind")]

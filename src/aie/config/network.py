@@ -15,7 +15,9 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError as error:
-        raise PydanticCustomError("form", "a network expected, e.g. `10.0.0.0/8` or `fd00::/8`") from error
+        raise PydanticCustomError(
+            "form", "{expected} expected, e.g. `{example}`", {"expected": "a network", "example": "10.0.0.0/8"}
+        ) from error
 
 
 class NetworkSpec(Spec):

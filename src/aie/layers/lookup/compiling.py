@@ -153,7 +153,7 @@ def _pinned(lookup: Lookup) -> dict[str, JSON]:
         case TableLookup():
             return {**shared, "form": _form(lookup)}
         case HttpLookup():
-            asked: dict[str, JSON] = {"path": lookup.path or "", "method": lookup.method, "row_at": lookup.row_at}
+            asked: dict[str, JSON] = {"path": lookup.path, "method": lookup.method, "row_at": lookup.row_at}
             return {**shared, **asked, "at_most": lookup.at_most}
         case SqlLookup():
             return {**shared, "select": lookup.select}
