@@ -22,6 +22,8 @@ MOST_PARTS: Final = 200
 MOST_DEPTH: Final = 5
 """Messages within messages."""
 
+_END_WITHIN: Final = 2048
+"""Bytes from the end in which a whole PDF has its end mark."""
 _READERS: Final = {
     "application/pdf": "pdf",
     "application/rtf": "rtf",
@@ -131,13 +133,16 @@ class FileReader:
         return self._checked(part), [(each["name"], base64.b64decode(each["content"])) for each in attached]
 
     def _found(self, reader: str, content: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        """Return what the reader found; a PDF that it refuses as damaged is read again by another."""
+        """Return what the reader found, and how closed it was; a PDF refused as damaged is read again by another."""
+        notes: dict[str, JSON] = {"isolation": dict(self._sandbox.isolation())}
         try:
-            return self._sandbox.read(reader, content, self._left()), {}
+            return self._sandbox.read(reader, content, self._left()), notes
         except StepFailure as error:
             if reader != "pdf" or error.failure is not Failure.INVALID_INPUT:
                 raise
-            return self._sandbox.read("pdf_again", content, self._left()), {"reader": "pypdf"}
+            if b"%%EOF" not in content[-_END_WITHIN:]:  # another reader would find some of its pages and not say so
+                raise StepFailure(Failure.TRUNCATED, "the PDF ends before its end mark") from error
+            return self._sandbox.read("pdf_again", content, self._left()), {**notes, "reader": "pypdf"}
 
     def _recognised(self, part: Part, content: bytes) -> Part:
         """Return a PDF with the text of its pages that are pictures, where recognition is installed."""

@@ -1,4 +1,4 @@
-"""Text in encodings that documents declare. All are loaded here at once: a closed child may open no file."""
+"""Text in encodings that documents declare."""
 
 import codecs
 import encodings
