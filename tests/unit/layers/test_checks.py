@@ -1,6 +1,7 @@
 """The kinds of check, from the workflow file to what they say."""
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -343,6 +344,35 @@ def test_a_value_that_was_not_found_is_not_grounded(step):
     data["values"]["total"] = "9999.00 USD"
     told = step(GROUNDING, fields=ANY, document=DOCUMENT).run(fields=data, document={"text": TEXT})
     assert told["failed"] == [{"rule": "total", "why": "its value is not the one that was found"}]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_change_of_what_was_found_goes_unnoticed(step, seed):
+    """Whatever part of a found field is changed, it no longer passes."""
+    draw = random.Random(seed)
+    made = step(GROUNDING, fields=ANY, document=DOCUMENT)
+    data = json.loads(json.dumps(fields(**GOOD)))
+    name = draw.choice(["total", "issued", "party"])
+    place = data["found"][name][draw.randrange(2)] if name == "party" else data["found"][name]
+    part = draw.choice(["value", "quote", "start", "end"])
+    before = place[part]
+    place[part] = before + draw.choice([-2, -1, 1, 2]) if isinstance(before, int) else before[:-1] + draw.choice("xyz")
+    if part == "value":
+        data["values"][name] = [each["value"] for each in data["found"][name]] if name == "party" else place["value"]
+    assert rules_of(made.run(fields=data, document={"text": TEXT})) == [name]
+
+
+def test_data_of_another_form_is_broken_and_no_defect(step):
+    """An answer that only looks like fields."""
+    made = step(GROUNDING, fields=ANY, document=DOCUMENT)
+    for data in (
+        {"found": True},
+        {"found": {"total": 7}, "values": {"total": 7}},
+        {"found": [], "values": 1},
+        [],
+        None,
+    ):
+        assert made.run(fields=data, document={"text": TEXT})["passed"] is False
 
 
 def test_what_is_not_there_claims_nothing(step):

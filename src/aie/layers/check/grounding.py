@@ -64,20 +64,23 @@ def check_grounding(task: Task, tools: Tools) -> Findings:
     data = task.inputs["of"].data
     if not isinstance(data, dict):
         return Findings(failed=[Broken(rule="quotes", why="there are no fields")])
-    checked = list(_contract(data, finds, source) if "found" in data else _answer(data, finds, source))
+    is_contract = isinstance(data.get("found"), dict) and isinstance(data.get("values"), dict)
+    checked = list(_contract(data, finds, source) if is_contract else _answer(data, finds, source))
     failed = [Broken(rule=name, why=why) for name, why in checked if why]
     return Findings(failed=failed, report={"grounded": [name for name, why in checked if not why]})
 
 
 def _contract(data: dict[str, Any], finds: Mapping[str, FieldSpec], source: Source) -> Iterator[tuple[str, str]]:
     """Yield each field of a fields value that has one, with what is wrong with it; empty for nothing."""
-    values, found = data.get("values") or {}, data["found"] or {}
+    values, found = data["values"], data["found"]
     for name in sorted({*values, *found}):
         places = _listed(found.get(name))
         claimed = _listed(values.get(name))
         if not places and not claimed:
             continue
-        if [each.get("value") for each in places] != claimed:
+        if not all(isinstance(each, dict) for each in places):
+            yield name, _NO_QUOTE
+        elif [each.get("value") for each in places] != claimed:
             yield name, _NOT_FOUND
         elif name not in finds:
             yield name, "the locked extractor knows no such field"
