@@ -2,8 +2,8 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from aie.config.fields import FieldSpec
 from aie.config.rules import Rule
@@ -24,10 +24,17 @@ class PromptSpec(Spec):
     """Prompt, relative to the workflow's folder; none: one is made of the fields."""
 
 
+def _some(value: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    # As a bound of the field it would also be reported wherever one of the rules has a mistake.
+    if not value:
+        raise PydanticKnownError("too_short", {"field_type": "Tuple", "min_length": 1, "actual_length": 0})
+    return value
+
+
 class By(Spec):
     """What finds the fields: exactly one of these."""
 
-    rules: dict[StepName, Annotated[tuple[Rule, ...], Field(strict=False, min_length=1)]] | None = None
+    rules: dict[StepName, Annotated[tuple[Rule, ...], Field(strict=False), AfterValidator(_some)]] | None = None
     """Rules by field."""
     trained: TrainedSpec | None = None
     """An extractor that was trained on a dataset."""

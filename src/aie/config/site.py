@@ -81,28 +81,40 @@ class Site:
         """Desks of the workspace by name."""
         return self.workspace.settings.desks
 
-    def problem(self, code: str, key: str, message: str, hint: str = "", edit: Edit | None = None) -> None:
-        """Report a mistake at a key of this step."""
+    def problem(
+        self, code: str, key: str, message: str, hint: str = "", edit: Edit | None = None, *, at_key: bool = False
+    ) -> None:
+        """Report a mistake at the value of a key of this step, or at the key itself."""
         path = self._path(key)
-        mark = self.source.mark(path, at_key=not key)
+        mark = self.source.mark(path, at_key=at_key or not key)
         self._report(self.source.file, mark, code, path, message, hint, edit)
 
-    def unknown(self, key: str, given: str, known: Collection[str], what: str) -> None:
-        """Report a name that does not exist, with the one that was probably meant; `what` is e.g. `model`."""
+    def unknown(self, key: str, given: str, known: Collection[str], what: str, *, at_key: bool = False) -> None:
+        """Report a name that does not exist, with the one that was probably meant.
+
+        Args:
+            key: where it stands.
+            given: the name.
+            known: the names that exist.
+            what: what it names, e.g. `model`.
+            at_key: the name is the key itself, not its value.
+        """
         near = nearest(given, known)
         self.problem(
             f"unknown-{what}",
             key,
             f"no {what} is named `{given}`",
             did_you_mean(given, known, what),
-            None if near is None else self.replacement(key, near),
+            None if near is None else self.replacement(key, near, at_key=at_key),
+            at_key=at_key,
         )
 
-    def replacement(self, key: str, text: str) -> Edit | None:
-        """Return the edit that writes other text where the value of a key stands."""
+    def replacement(self, key: str, text: str, *, at_key: bool = False) -> Edit | None:
+        """Return the edit that writes other text where the value of a key stands, or the key itself."""
         path = self._path(key)
-        node, _, depth = self.source.find(path)
-        return self.source.replace(node, text) if depth == len(path) else None
+        value, name, depth = self.source.find(path)
+        node = name if at_key else value
+        return self.source.replace(node, text) if depth == len(path) and node is not None else None
 
     def removal(self, key: str) -> Edit | None:
         """Return the edit that takes a key of the step out."""

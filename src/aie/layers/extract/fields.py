@@ -87,7 +87,7 @@ def _check_rules(spec: ExtractorSpec, site: Site) -> bool:
     sound = True
     for name, rules in (spec.by.rules or {}).items():
         if name not in spec.finds:
-            site.unknown(f"by.rules.{name}", name, spec.finds, "field")
+            site.unknown(f"by.rules.{name}", name, spec.finds, "field", at_key=True)
             sound = False
         for position, rule in enumerate(rules):
             why = None if rule.pattern is None else why_unsafe(rule.pattern)
