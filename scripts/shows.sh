@@ -36,6 +36,8 @@ show one_workflow --seed "$seed"
 show one_workflow --seed "$seed" --control
 show residency --seed "$seed"
 show residency --seed "$seed" --control
+show templates
+refused templates --control
 show swapping --seed "$seed"
 refused swapping --seed "$seed" --control
 
