@@ -22,6 +22,8 @@ MOST_PARTS: Final = 200
 MOST_DEPTH: Final = 5
 """Messages within messages."""
 
+_OFFICE: Final = ("application/vnd.oasis.", "application/vnd.openxmlformats-", "application/vnd.ms-excel.")
+"""Beginnings of the media types of documents in archives; what is inside says which."""
 _END_WITHIN: Final = 2048
 """Bytes from the end in which a whole PDF has its end mark."""
 _READERS: Final = {
@@ -114,7 +116,7 @@ class FileReader:
         if media.startswith("image/"):
             picture = self._recogniser.read(content, self._languages, self._left())
             return self._checked(recognise_picture(name, media, picture)), []
-        reader = "office" if media.startswith("application/vnd.o") else _READERS.get(media)
+        reader = "office" if media.startswith(_OFFICE) else _READERS.get(media)
         if reader is None:
             raise StepFailure(Failure.UNSUPPORTED, f"{media} cannot be read")
         found, again = self._found(reader, content)
@@ -142,7 +144,10 @@ class FileReader:
                 raise
             if b"%%EOF" not in content[-_END_WITHIN:]:  # another reader would find some of its pages and not say so
                 raise StepFailure(Failure.TRUNCATED, "the PDF ends before its end mark") from error
-            return self._sandbox.read("pdf_again", content, self._left()), {**notes, "reader": "pypdf"}
+            found = self._sandbox.read("pdf_again", content, self._left())
+            if not any(map(shows, cast("list[str]", found["pages"]))):
+                raise  # no text in a PDF that one reader calls damaged does not make it a blank one
+            return found, {**notes, "reader": "pypdf"}
 
     def _recognised(self, part: Part, content: bytes) -> Part:
         """Return a PDF with the text of its pages that are pictures, where recognition is installed."""
