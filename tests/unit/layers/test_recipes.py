@@ -30,7 +30,7 @@ LEASE = """\
 
 
 def run(task, world, recipe, *texts, fit=60, pages=()):
-    """Choose from texts by a recipe; sources are named `a`, `b` …"""
+    """Choose from texts by a recipe; sources are named `a`, then `b`."""
     spec = RecipeSpec.model_validate(recipe)
     world.components["recipe:r"] = spec.pinned()
     names = [chr(ord("a") + at) for at in range(len(texts))]
@@ -47,22 +47,16 @@ def recipe(*words, **parts):
     return {"rank": {"queries": [{"any": list(words)}]}, **parts}
 
 
+SELECTS = st.builds(dict, by=st.sampled_from(["paragraphs", "sections"]), size=st.just(40), overlap=st.integers(0, 20))
+PACKS = st.builds(dict, neighbours=st.integers(0, 2), headings=st.booleans())
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    text=TEXTS,
-    fit=st.integers(5, 200),
-    by=st.sampled_from(["paragraphs", "sections"]),
-    overlap=st.integers(0, 20),
-    neighbours=st.integers(0, 2),
-    headings=st.booleans(),
-    relevance=st.sampled_from([100, 60]),
-)
-def test_what_is_packed_is_verbatim_within_the_budget_and_fully_told(
-    task, world, text, fit, by, overlap, neighbours, headings, relevance
-):
+@given(drawn=st.tuples(TEXTS, st.integers(5, 200), SELECTS, PACKS, st.sampled_from([100, 60])))
+def test_what_is_packed_is_verbatim_within_the_budget_and_fully_told(task, world, drawn):
     """For any text and settings: quotes stand where they say, and every passage is kept or dropped with a reason."""
-    written = recipe("ab", "cd a", select={"by": by, "size": 40, "overlap": overlap})
-    written |= {"pack": {"neighbours": neighbours, "headings": headings}, "diversify": {"relevance": relevance}}
+    text, fit, select, pack, relevance = drawn
+    written = recipe("ab", "cd a", select=select, pack=pack, diversify={"relevance": relevance})
     try:
         result = run(task, world, written, text, fit=fit)
     except StepFailure as error:
@@ -122,10 +116,8 @@ def test_copies_of_a_better_passage_are_dropped_and_say_of_which(task, world):
 def test_the_best_of_each_query_come_first_where_the_recipe_says_so(task, world):
     """A rare question is not crowded out by a frequent one."""
     walls = [f"A garden wall of brick and stone, number {n}." for n in range(40)]
-    text = "\n\n".join(
-        [*(f"Rent, rent and rent again, number {n} of many." for n in range(20)), *walls]
-        + ["There is one law for all of them, and it is a good one."]
-    )
+    rents = [f"Rent, rent and rent again, number {n} of many." for n in range(20)]
+    text = "\n\n".join([*rents, *walls, "There is one law for all of them, and it is a good one."])
     queries = {"rank": {"queries": [{"any": ["rent"], "weight": 50}, {"any": ["law"]}]}, "select": {"size": 60}}
     assert "one law" not in run(task, world, queries, text, fit=60).data["text"]
     assert "one law" in run(task, world, queries | {"diversify": {"per_query": 1}}, text, fit=60).data["text"]
