@@ -8,6 +8,7 @@ import pytest
 from aie.app import check_workspace, lock_release, open_app, runner, teach, teachable
 from aie.app.inputs import Given
 from aie.cli.verbs.training import train
+from aie.core import JSON
 from aie.errors import InputError, NotFound
 from aie.records.events import RunFinished
 from tests.unit.fields.receipts import example, lines
@@ -161,7 +162,7 @@ def test_the_command_prints_how_far_confidences_can_be_believed(root: Path, caps
 
 def found(root: Path, name: str) -> dict[str, object]:
     """Return the result of a run of an example."""
-    given = {"id": name, "lines": lines(example(int(name)))}
+    given: dict[str, JSON] = {"id": name, "lines": lines(example(int(name)))}
     with open_app(root) as app:
         release = lock_release(app, "receipts").release.id
         with runner(app) as here:
