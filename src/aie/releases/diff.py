@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from aie.core import JSON, usd
@@ -208,8 +209,16 @@ def _leaves(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from _leaves(f"{path}.{key}" if path else key, old.get(key), new.get(key))
+    elif _objects(old) and _objects(new):
+        for position, (one, other) in enumerate(zip_longest(old, new), 1):
+            yield from _leaves(f"{path}.{position}", one, other)
     elif old != new:
         yield path, old, new
+
+
+def _objects(value: Any) -> bool:
+    """Whether a value is a list of objects, such as rules: told one by one, numbered from 1."""
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
 def _values(part: Part, subject: str, old: Any, new: Any) -> Change:

@@ -150,3 +150,15 @@ def test_what_was_added_one_way_is_removed_the_other_way(make_release: MakeRelea
     one, other = make_release(), make_release(nodes=(FIELDS,))
     assert [change.kind for change in diff(one, other)] == ["removed"]
     assert [change.kind for change in diff(other, one)] == ["added"]
+
+
+def test_lists_of_objects_are_told_one_by_one(make_release: MakeRelease) -> None:
+    """A rule among many: which one changed, and what was added, not the whole list twice."""
+    key, rules = "extractor:extractors/terms.yaml", [{"find": "date", "confidence": "0.5"}, {"find": "line"}]
+    before = make_release(components={key: canonical({"rules": {"day": rules}})})
+    changed = [{"find": "date", "confidence": "0.7"}, {"find": "line"}, {"find": "code"}]
+    after = make_release(components={key: canonical({"rules": {"day": changed}})})
+    assert [change.message for change in diff(before, after)] == [
+        "rules.day.1.confidence of extractor extractors/terms.yaml 0.5 → 0.7",
+        'rules.day.3 of extractor extractors/terms.yaml set to {"find": "code"}',
+    ]
