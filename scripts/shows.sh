@@ -32,6 +32,8 @@ show same_id --seed "$seed"
 show same_id --seed "$seed" --control
 show pinning --seed "$seed"
 show pinning --seed "$seed" --control
+show overspend --seed "$seed"
+refused overspend --seed "$seed" --store postgres --processes 6 --runs 20 --kills 0 --control
 show one_workflow --seed "$seed"
 show one_workflow --seed "$seed" --control
 show residency --seed "$seed"

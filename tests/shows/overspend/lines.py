@@ -67,7 +67,7 @@ def in_a_row(url: str, executors: int) -> dict[str, Any]:
 
 
 def at_once(url: str, executors: int) -> dict[str, Any]:
-    """All at once, none settled before each was admitted or refused: the cap divided by the worst case, rounded down."""
+    """All at once, none settled before all were decided: as many as the worst case fits into the cap."""
     cap = 7 * WORST.cost + WORST.cost // 2
     expected, wanted = cap // WORST.cost, 24
     going, inside = threading.Event(), threading.Semaphore(0)

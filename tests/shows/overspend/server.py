@@ -17,7 +17,8 @@ from aie.testing.openai_server import Fault, OpenAIServer
 __all__ = ["Server"]
 
 _FAULTS: Final[tuple[Fault, ...]] = (
-    "rate_limited", "server_error", "unavailable", "refused", "garbage", "cut_off", "hang_up", "other_model", "no_usage",
+    "rate_limited", "server_error", "unavailable", "refused", "garbage", "cut_off", "hang_up", "other_model",
+    "no_usage",
 )  # fmt: skip
 _PLANNED: Final = 20_000
 

@@ -1,4 +1,4 @@
-"""The storm: many processes call at once, are killed and begin again; then the server's bill is held against the caps."""
+"""The storm: many processes call at once, are killed and begin again; then the bill is held against the caps."""
 
 import os
 import random
@@ -107,7 +107,7 @@ def weather(storm: Storm, server: Server) -> dict[str, Any]:
                 killed += code == -signal.SIGKILL
                 if code == 0:
                     unfinished.discard(number)
-                elif code != -signal.SIGKILL and code != 1:
+                elif code not in {-signal.SIGKILL, 1}:
                     broken.append(f"process {number} ended with {code}")
         time.sleep(0.02)
     for child in flying.values():
