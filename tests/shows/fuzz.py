@@ -40,6 +40,7 @@ CLASSES: Final = frozenset(
         Failure.BOMB,
         Failure.ENCRYPTED,
         Failure.INVALID_INPUT,
+        Failure.TIMEOUT,
         Failure.TOO_LARGE,
         Failure.TRUNCATED,
         Failure.UNSUPPORTED,
@@ -47,7 +48,7 @@ CLASSES: Final = frozenset(
         Failure.HOSTILE,
     }
 )
-"""How a damaged file may end. A reader that runs into the clock has hung, which is no class of a file."""
+"""How a damaged file may end; by the clock, too, where a library takes the square of a file, but in time."""
 
 BROKEN: Final = {
     "html": "import time\n\ndef read(content):\n    time.sleep(60)\n",

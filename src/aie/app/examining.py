@@ -14,7 +14,8 @@ from aie.app.cataloguing import Moved, moved_models
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
-from aie.errors import AieError
+from aie.errors import AieError, Unavailable
+from aie.layers.extract import SHARED, Sandbox
 from aie.records import ReviewFilter, RunFilter
 from aie.releases import short
 
@@ -102,10 +103,28 @@ def examine(root: Path | None) -> Iterator[Examined]:
             found="installed" if there else "not installed",
             mend="" if there else f"install applied-intelligence-engine[{extra}] if you need it",
         )
+    yield _readers(SHARED)
     if root is None:
         yield Examined(what="workspace", verdict="note", found="none here", mend="aie init NAME --template claims")
         return
     yield from _workspace(root)
+
+
+def _readers(sandbox: Sandbox) -> Examined:
+    """Tell how closed the processes are that documents are read in."""
+    try:
+        closed = sandbox.isolation()
+    except Unavailable as error:
+        return Examined(what="readers", verdict="bad", found=error.message, mend="; ".join(error.hints))
+    bounds = sandbox.bounds
+    good = closed["network"] == "none"
+    return Examined(
+        what="readers",
+        verdict="good" if good else "note",
+        found=f"network {closed['network']}, user {closed['user']}, at most {bounds.wall_ms // 1000} s, "
+        f"{bounds.memory_mib} MiB and {bounds.document >> 20} MiB of document",
+        mend="" if good else "permit network namespaces; until then a workflow of `risk: high` reads no document here",
+    )
 
 
 def _workspace(root: Path) -> Iterator[Examined]:
@@ -118,11 +137,22 @@ def _workspace(root: Path) -> Iterator[Examined]:
         with open_app(root) as app:
             yield Examined(what="store", verdict="good", found=f"opens: {app.store.dialect}")
             folder = app.store_folder
+            if app.store.dialect == "sqlite":
+                yield _database(app.store.damage())
     except AieError as error:
         yield Examined(what="store", verdict="bad", found=error.message, mend="; ".join(error.hints))
         return
     if folder is not None:
         yield from _folder(folder)
+
+
+def _database(damage: str) -> Examined:
+    return Examined(
+        what="database",
+        verdict="bad" if damage else "good",
+        found=damage or "SQLite's quick check finds nothing wrong",
+        mend="restore the latest backup" if damage else "",
+    )
 
 
 def _folder(folder: Path) -> Iterator[Examined]:

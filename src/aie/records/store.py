@@ -63,6 +63,18 @@ class Store:
         """`sqlite` or `postgresql`."""
         return self.reading.dialect.name
 
+    def damage(self) -> str:
+        """Return what SQLite's quick check finds wrong with its file; empty when nothing, and on Postgres.
+
+        Raises:
+            StoreError: the file cannot be read at all.
+        """
+        if self.dialect != "sqlite":
+            return ""
+        with self.connect() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        return "" if found == "ok" else found
+
     def close(self) -> None:
         """Give all connections back."""
         if self._blob_seqs:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from aie.app import examine, look_over, open_app, start_workspace
-from aie.app.examining import _folder
+from aie.app.examining import _database, _folder, _readers
+from aie.errors import Unavailable
+from aie.layers.extract import Bounds
 
 
 def test_without_a_workspace_the_machine_is_examined():
@@ -41,3 +43,39 @@ def test_an_empty_store_is_looked_over_without_a_word(tmp_path: Path):
     with open_app(tmp_path / "w") as app:
         seen = look_over(app)
     assert (seen.environments, seen.states, seen.waiting, seen.oldest) == ((), {}, 0, None)
+
+
+class Readers:
+    """A sandbox that says what it is told to."""
+
+    bounds = Bounds()
+
+    def __init__(self, network: str = "") -> None:
+        self.network = network
+
+    def isolation(self) -> dict[str, str]:
+        """Say it."""
+        if not self.network:
+            raise Unavailable("the document readers cannot start", hints=("reinstall the package",))
+        return {"network": self.network, "user": "nobody"}
+
+
+@pytest.mark.parametrize(("network", "verdict"), [("none", "good"), ("open", "note"), ("", "bad")])
+def test_how_closed_the_readers_are_is_told(network: str, verdict: str):
+    """With what is to be done where they are not."""
+    found = _readers(Readers(network))
+    assert found.verdict == verdict
+    assert bool(found.mend) == (verdict != "good")
+
+
+def test_a_damaged_database_is_bad(tmp_path: Path):
+    """SQLite's own quick check looks through the file; a fresh one is whole."""
+    start_workspace(tmp_path / "w", "triage")
+    assert {each.what: each.verdict for each in examine(tmp_path / "w")}["database"] == "good"
+    assert (_database("row 7 missing from index").verdict, _database("").verdict) == ("bad", "good")
+    path = next((tmp_path / "w").rglob("*.db"))
+    with path.open("r+b") as file:
+        file.seek(4096 * 2)
+        file.write(b"\xff" * 4096 * 4)
+    found = list(examine(tmp_path / "w"))
+    assert any(each.verdict == "bad" and each.what in ("database", "store") for each in found)

@@ -4,6 +4,6 @@ from aie.layers.extract.layer import ExtractLayer
 from aie.layers.extract.media import media_type
 from aie.layers.extract.places import Box, Places, boxes
 from aie.layers.extract.recognition import Recogniser
-from aie.layers.extract.sandbox import Bounds, Sandbox
+from aie.layers.extract.sandbox import SHARED, Bounds, Sandbox
 
-__all__ = ["Bounds", "Box", "ExtractLayer", "Places", "Recogniser", "Sandbox", "boxes", "media_type"]
+__all__ = ["SHARED", "Bounds", "Box", "ExtractLayer", "Places", "Recogniser", "Sandbox", "boxes", "media_type"]
