@@ -33,6 +33,7 @@ from aie.app.releasing import (
     lock_release,
     plan_workflow,
     promote_release,
+    retiring_models,
     roll_back,
     workflows,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "read_given",
     "read_input",
     "rebuild_projections",
+    "retiring_models",
     "retry_run",
     "retry_runs",
     "roll_back",

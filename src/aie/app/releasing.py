@@ -13,6 +13,7 @@ from aie.releases import (
     Change,
     PlanReport,
     Release,
+    Retiring,
     catalog_problems,
     check,
     compile_release,
@@ -21,6 +22,7 @@ from aie.releases import (
     load_release,
     plan_release,
     read_bundle,
+    retiring,
     save_release,
     write_bundle,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "lock_release",
     "plan_workflow",
     "promote_release",
+    "retiring_models",
     "roll_back",
     "workflows",
 ]
@@ -63,6 +66,17 @@ def workflows(root: Path) -> tuple[str, ...]:
 def check_workspace(root: Path) -> tuple[Problem, ...]:
     """Return every mistake of a workspace; empty when all of it could be locked."""
     return check(root, now=SystemClock().now())
+
+
+def retiring_models(root: Path) -> tuple[Retiring, ...]:
+    """Return the models of the catalog whose end is near or past, as their calendar says today.
+
+    Raises:
+        ConfigError: the files have mistakes.
+    """
+    now = SystemClock().now()
+    ends = (retiring(entry, now) for _, entry in sorted(load_workspace(root).models.models.items()))
+    return tuple(each for each in ends if each is not None)
 
 
 def plan_workflow(app: App, workflow: str, *, environment: str = "") -> PlanReport:

@@ -46,15 +46,16 @@ def _used(shown: Shown) -> str:
 
 
 def _lines(shown: Shown) -> list[str]:
+    unknown = "nothing leaves this process" if shown.kind == "text_classifier" else "unknown"
     known = {
         "kind": shown.kind,
         "owner": shown.owner or "nobody",
         "purpose": shown.purpose,
         "status": shown.status,
         "price": _price(shown.price),
-        "regions": _listed(shown.regions),
-        "retention": "unknown" if shown.retention_days is None else f"{shown.retention_days} days",
-        "data classes": _listed(shown.data_classes),
+        "regions": _listed(shown.regions, unknown),
+        "retention": unknown if shown.retention_days is None else f"{shown.retention_days} days",
+        "data classes": _listed(shown.data_classes, unknown),
         "approved by": ", ".join(shown.approvals) or "nobody by name",
         "retires": shown.retires or "no day is known",
         "replaced by": shown.replacement or "nothing is named",
@@ -67,8 +68,8 @@ def _lines(shown: Shown) -> list[str]:
     return [f"{label:<16}{text}" for label, text in known.items() if text] + [moved_line(e) for e in shown.moved]
 
 
-def _listed(names: tuple[str, ...] | None) -> str:
-    return "unknown" if names is None else ", ".join(names) or "none"
+def _listed(names: tuple[str, ...] | None, unknown: str) -> str:
+    return unknown if names is None else ", ".join(names) or "none"
 
 
 def _price(price: JSON) -> str:

@@ -12,6 +12,7 @@ from aie.app import (
     list_templates,
     look_over,
     moved_line,
+    retiring_models,
     start_workspace,
     versions,
     workflows,
@@ -56,6 +57,8 @@ def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> Non
         screen.say(f"error: {count} problem{'' if count == 1 else 's'} in the workspace")
         screen.next("mend them, then aie check")
         raise typer.Exit(2)
+    for each in retiring_models(root):
+        screen.say(f"warning: {each}")
     names = workflows(root)
     screen.say(f"no mistakes in {', '.join(names) or 'a workspace without workflows'}")
     screen.next(*(f"aie release {name}" for name in names))
