@@ -64,9 +64,11 @@ def test_what_word_shows_is_read_and_what_it_hides_is_not(read):
         "<w:p><w:ins><w:r><w:t>kept</w:t></w:r></w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
         "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:tab/><w:t>x</w:t><w:br/><w:t>y</w:t></w:r></w:p>"
         "<w:sdt><w:sdtContent><w:p><w:r><w:t>controlled</w:t></w:r></w:p></w:sdtContent></w:sdt>"
+        "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>cell</w:t><w:pict><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>"
+        "</w:txbxContent></w:pict></w:r></w:p></w:tc></w:tr></w:tbl>"
     )
     made = read(office(f"<w:document {W}><w:body>{body}</w:body></w:document>"))
-    assert made.data["text"] == "kept\tx\ny\n\ncontrolled"
+    assert made.data["text"] == "kept\tx\ny\n\ncontrolled\n\ncell box"
     assert made.report["hidden"] == 1
 
 
@@ -81,7 +83,7 @@ def test_a_workbook_is_a_page_a_sheet_with_exact_values(read):
     made = read(workbook({"Costs": rows, "Secret": rows, "Empty": ""}, hidden=("Secret",)))
     data = made.data
     pages = [data["text"][each["start"] : each["end"]] for each in data["pages"]]
-    assert pages == ["Costs\nItem\ta b\n0.1\t1200\t2023-03-15\tTRUE\t1000000000000000000000", "Empty"]
+    assert pages == ["Costs\nItem\ta b\n0.1\t1200\t2023-03-15\tTRUE\t1000000000000000000000", ""]
     assert (data["kind"], made.report["hidden_sheets"]) == ("xlsx", 1)
 
 
@@ -276,6 +278,7 @@ def locked(content: bytes) -> bytes:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2_000, Failure.INVALID_INPUT),
         (workbook({"S": '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'}), Failure.BOMB),
         (workbook({"S": "<row><c"}), Failure.INVALID_INPUT),
+        (workbook({"S": ""}), Failure.BLANK),
         (b"<?xml version='1.0'?>" + ENTITIES.encode() + b"<a>&c;</a>", Failure.BOMB),
         (b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hosts'>]><a>&b;</a>", Failure.HOSTILE),
         (b"<?xml version='1.0'?><a><b>", Failure.TRUNCATED),

@@ -17,6 +17,8 @@ from aie.layers.extract.text import decode
 
 __all__ = ["FileReader", "Reading", "Unread"]
 
+MOST_CHARACTERS: Final = 20_000_000
+"""Characters of everything read for one file given."""
 MOST_PARTS: Final = 200
 """Files read for one given: a message and all that is attached, at any depth."""
 MOST_DEPTH: Final = 5
@@ -87,6 +89,9 @@ class FileReader:
                 if depth == 0:
                     raise advised(error) from error
                 unread.append(Unread(name=name, failure=error.failure, why=error.message))
+                continue
+            if parts and sum(len(page) for each in (*parts, part) for page in each.pages) > MOST_CHARACTERS:
+                unread.append(Unread(name=name, failure=Failure.TOO_LARGE, why="there is too much text before it"))
                 continue
             parts.append(part)
             waiting.extend((name, content, depth + 1) for name, content in reversed(attached))
@@ -167,6 +172,8 @@ class FileReader:
         if len(content) > self._sandbox.bounds.document:
             raise StepFailure(Failure.TOO_LARGE, "the text is too long")
         decoded = decode(content)
+        if len(decoded.text) > MOST_CHARACTERS:
+            raise StepFailure(Failure.TOO_LARGE, f"the text has more than {MOST_CHARACTERS} characters")
         return decoded.text, decoded.encoding
 
     def _checked(self, part: Part) -> Part:

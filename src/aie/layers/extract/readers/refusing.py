@@ -25,6 +25,8 @@ def answered(read: Callable[[bytes], dict[str, object]]) -> Callable[[bytes], di
                 raise Refused("too_large", f"the document holds more than {MOST_CHARACTERS} characters")
         except Refused as refusal:
             return {"failure": refusal.failure, "why": refusal.why}
+        except RecursionError:
+            return {"failure": "bomb", "why": "the document is nested too deeply"}
         return found
 
     return reader

@@ -64,9 +64,9 @@ def workbook(content: bytes, kind: str) -> dict[str, object]:
 
 
 def _sheet(sheet: python_calamine.CalamineSheet) -> str:
-    """Return a sheet under its name, without empty rows."""
-    lines = [line(shown(cell) for cell in row) for row in sheet.iter_rows()]
-    return "\n".join([sheet.name, *(each for each in lines if each)])
+    """Return a sheet under its name, without empty rows; nothing of an empty one."""
+    lines = [each for row in sheet.iter_rows() if (each := line(map(shown, row)))]
+    return "\n".join([sheet.name, *lines]) if lines else ""
 
 
 def shown(cell: Cell) -> str:

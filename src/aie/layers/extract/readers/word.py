@@ -70,7 +70,10 @@ def _blocks(root: etree._Element) -> Iterator[str]:
         if items:
             yield "\n".join(items)
             items = []
-        yield _table(block) if kind == "table" else _paragraph(block)
+        if kind == "table":
+            yield _table(block)
+            continue
+        yield _paragraph(block)
         for box in _outermost(block, BOX):
             yield from _blocks(box)
     if items:

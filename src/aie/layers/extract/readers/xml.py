@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from .archives import has_type
 from .charsets import decoded
 from .refusing import Refused, answered
 
@@ -9,7 +10,9 @@ from .refusing import Refused, answered
 @answered
 def read(content: bytes) -> dict[str, object]:
     """Return the file's own text, in the encoding that it declares."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    # Without a document type there are no entities, which the library's own limits of size are against.
+    large = not has_type(content)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=large)
     try:
         info = etree.fromstring(content, parser).getroottree().docinfo
     except etree.XMLSyntaxError as error:
