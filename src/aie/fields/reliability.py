@@ -92,7 +92,8 @@ def found_values(
     finds: Mapping[str, FieldSpec], candidates: Sequence[Candidate], source: Source, truths: Mapping[str, Known]
 ) -> dict[str, list[Found]]:
     """Return the values that these candidates make of each known field, as `assemble` chooses them."""
-    fields = cast("dict[str, Any]", assemble(finds, candidates, source)["found"])
+    every = {name: spec.model_copy(update={"keep": "0"}) for name, spec in finds.items()}
+    fields = cast("dict[str, Any]", assemble(every, candidates, source)["found"])
     made: dict[str, list[Found]] = {}
     for name, truth in truths.items():
         found = fields[name]

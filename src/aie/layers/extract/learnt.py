@@ -33,18 +33,8 @@ def learnt_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, C
         step: Its path, as the step names it.
         site: Reports in the extractor file.
     """
+    whole = _check_learning(spec, site)
     found: dict[str, Component] = {}
-    whole = True
-    if spec.learns is None and (spec.by.trained is not None or spec.calibration is not None):
-        site.problem("missing-key", "", "`learns` expected: the dataset to learn from", "add learns: {dataset: NAME}")
-        whole = False
-    for name in spec.learns.expected if spec.learns is not None else ():
-        if name not in spec.finds:
-            site.unknown(f"learns.expected.{name}", name, spec.finds, "field")
-            whole = False
-    if spec.learns is not None and spec.learns.dataset not in site.workflow.datasets:
-        site.unknown("learns.dataset", spec.learns.dataset, site.workflow.datasets, "dataset")
-        whole = False
     trained = spec.by.trained
     if trained is not None:
         facts = recipe_facts(spec.finds, trained)
@@ -61,6 +51,26 @@ def learnt_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, C
         whole &= content is not None
         found |= {} if content is None else {CALIBRATION: Component(kind="calibration", name=step, content=content)}
     return found if whole else None
+
+
+def _check_learning(spec: ExtractorSpec, site: Site) -> bool:
+    """Report what an extractor file says wrongly of learning; False when it does."""
+    whole = True
+    if spec.learns is None and (spec.by.trained is not None or spec.calibration is not None):
+        site.problem("missing-key", "", "`learns` expected: the dataset to learn from", "add learns: {dataset: NAME}")
+        whole = False
+    if spec.by.prompt is not None and spec.calibration is not None:
+        why = "what a model answers is known only in runs, which a calibration is not learnt from"
+        site.problem("bad-calibration", "calibration", why, "take it out", site.removal("calibration"))
+        whole = False
+    for name in spec.learns.expected if spec.learns is not None else ():
+        if name not in spec.finds:
+            site.unknown(f"learns.expected.{name}", name, spec.finds, "field")
+            whole = False
+    if spec.learns is not None and spec.learns.dataset not in site.workflow.datasets:
+        site.unknown("learns.dataset", spec.learns.dataset, site.workflow.datasets, "dataset")
+        whole = False
+    return whole
 
 
 def trained_extractor(spec: ExtractorSpec, task: Task, tools: Tools) -> Extractor:
