@@ -14,6 +14,7 @@ import pytest
 
 from aie.errors import Failure, StepFailure, Unavailable
 from aie.layers.extract import Bounds, Sandbox
+from aie.layers.extract import sandbox as sandbox_module
 
 READER = """
 import ctypes, os, signal, socket, sys, time
@@ -36,6 +37,12 @@ def chatter(rest): return {"much": "x" * int(rest)}
 def error(rest): raise ValueError("no")
 def odd(rest): return ["not", "an", "object"]
 def fork(rest): os.fork(); return {}
+def bomb(rest):
+    while True: os.fork()
+def deaf(rest):
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU): signal.signal(each, signal.SIG_IGN)
+    while True: pass
+def nap(rest): time.sleep(float(rest)); return {"zygote": os.getppid()}
 def write(rest):
     with open("/tmp/" + rest.decode(), "w") as file: file.write("x")
 def connect(rest): socket.create_connection(("127.0.0.1", int(rest)), timeout=2); return {"open": True}
@@ -155,6 +162,94 @@ def test_a_killed_zygote_is_replaced(sandbox):
     before = sandbox.read("obedient", b"pids")
     os.kill(before["zygote"], signal.SIGKILL)
     assert sandbox.read("obedient", b"pids")["zygote"] != before["zygote"]
+
+
+def test_two_hundred_documents_at_once_get_each_their_own_answer(sandbox):
+    """A few are read at a time; no answer is lost, swapped or waited for in vain."""
+    words = [("x" * 997 * (number % 60) + str(number)) for number in range(200)]
+    with ThreadPoolExecutor(200) as pool:
+        heard = list(pool.map(lambda each: sandbox.read("obedient", b"echo " + each.encode())["said"], words))
+    assert heard == words
+
+
+@pytest.mark.parametrize("order", [b"fork", b"bomb"])
+def test_a_reader_that_forks_is_refused_its_first_child(sandbox, order):
+    """No process of its own, so no bomb of them."""
+    assert failure_of(sandbox, order) == Failure.HOSTILE
+
+
+@pytest.mark.slow
+def test_a_reader_that_ignores_signals_is_ended(reader):
+    """The last word is SIGKILL: of the clock, and of the processor's limit one second after SIGXCPU was ignored."""
+    by_clock = Sandbox({"obedient": reader}, Bounds(wall_ms=300))
+    assert failure_of(by_clock, b"deaf") == Failure.TIMEOUT
+    by_clock.close()
+    by_limit = Sandbox({"obedient": reader}, Bounds(wall_ms=60_000, small_wall_ms=60_000, cpu_s=1))
+    assert failure_of(by_limit, b"deaf") == Failure.TIMEOUT
+    by_limit.close()
+
+
+def test_a_zygote_killed_while_documents_are_read_costs_none_of_them(reader):
+    """Each is read again, in one new process for all of them."""
+    sandbox = Sandbox({"obedient": reader}, Bounds(wall_ms=5_000))
+    first = sandbox.read("obedient", b"pids")["zygote"]
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(sandbox.read, "obedient", b"nap 0.3") for _ in range(4)]
+        wait_for(lambda: Path(f"/proc/{first}/task/{first}/children").read_text().split())
+        os.kill(first, signal.SIGKILL)
+        found = {each.result()["zygote"] for each in waiting}
+    assert len(found) == 1
+    assert first not in found
+    sandbox.close()
+
+
+def test_an_answer_that_fills_its_channel_still_gets_its_verdict(reader):
+    """The engine takes it slowly: the word of how the child ended waits for room behind it."""
+    sandbox = Sandbox({"obedient": reader})
+    zygote = sandbox.read("obedient", b"pids")["zygote"]
+    receive = sandbox_module._receive
+
+    def late(*given):
+        threading.Event().wait(0.2)
+        return receive(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox_module, "_receive", late)
+        for size in (1, 100_000, 150_000, 212_992, 278_000, 1_000_000):
+            assert len(sandbox.read("obedient", b"chatter %d" % size)["much"]) == size
+    assert sandbox.read("obedient", b"pids")["zygote"] == zygote
+    sandbox.close()
+
+
+def test_time_allowed_grows_with_the_document_and_never_beyond_what_is_left():
+    """Small documents that take long were built to."""
+    bounds = Bounds(wall_ms=30_000, small_wall_ms=4_000, wall_ms_per_mib=4_000)
+    allowed = [bounds.of(size, None).wall_ms for size in (0, 1 << 20, 3 << 20, 64 << 20)]
+    assert allowed == [4_000, 4_000, 12_000, 30_000]
+    assert [bounds.of(3 << 20, left).wall_ms for left in (50_000, 900, -5)] == [12_000, 900, 1]
+
+
+def test_waiting_for_a_place_to_read_counts_as_time_of_the_run(reader):
+    """A run does not wait behind others longer than it may."""
+    sandbox = Sandbox({"obedient": reader}, Bounds(wall_ms=1_000))
+    places = max(2, os.cpu_count() or 2)
+    with ThreadPoolExecutor(places) as pool:
+        taken = [pool.submit(failure_of, sandbox, b"sleep") for _ in range(places)]
+        wait_for(lambda: sandbox._slots._value == 0)
+        with pytest.raises(StepFailure, match="no reader was free within 30 ms"):
+            sandbox.read("obedient", b"echo x", wall_ms=30)
+        assert {each.result() for each in taken} == {Failure.TIMEOUT}
+    sandbox.close()
+
+
+def test_what_children_use_is_counted(sandbox):
+    """Documents, processor and memory, as the kernel counts them."""
+    before = sandbox.usage()
+    sandbox.read("obedient", b"echo x")
+    after = sandbox.usage()
+    assert after.documents == before.documents + 1
+    assert after.cpu_us > before.cpu_us
+    assert after.peak_kib > 1_000
 
 
 def test_a_forked_copy_reads_too_and_leaves_the_original_alone(sandbox):
