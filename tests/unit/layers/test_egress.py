@@ -1,10 +1,18 @@
 """The way out: which addresses may be asked, however they are written and whatever a name server answers."""
 
+import contextlib
 import http.server
+import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from aie.layers.egress import Destination, Forbidden, Unreached, connected, is_allowed
 
@@ -159,3 +167,51 @@ def test_a_name_without_an_address_is_not_reached():
     """Nothing was sent."""
     with pytest.raises(Unreached):
         get("http://policies.example/", Names([]))
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """Write a key with its self-signed certificate for a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    begin = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(subject_name=subject, issuer_name=subject, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "pem").write_bytes(plain + made.public_bytes(pem))
+    return folder / "pem"
+
+
+@pytest.mark.parametrize(("name", "reached"), [("policies.example", True), ("other.example", False)])
+def test_tls_is_for_the_name_and_not_for_the_address(tmp_path, monkeypatch, name, reached):
+    """The server learns the name that was meant, and has to prove that it is it."""
+    pem = certificate(tmp_path, "policies.example")
+    names: list[str | None] = []
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(pem)
+    own.sni_callback = lambda _, asked, __: names.append(asked)
+    trusting = ssl.create_default_context(cafile=str(pem))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), own.wrap_socket(listening.accept()[0], server_side=True) as channel:
+                channel.recv(4_096)
+                channel.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"https://{name}:{listening.getsockname()[1]}/"
+        if reached:
+            assert get(url, Names(["127.0.0.1"]), ("127.0.0.0/8",)) == 204
+        else:
+            with pytest.raises(Unreached):
+                get(url, Names(["127.0.0.1"]), ("127.0.0.0/8",))
+        thread.join()
+    assert names == [name]
