@@ -5,8 +5,8 @@ from collections.abc import Callable
 from aie.config import DOCUMENTS, MERGED, ExtractStep, Site, StepSpec
 from aie.layers.extract.documents import compile_reading, run_reading
 from aie.layers.extract.fields import FIELDS, compile_fields, run_fields
-from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.merged import compile_merged, run_merged
+from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import SHARED, Sandbox
 from aie.layers.port import Compiled, LayerName, Result, Task, Tools
 from aie.models import Chat, connect
