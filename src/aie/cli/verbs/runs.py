@@ -136,9 +136,11 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             row = here.wait(each.run) if wait else None
             state = row.state if row is not None else "queued"
             failed += state in ("failed", "dead", "cancelled")
-            waiting += state == "waiting"
+            held = row is not None and bool(row.held)
+            waiting += state == "waiting" and not held
             last = each.run
             note = f": {row.failure} at {row.failed_path}" if row is not None and row.failure else ""
+            note = ": a call waits for money or for a stop to be lifted" if held else note
             again = " (the same input as before)" if each.repeated else ""
             data: dict[str, JSON] = {"input": each.name, "run": each.run, "state": state, "repeated": each.repeated}
             data |= {"failure": row.failure, "step": row.failed_path} if row is not None and row.failure else {}

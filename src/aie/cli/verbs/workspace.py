@@ -14,6 +14,7 @@ from aie.app import (
     moved_line,
     retiring_models,
     start_workspace,
+    stopped,
     versions,
     workflows,
 )
@@ -69,6 +70,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
     screen = Screen(form)
     with opened(workspace, tenant=tenant) as app:
         seen = look_over(app)
+        stops = stopped(app)
         now = app.services.clock.now()
     data: dict[str, JSON] = {
         "environments": [{"workflow": w, "environment": e, "release": r} for w, e, r in seen.environments],
@@ -77,6 +79,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         "waiting": seen.waiting,
         "needs_runtime": [{"run": run, **lack_json(lack)} for run, lack in seen.lacking.items()],
         "moved": [moved_json(each) for each in seen.moved],
+        "stopped": [{"kind": each.kind, "name": each.name, "by": each.actor, "why": each.reason} for each in stops],
     }
     lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
     states = ", ".join(f"{count} {state}" for state, count in seen.states.items()) or "none"
@@ -88,6 +91,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         runs = f"{count} run{'' if count == 1 else 's'}"
         lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
     lines += [moved_line(each) for each in seen.moved]
+    lines += [f"stopped: {each.kind} {each.name}, by {each.actor}: {each.reason}" for each in stops]
     screen.show(data, lines)
     if seen.lacking:
         screen.next("aie runs --state needs_runtime")
