@@ -61,7 +61,11 @@ def tree(content: bytes) -> etree._Element:
     )
     try:
         root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+    except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        raise Refused("invalid_input", "a part of the document is no well-formed XML") from error
+    except ValueError as error:
         raise Refused("invalid_input", "a part of the document is no well-formed XML") from error
     if root is None or root.getroottree().docinfo.doctype:
         raise Refused("hostile", "a part of the document declares entities, which its format forbids")
