@@ -1,5 +1,6 @@
 """Normalisers: what a verbatim quote is worth as a value."""
 
+import time
 from datetime import date
 from decimal import Decimal
 
@@ -180,3 +181,12 @@ def test_folding_keeps_every_offset(text):
     """What is found in the folded text stands at the same place of the text."""
     assert len(fold(text)) == len(text)
     assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.parametrize("kind", ["date", "money", "decimal", "integer", "duration", "name"])
+@pytest.mark.parametrize("hostile", ["1" + "-" * 3_998, "two " * 999, "1," * 1_999, "(" * 3_999, "1 " * 1_999])
+def test_no_quote_keeps_a_reader_busy(kind, hostile):
+    """Quotes come from whoever wrote the document."""
+    started = time.process_time()
+    value(hostile, type=kind, currency="USD")
+    assert time.process_time() - started < 0.5

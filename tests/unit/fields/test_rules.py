@@ -150,7 +150,16 @@ def test_a_pattern_takes_its_group():
 
 
 @pytest.mark.parametrize(
-    "hostile", ["A. " * 40_000, "Inc. " * 40_000, "1,000 " * 30_000, "(" * 100_000, "a\t" * 60_000]
+    "hostile",
+    [
+        "A. " * 40_000,
+        "Inc. " * 40_000,
+        "1,000 " * 30_000,
+        "(" * 100_000,
+        "a\t" * 60_000,
+        "1" + " " * 99_999,
+        "1 " + "-" * 99_999,
+    ],
 )
 def test_time_grows_with_the_text_only(hostile):
     """No form, phrase or cell takes more than a moment for a hostile text of a hundred thousand characters."""

@@ -38,16 +38,15 @@ _IN_WORDS: Final = {
 _MONTH: Final = rf"(?:{'|'.join(sorted(_NUMBER_OF, key=len, reverse=True))})(?![a-z])\.?"
 _DAY: Final = rf"(?:\d{{1,2}}\s?(?:st|nd|rd|th|er|\.|º|ª)?(?!\d)|{'|'.join(sorted(_IN_WORDS, key=len, reverse=True))})"
 _YEAR: Final = r"(?:\d{4}|'?\d{2})(?!\d)"
-_OF: Final = r"\s*(?:day)?\s*(?:of|de|d')?\s*,?\s*"
+_GAP: Final = r"\s{0,3}"
+"""Bounded, like every repeat here: what is read may be hostile."""
+_OF: Final = rf"{_GAP}(?:day{_GAP})?(?:(?:of|de|d'){_GAP})?,?{_GAP}"
 _MARK: Final = r"\s?([/.-])\s?"
 
-_WEEKDAY: Final = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun)[,.]?\s+"
-_DAY_FIRST: Final = (
-    rf"(?P<day>{_DAY}){_OF}[-/]?\s?(?P<month>{_MONTH})\s?[-/]?,?\s*(?:of|de|in the year)?\s*,?\s*(?P<year>{_YEAR})"
-)
-_MONTH_FIRST: Final = (
-    rf"(?P<month>{_MONTH})\s?[-/]?\s*(?:the\s)?\s?(?P<day>{_DAY})\s?[-/,]?\s*(?:of|in the year)?\s*(?P<year>{_YEAR})"
-)
+_WEEKDAY: Final = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun)[,.]?\s{1,3}"
+_IN: Final = rf",?{_GAP}(?:(?:of|de|in the year){_GAP})?,?{_GAP}"
+_DAY_FIRST: Final = rf"(?P<day>{_DAY}){_OF}[-/]?\s?(?P<month>{_MONTH})\s?[-/]?{_IN}(?P<year>{_YEAR})"
+_MONTH_FIRST: Final = rf"(?P<month>{_MONTH})\s?[-/]?{_GAP}(?:the\s)?(?P<day>{_DAY})\s?[-/]?{_IN}(?P<year>{_YEAR})"
 _FIGURES: Final = rf"\d{{4}}{_MARK}\d{{1,2}}\s?[/.-]\s?\d{{1,2}}(?!\d)|\d{{1,2}}{_MARK}\d{{1,2}}\s?[/.-]\s?{_YEAR}"
 
 
@@ -55,7 +54,7 @@ def _anonymous(pattern: str) -> str:
     return re.sub(r"\(\?P<\w+>", "(?:", pattern).replace("([/.-])", "[/.-]")
 
 
-DATE: Final = rf"(?<!\d)(?:{_anonymous(_DAY_FIRST)}|{_anonymous(_MONTH_FIRST)}|{_anonymous(_FIGURES)})"
+DATE: Final = rf"(?<!\w)(?:{_anonymous(_DAY_FIRST)}|{_anonymous(_MONTH_FIRST)})|(?<!\d)(?:{_anonymous(_FIGURES)})"
 """Where a date may stand in a folded text; whether it is one is for `read_date` to say."""
 
 _WRITTEN: Final = (re.compile(_DAY_FIRST), re.compile(_MONTH_FIRST))

@@ -10,17 +10,21 @@ __all__ = ["DURATION", "read_duration"]
 
 _UNIT: Final = r"(?P<unit>day|week|month|year)s?"
 _IN_WORDS: Final = rf"{WORDS}(?:[\s-]+(?:and[\s-]+)?{WORDS}){{0,3}}"
-_CALENDAR: Final = r"(?:(?:calendar|business|full|consecutive)\s+)?"
+_CALENDAR: Final = r"(?:(?:calendar|business|full|consecutive)\s{1,3})?"
+_GAP: Final = r"[\s-]{0,3}"
+_SPACE: Final = r"\s{0,3}"
+"""Bounded, like every repeat here: what is read may be hostile."""
 
 DURATION: Final = (
-    rf"(?:{_IN_WORDS}[\s-]*(?:[(\[]\s*\d{{1,4}}\s*[)\]][\s-]*)?|\d{{1,4}}\s*(?:\(\s*{_IN_WORDS}\s*\)\s*)?-?\s*)"
+    rf"(?:{_IN_WORDS}{_GAP}(?:[(\[]{_SPACE}\d{{1,4}}{_SPACE}[)\]]{_GAP})?"
+    rf"|\d{{1,4}}{_SPACE}(?:\({_SPACE}{_IN_WORDS}{_SPACE}\){_SPACE})?-?{_SPACE})"
     rf"{_CALENDAR}{_UNIT.replace('?P<unit>', '?:')}"
 )
 """Where a duration may stand in a folded text."""
 
 _READ: Final = re.compile(
-    rf"(?P<words>{_IN_WORDS})?[\s-]*[(\[]?\s*(?P<figures>\d{{1,4}})?\s*(?:\(\s*(?P<after>{_IN_WORDS})\s*\))?\s*[)\]]?[\s-]*"
-    rf"{_CALENDAR}{_UNIT}'?"
+    rf"(?P<words>{_IN_WORDS})?{_GAP}[(\[]?{_SPACE}(?P<figures>\d{{1,4}})?{_SPACE}"
+    rf"(?:\({_SPACE}(?P<after>{_IN_WORDS}){_SPACE}\))?{_SPACE}[)\]]?{_GAP}{_CALENDAR}{_UNIT}'?"
 )
 
 
