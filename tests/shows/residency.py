@@ -76,6 +76,7 @@ class Wire:
         self._behind = (host, int(port))
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._open: list[socket.socket] = []
         self.connections = 0
         self.bytes = 0
 
@@ -86,7 +87,8 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        for each in (self._socket, *self._open):
+            each.close()
 
     def _accept(self) -> None:
         while True:
@@ -96,6 +98,7 @@ class Wire:
                 return
             self.connections += 1
             far = socket.create_connection(self._behind)
+            self._open += [near, far]
             threading.Thread(target=self._pass, args=(near, far, True), daemon=True).start()
             threading.Thread(target=self._pass, args=(far, near, False), daemon=True).start()
 

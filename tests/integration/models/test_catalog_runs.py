@@ -199,3 +199,77 @@ def test_a_model_without_a_known_price_is_refused_at_its_place(root: Path) -> No
         lock_release(app, "desks")
     assert [each.code for each in caught.value.problems] == ["no-candidate"]
     assert "nobody knows what it costs" in caught.value.problems[0].message
+
+
+MIXED = CASCADE.replace("strategy: {kind: cascade}", "strategy: {kind: fallback}")
+
+
+def test_a_classifier_that_could_say_what_the_schema_does_not_allow_is_refused(root: Path) -> None:
+    """At release, at the schema's key, with the label."""
+    (root / "models.yaml").write_text(LOCAL)
+    train(root, "desk")
+    schema = root / "workflows/desks/schemas/desk.json"
+    schema.write_text(schema.read_text().replace('"payments"', '"accounts"'))
+    with open_app(root) as app, pytest.raises(ConfigError) as caught:
+        lock_release(app, "desks")
+    assert [(each.code, each.key) for each in caught.value.problems] == [("bad-type", "steps.desk.returns")]
+    assert "payments" in caught.value.problems[0].message
+
+
+def test_without_a_schema_a_chat_model_chooses_among_the_labels_of_the_classifier(root: Path, served) -> None:
+    """In the classifier's form; how sure it is it does not say."""
+    (root / "models.yaml").write_text(CASCADE)
+    train(root, "quick")
+    workflow = root / "workflows/desks/workflow.yaml"
+    workflow.write_text(workflow.read_text().replace(", returns: schemas/desk.json", ""))
+    with OpenAIServer(answer) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        made, finished = run(app, release, "other", "an entirely other matter")
+        (step,) = explain_run(app, made).steps
+    assert finished.output == {"label": "claims"}
+    assert step.output == {"label": "claims", "confidence": None, "accepted": True, "alternatives": []}
+    enum = server.requests[0]["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"]
+    assert enum == ["claims", "contracts", "payments"]
+
+
+def test_a_fallback_from_a_chat_model_to_a_classifier_costs_nothing_more(root: Path, served) -> None:
+    """The chat model is down, the classifier is always here."""
+    text = MIXED.replace("candidates: [quick, reader]", "candidates: [reader, quick]")
+    (root / "models.yaml").write_text(text)
+    train(root, "quick")
+    with OpenAIServer(answer, faults=["unavailable"]) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        made, finished = run(app, release, "case")
+        explained = explain_run(app, made)
+    assert (finished.state, finished.output, finished.spend["cost"]) == ("completed", {"label": "payments"}, 0)
+    assert [call.outcome for call in explained.calls] == ["released"]
+
+
+def test_a_document_is_shown_to_a_model_that_can_see_it(root: Path, served) -> None:
+    """A PNG goes out as it is; a text file is refused by its type, before anything is reserved."""
+    (root / "models.yaml").write_text(MODELS["server"] + "    modalities: [text, image]\n")
+    folder = root / "workflows/desks"
+    schema = json.loads((folder / "schemas/message.json").read_text())
+    schema["properties"]["page"] = {"type": "string", "format": "document"}
+    schema["required"].append("page")
+    (folder / "schemas/message.json").write_text(json.dumps(schema))
+    workflow = (folder / "workflow.yaml").read_text()
+    (folder / "workflow.yaml").write_text(
+        workflow.replace("{text: input.text}", "{text: input.text, page: input.page}")
+    )
+    (root / "page.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    (root / "page.txt").write_text("not a picture")
+    with OpenAIServer(answer) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        outcomes = {}
+        with runner(app) as here:
+            for name in ("page.png", "page.txt"):
+                data: dict[str, Any] = {"id": name, "text": "you charged me twice again", "page": name}
+                made = here.submit(Given(name=name, folder=root, data=data), release).run
+                outcomes[name] = here.wait(made, timeout=60)
+    assert (outcomes["page.png"].state, outcomes["page.txt"].failure) == ("completed", "unsupported")
+    assert [each["type"] for each in server.requests[0]["messages"][0]["content"]] == ["image_url", "text"]
+    assert len(server.requests) == 1
