@@ -296,18 +296,29 @@ class Segment:
         First the run's own limits, then the budgets above it: those are judged by the slab's row in the transaction
         that makes the intent durable, and an intent that finds its slab short is put again once that is filled.
         """
-        context, ledger = self._context, self._context.services.ledger
         worst, tries = Spend.from_json(event.worst), 0
         while True:
             self._admit(worst)
-            ledger.check_step(context.tenant, context.workflow)
-            ledger.check_model(context.tenant, catalog_name(event.model))
-            draws = ledger.draws(context.tenant, context.workflow, worst, short=tries > 0)
-            drawing = replace(event, draws=draws)
+            drawing = replace(event, draws=self._draws(event, worst, short=tries > 0))
             if self._put_intent(drawing, worst):
                 return drawing
             tries += 1
             time.sleep(pause_after(tries))
+
+    def _draws(self, event: AttemptIntended, worst: Spend, *, short: bool) -> dict[str, str]:
+        """Ask what stands above the run; when the store cannot say, the segment breaks off and the step has not failed.
+
+        Raises:
+            LimitReached, StepFailure, Held: the call must not leave.
+        """
+        context, ledger = self._context, self._context.services.ledger
+        try:
+            ledger.check_step(context.tenant, context.workflow)
+            ledger.check_model(context.tenant, catalog_name(event.model))
+            return ledger.draws(context.tenant, context.workflow, worst, short=short)
+        except StoreError as error:
+            self._post(lambda error=error: self._break_off(error))  # type: ignore[misc]
+            raise
 
     def _admit(self, worst: Spend) -> None:
         refused = admit(self._index.plan.limits, self._state, worst)

@@ -29,10 +29,11 @@ from aie.records.events import (
     SegmentStarted,
     StepFailed,
     StepFinished,
+    StepHeld,
     StepSkipped,
 )
 from aie.releases import Handler, MapPlan, Node, Plan
-from aie.runs.heart import IDLE_CLAIMS, admit, advance, fold
+from aie.runs.heart import IDLE_CLAIMS, admit, advance, fold, withdraw
 from aie.runs.paths import Index, index_plan, item_path
 from aie.runs.state import (
     Command,
@@ -105,6 +106,42 @@ def test_a_claim_runs_every_step_that_needs_nothing() -> None:
     """Parallel branches begin together."""
     _, commands = after(plan(node("a"), node("b"), node("c", "a", "b")), started())
     assert paths(commands) == ["a", "b"]
+
+
+HELD = StepHeld(path="a", on="stop:workflow:w", why="stopped")
+
+
+def test_a_held_step_lets_the_others_end_and_then_the_run_waits() -> None:
+    """It holds no thread: the segment closes as for a person."""
+    index = plan(node("a"), node("b"))
+    assert after(index, started(), HELD)[1] == ()
+    assert after(index, started(), HELD, finished("b"))[1] == (Wait(reviews=(), effects=(), held=(HELD,)),)
+
+
+def test_the_next_claim_tries_a_held_step_again() -> None:
+    """As often as it takes: a try that was held is none of the steps that are limited."""
+    index = plan(node("a"))
+    first = [started(), HELD, RunWaiting(reviews=[], effects=[]), SegmentClosed(segment=1, epoch=1, executing_ms=1)]
+    state, commands = after(index, *first, SegmentQueued(segment=2, why="freed"), started(epoch=2, segment=2))
+    assert (paths(commands), state.steps) == (["a"], 1)
+
+
+def test_a_run_with_a_held_step_can_be_cancelled() -> None:
+    """Nothing of it is tried again."""
+    first = [started(), HELD, RunWaiting(reviews=[], effects=[]), RunCancelRequested(actor="ann")]
+    _, commands = after(plan(node("a")), *first, started(epoch=2, segment=2))
+    assert commands == (Finish(state="cancelled"),)
+
+
+def test_a_withdrawn_intent_leaves_nothing_reserved() -> None:
+    """No budget had room for it, and it never became durable."""
+    intended = AttemptIntended(
+        attempt="a#1", path="a", epoch=1, model="m", request="", worst={"cost": 5, "tokens": 1, "calls": 1}
+    )
+    before, _ = after(plan(node("a")), started())
+    with_it, _ = advance(plan(node("a")), before, intended, 1)
+    state = withdraw(with_it, intended)
+    assert (dict(state.attempts), state.reserved) == ({}, Spend())
 
 
 def test_a_step_begins_when_everything_it_needs_is_done() -> None:
