@@ -108,3 +108,17 @@ def watched(tmp_path, monkeypatch) -> Sandbox:
     (tmp_path / "jail.py").write_text(f"{head}\n{OPENING}\nREQUEST ={rest}")
     monkeypatch.setattr("aie.layers.extract.sandbox._HERE", tmp_path)
     return Sandbox(READERS)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<!doctype html><html>" + b"<div>" * 5_000 + b"word", "nested"),
+        (b"From: a@b.example\nTo: c@d.example\nSubject: s\nX-Long: " + b"- " * 20_000 + b"\n\nword\n", "header"),
+    ],
+)
+def test_what_a_parser_would_take_the_square_of_is_a_bomb(content, why):
+    """Refused before it costs anybody seconds."""
+    with pytest.raises(StepFailure, match=why) as caught:
+        read(Sandbox(READERS), closed=False, content=content)
+    assert caught.value.failure is Failure.BOMB

@@ -6,7 +6,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from .charsets import decoded
-from .refusing import MOST_CHARACTERS, answered
+from .refusing import MOST_CHARACTERS, Refused, answered
 
 _UNSEEN = frozenset(
     {
@@ -46,6 +46,10 @@ _APART = frozenset(
 _HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _CHARSET_WITHIN = 4096
+_NESTING = re.compile(r"<(/?)(?:b|big|blockquote|div|em|font|i|section|small|span|strong|table|ul|ol)\b", re.IGNORECASE)
+"""Elements that stay open until they are closed, so that they can be nested at will."""
+MOST_DEPTH = 4_000
+"""Such elements open at once: the parser takes the square of them."""
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -58,6 +62,7 @@ def read(content: bytes) -> dict[str, object]:
 
 def visible(html: str) -> str:
     """Return what a page shows as text."""
+    _check_depth(html)
     page = _Page()
     root = LexborHTMLParser(html[:MOST_CHARACTERS]).root
     waiting: list[tuple[LexborNode, bool]] = [] if root is None else [(root, False)]
@@ -72,6 +77,14 @@ def visible(html: str) -> str:
             waiting.append((node, True))
             waiting.extend((each, False) for each in reversed(list(node.iter(include_text=True))))
     return page.text()
+
+
+def _check_depth(html: str) -> None:
+    depth = 0
+    for match in _NESTING.finditer(html):
+        depth = max(0, depth - 1) if match[1] else depth + 1
+        if depth > MOST_DEPTH:
+            raise Refused("bomb", f"more than {MOST_DEPTH} elements are nested in each other")
 
 
 class _Page:
