@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aie.core import JSON, Value
-from aie.layers import Keys, NoOtherRuns, Task, Tools
+from aie.layers import LAYERS, Keys, NoOtherRuns, Result, Task, Tools
 
 
 @dataclass
@@ -59,6 +59,23 @@ def task() -> Callable[..., Task]:
         return Task(path="step", config=config, inputs=values, workflow="claims")
 
     return make
+
+
+@pytest.fixture
+def read_files(world, task):
+    """Read files as the layer does."""
+
+    def run(*contents: bytes, name: str = "file", kind: str = "document", **config: JSON) -> Result:
+        given = []
+        for at, content in enumerate(contents):
+            world.files[f"r{at}"] = content
+            given.append({"ref": f"r{at}", "name": name, "media_type": "", "size": len(content)})
+        value = Value(data=given if kind == "packet" else given[0], ref="v1")
+        made = LAYERS["extract"].run(task({"kind": kind, **config}, **{"from": value}), world.tools())
+        assert isinstance(made, Result)
+        return made
+
+    return run
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from email.message import EmailMessage
 
 import docx
 
@@ -146,4 +147,15 @@ def png(width: int, height: int) -> bytes:
         (b"IEND", b""),
     ):
         made += struct.pack("!I", len(data)) + kind + data + struct.pack("!I", zlib.crc32(kind + data))
+    return made
+
+
+def message(*, subject: str = "Claim 7") -> EmailMessage:
+    """Return a message with a plain text."""
+    made = EmailMessage()
+    made["From"] = "Ana <ana@example.org>"
+    made["To"] = "claims@example.org"
+    made["Subject"] = subject
+    made["Date"] = "Mon, 02 Mar 2026 10:00:00 +0000"
+    made.set_content("Please find the bill.\n")
     return made

@@ -2,43 +2,23 @@
 
 import random
 import struct
-from email.message import EmailMessage
 
 import pytest
 
-from aie.core import JSON, Value
 from aie.errors import Failure, StepFailure
-from aie.layers import LAYERS, Result, boxes
 from aie.layers.extract.advice import ADVICE
 from aie.layers.extract.documents import READING_FAILURES
 from tests.unit.layers.conftest import make_pdf
-from tests.unit.layers.files import archive, compound, open_text, png, slides, word, workbook
+from tests.unit.layers.files import archive, compound, message, open_text, png, slides, word, workbook
 
 
-@pytest.fixture
-def read(world, task):
-    """Read files as the layer does."""
-
-    def run(*contents: bytes, name: str = "file", kind: str = "document", **config: JSON) -> Result:
-        given = []
-        for at, content in enumerate(contents):
-            world.files[f"r{at}"] = content
-            given.append({"ref": f"r{at}", "name": name, "media_type": "", "size": len(content)})
-        value = Value(data=given if kind == "packet" else given[0], ref="v1")
-        made = LAYERS["extract"].run(task({"kind": kind, **config}, **{"from": value}), world.tools())
-        assert isinstance(made, Result)
-        return made
-
-    return run
-
-
-def failure_of(read, content: bytes, name: str = "file") -> StepFailure:
+def failure_of(read_files, content: bytes, name: str = "file") -> StepFailure:
     with pytest.raises(StepFailure) as caught:
-        read(content, name=name)
+        read_files(content, name=name)
     return caught.value
 
 
-def test_a_word_document_is_read_in_order_with_its_tables_and_margins(read):
+def test_a_word_document_is_read_in_order_with_its_tables_and_margins(read_files):
     """Header first, footer last; a merged cell stands once; rows are lines, cells stand between tabs."""
 
     def build(document):
@@ -53,12 +33,12 @@ def test_a_word_document_is_read_in_order_with_its_tables_and_margins(read):
         document.sections[0].header.paragraphs[0].text = "Draft"
         document.sections[0].footer.paragraphs[0].text = "Page"
 
-    data = read(word(build)).data
+    data = read_files(word(build)).data
     assert data["text"] == "Draft\n\nAgreement\n\nBetween us.\n\nTerm\t2 years\nNotice\n\none\n\nSigned.\n\nPage"
     assert (data["kind"], data["pages"]) == ("docx", [])
 
 
-def test_what_word_shows_is_read_and_what_it_hides_is_not(read):
+def test_what_word_shows_is_read_and_what_it_hides_is_not(read_files):
     """Insertions and content controls are on paper; deletions and hidden runs are not, and are counted."""
     body = (
         "<w:p><w:ins><w:r><w:t>kept</w:t></w:r></w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
@@ -67,12 +47,12 @@ def test_what_word_shows_is_read_and_what_it_hides_is_not(read):
         "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>cell</w:t><w:pict><w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p>"
         "</w:txbxContent></w:pict></w:r></w:p></w:tc></w:tr></w:tbl>"
     )
-    made = read(office(f"<w:document {W}><w:body>{body}</w:body></w:document>"))
+    made = read_files(office(f"<w:document {W}><w:body>{body}</w:body></w:document>"))
     assert made.data["text"] == "kept\tx\ny\n\ncontrolled\n\ncell box"
     assert made.report["hidden"] == 1
 
 
-def test_a_workbook_is_a_page_a_sheet_with_exact_values(read):
+def test_a_workbook_is_a_page_a_sheet_with_exact_values(read_files):
     """No binary fraction shows; dates are ISO; hidden sheets are not read, and counted."""
     rows = (
         '<row r="1"><c r="A1" t="inlineStr"><is><t>Item</t></is></c>'
@@ -80,27 +60,27 @@ def test_a_workbook_is_a_page_a_sheet_with_exact_values(read):
         '<row r="3"><c r="A3"><v>0.1</v></c><c r="B3"><v>1200</v></c><c r="C3" s="1"><v>45000</v></c>'
         '<c r="D3" t="b"><v>1</v></c><c r="E3"><v>1E+21</v></c></row>'
     )
-    made = read(workbook({"Costs": rows, "Secret": rows, "Empty": ""}, hidden=("Secret",)))
+    made = read_files(workbook({"Costs": rows, "Secret": rows, "Empty": ""}, hidden=("Secret",)))
     data = made.data
     pages = [data["text"][each["start"] : each["end"]] for each in data["pages"]]
     assert pages == ["Costs\nItem\ta b\n0.1\t1200\t2023-03-15\tTRUE\t1000000000000000000000", ""]
     assert (data["kind"], made.report["hidden_sheets"]) == ("xlsx", 1)
 
 
-def test_slides_are_pages_in_the_order_shown(read):
+def test_slides_are_pages_in_the_order_shown(read_files):
     """Not in the order of the files inside."""
-    data = read(slides("first", "second")).data
+    data = read_files(slides("first", "second")).data
     assert [data["text"][each["start"] : each["end"]] for each in data["pages"]] == ["first", "second"]
     assert data["kind"] == "pptx"
 
 
-def test_an_open_document_is_read_with_its_tables_once(read):
+def test_an_open_document_is_read_with_its_tables_once(read_files):
     """A table within a cell is text of the cell."""
     cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
     inner = f"<table:table><table:table-row>{cell.format('inner')}</table:table-row></table:table>"
     row = f"<table:table-row>{cell.format('a')}<table:table-cell>{inner}</table:table-cell></table:table-row>"
     body = '<text:h>Title</text:h><text:p>two<text:s text:c="2"/>spaces<text:tab/>x</text:p>'
-    data = read(open_text(f"{body}<table:table>{row}</table:table>")).data
+    data = read_files(open_text(f"{body}<table:table>{row}</table:table>")).data
     assert (data["text"], data["kind"]) == ("Title\n\ntwo  spaces\tx\n\na\tinner", "odt")
 
 
@@ -114,48 +94,38 @@ def test_an_open_document_is_read_with_its_tables_once(read):
         (b"a,b\n1,2,3\n", "a\tb\n1\t2\t3"),
     ],
 )
-def test_a_table_in_text_is_told_by_its_name_and_its_separator_by_its_content(read, content, text):
+def test_a_table_in_text_is_told_by_its_name_and_its_separator_by_its_content(read_files, content, text):
     """Whatever the encoding; odd rows are kept."""
-    data = read(content, name="Table.CSV").data
+    data = read_files(content, name="Table.CSV").data
     assert (data["text"], data["kind"]) == (text, "csv")
 
 
-def test_a_web_page_gives_what_it_shows(read):
+def test_a_web_page_gives_what_it_shows(read_files):
     """No script, no style, nothing hidden; blocks apart, cells between tabs, `pre` as written."""
     page = (
         b"<!DOCTYPE html><html><head><title>t</title><style>p{}</style></head><body><script>evil()</script>"
         b"<h1>Invoice</h1><p>Total <b>due</b>:\n 5&euro;<br>now</p><p hidden>no</p><div style='display: none'>no</div>"
         b"<table><tr><th>Item</th><th>Price</th></tr><tr><td>Tea</td><td></td><td>2</td></tr></table><pre>a\n  b</pre>"
     )
-    data = read(page).data
+    data = read_files(page).data
     assert data["text"] == "Invoice\n\nTotal due: 5€\nnow\n\nItem\tPrice\nTea\t\t2\n\na\n  b"
     assert data["kind"] == "html"
 
 
-def test_a_table_that_arranges_a_page_is_no_table_of_data(read):
+def test_a_table_that_arranges_a_page_is_no_table_of_data(read_files):
     """Mail programs put letters into cells: their paragraphs stay paragraphs."""
     page = b"<html><table><tr><td><p>Dear Ana,</p><p>thank you.</p><table><tr><td><p>a</p></td><td>b</td></tr></table>"
-    assert read(page).data["text"] == "Dear Ana,\n\nthank you.\n\na\tb"
+    assert read_files(page).data["text"] == "Dear Ana,\n\nthank you.\n\na\tb"
 
 
-def test_the_declared_encoding_of_a_page_counts(read):
+def test_the_declared_encoding_of_a_page_counts(read_files):
     """Where it is none, UTF-8 does, and Windows-1252 after it."""
-    assert read('<html><meta charset="iso-8859-2"><p>łódź'.encode("iso-8859-2")).data["text"] == "łódź"
-    assert read('<html><meta charset="no-such"><p>łódź'.encode()).data["text"] == "łódź"
-    assert read("<html><p>café".encode("cp1252")).data["text"] == "café"
+    assert read_files('<html><meta charset="iso-8859-2"><p>łódź'.encode("iso-8859-2")).data["text"] == "łódź"
+    assert read_files('<html><meta charset="no-such"><p>łódź'.encode()).data["text"] == "łódź"
+    assert read_files("<html><p>café".encode("cp1252")).data["text"] == "café"
 
 
-def message(*, subject: str = "Claim 7") -> EmailMessage:
-    made = EmailMessage()
-    made["From"] = "Ana <ana@example.org>"
-    made["To"] = "claims@example.org"
-    made["Subject"] = subject
-    made["Date"] = "Mon, 02 Mar 2026 10:00:00 +0000"
-    made.set_content("Please find the bill.\n")
-    return made
-
-
-def test_a_message_is_read_with_all_that_is_attached(read):
+def test_a_message_is_read_with_all_that_is_attached(read_files):
     """The message first, then each attachment in order, over one text whose pages are counted through."""
     made = message()
     made.add_alternative("<p>Please find the <b>bill</b>.</p>", subtype="html")
@@ -164,7 +134,7 @@ def test_a_message_is_read_with_all_that_is_attached(read):
     inner.add_attachment("a,b\n1,2\n", filename="rows.csv")
     made.add_attachment(inner)
     made.add_attachment(b"7z\xbc\xaf\x27\x1c", maintype="application", subtype="x-7z", filename="all.7z")
-    data = read(made.as_bytes()).data
+    data = read_files(made.as_bytes()).data
     parts = [(each["name"], each["kind"], data["text"][each["start"] : each["end"]]) for each in data["parts"]]
     head = "From: Ana <ana@example.org>\nTo: claims@example.org\nDate: Mon, 02 Mar 2026 10:00:00 +0000\nSubject: "
     assert parts == [
@@ -177,26 +147,26 @@ def test_a_message_is_read_with_all_that_is_attached(read):
     assert [(each["name"], each["failure"]) for each in data["unread"]] == [("all.7z", "unsupported")]
 
 
-def test_a_message_of_html_alone_is_read_as_it_shows(read):
+def test_a_message_of_html_alone_is_read_as_it_shows(read_files):
     """Without a plain part the page is the text."""
     made = message()
     made.set_content("<p>Only <i>this</i></p>", subtype="html")
-    assert read(made.as_bytes()).data["text"].endswith("\n\nOnly this")
+    assert read_files(made.as_bytes()).data["text"].endswith("\n\nOnly this")
 
 
-def test_messages_within_messages_end_somewhere(read):
+def test_messages_within_messages_end_somewhere(read_files):
     """Ten deep: what lies deeper than is read is named."""
     made = message(subject="0")
     for depth in range(1, 10):
         outer = message(subject=str(depth))
         outer.add_attachment(made)
         made = outer
-    data = read(made.as_bytes()).data
+    data = read_files(made.as_bytes()).data
     assert len(data["parts"]) == 6
     assert [each["failure"] for each in data["unread"]] == ["bomb"]
 
 
-def test_a_message_of_outlook_is_read_like_any_other(read):
+def test_a_message_of_outlook_is_read_like_any_other(read_files):
     """Its properties are streams in UTF-16 or eight bits; what is attached follows it."""
 
     def wide(text: str) -> bytes:
@@ -215,27 +185,27 @@ def test_a_message_of_outlook_is_read_like_any_other(read):
             "__attach_version1.0_#00000000/__substg1.0_37010102": b"a,b\n1,2\n",
         }
     )
-    data = read(content).data
+    data = read_files(content).data
     head = "From: Ana <ana@example.org>\nTo: Claims\nDate: 2026-03-02 10:00:00+00:00\nSubject: Claim 7\n\n"
     assert data["text"].startswith(f"{head}Please find\nthe bill. Please")
     assert [(each["name"], each["kind"]) for each in data["parts"]] == [("file", "msg"), ("rows.csv", "csv")]
 
 
-def test_xml_is_given_as_it_is_written(read):
+def test_xml_is_given_as_it_is_written(read_files):
     """In the encoding it declares; its marks are what it says."""
     content = '<?xml version="1.0" encoding="iso-8859-1"?>\n<bill total="5">café</bill>'.encode("latin-1")
-    data = read(content).data
+    data = read_files(content).data
     assert (data["text"], data["kind"]) == (content.decode("latin-1"), "xml")
 
 
-def test_rich_text_is_read_without_its_control_words(read):
+def test_rich_text_is_read_without_its_control_words(read_files):
     """Tables of fonts, hidden text and the stand-ins for Unicode are no text."""
     content = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator x;}\f0 Caf\'e9 \u8364? 5\par"
         b"\n"
         rb"{\v secret}two\tab\{x\}\par}"
     )
-    data = read(content).data
+    data = read_files(content).data
     assert (data["text"], data["kind"]) == ("Café € 5\ntwo\t{x}", "rtf")
 
 
@@ -289,23 +259,23 @@ def locked(content: bytes) -> bytes:
         (b"\x1f\x8b\x08\0 packed", Failure.UNSUPPORTED),
     ],
 )
-def test_each_way_of_being_bad_has_its_class_and_a_next_step(read, content, failure):
+def test_each_way_of_being_bad_has_its_class_and_a_next_step(read_files, content, failure):
     """The content decides; what to do about it stands beside it."""
-    error = failure_of(read, content)
+    error = failure_of(read_files, content)
     assert error.failure == failure
     assert error.hints
 
 
 @pytest.mark.parametrize("name", ["bill.pdf", "bill.DOCX", "bill.png"])
-def test_a_page_that_asks_to_log_in_is_not_the_document_it_is_named_for(read, name):
+def test_a_page_that_asks_to_log_in_is_not_the_document_it_is_named_for(read_files, name):
     """What a failed download leaves; a PDF named like a picture is still a PDF."""
-    assert failure_of(read, b"<html><body>Please log in</body></html>", name).failure == Failure.WRONG_TYPE
-    assert read(make_pdf("bill"), name=name).data["text"] == "bill"
+    assert failure_of(read_files, b"<html><body>Please log in</body></html>", name).failure == Failure.WRONG_TYPE
+    assert read_files(make_pdf("bill"), name=name).data["text"] == "bill"
 
 
-def test_a_table_that_ends_inside_quotes_is_truncated(read):
+def test_a_table_that_ends_inside_quotes_is_truncated(read_files):
     """The rest of it would have been one cell."""
-    assert failure_of(read, b'a,b\n"open,1\n2,3\n', "rows.csv").failure == Failure.TRUNCATED
+    assert failure_of(read_files, b'a,b\n"open,1\n2,3\n', "rows.csv").failure == Failure.TRUNCATED
 
 
 def test_every_class_of_reading_has_a_next_step():
@@ -313,103 +283,22 @@ def test_every_class_of_reading_has_a_next_step():
     assert set(ADVICE) == READING_FAILURES
 
 
-def test_a_pdf_that_one_reader_refuses_is_read_by_another(read):
+def test_a_pdf_that_one_reader_refuses_is_read_by_another(read_files):
     """Its trailer names no catalog: PDFium gives up, pypdf looks for one. Without text it stays damaged."""
-    made = read(make_pdf("rebuilt").replace(b"/Root 1 0 R", b""))
+    made = read_files(make_pdf("rebuilt").replace(b"/Root 1 0 R", b""))
     assert (made.data["text"], made.report["reader"]) == ("rebuilt", "pypdf")
-    assert failure_of(read, make_pdf("").replace(b"/Root 1 0 R", b"")).failure == Failure.INVALID_INPUT
+    assert failure_of(read_files, make_pdf("").replace(b"/Root 1 0 R", b"")).failure == Failure.INVALID_INPUT
 
 
-def test_a_picture_needs_what_the_operator_installs(read, monkeypatch):
+def test_a_picture_needs_what_the_operator_installs(read_files, monkeypatch):
     """Without it the hint says what; a picture that few bytes blow up is none to install anything for."""
     monkeypatch.setenv("PATH", "")
-    error = failure_of(read, png(8, 8))
+    error = failure_of(read_files, png(8, 8))
     assert (error.failure, "tesseract" in error.hints[0]) == (Failure.UNSUPPORTED, True)
 
 
-def test_a_packet_is_divided_where_a_page_opens_a_new_document(read):
-    """Pages keep the numbers they have in the file; what does not match belongs to the document before."""
-    bundle = make_pdf("cover", "Invoice 1", "terms", "Invoice 2")
-    data = read(bundle, b"a note", kind="packet", starts=["^Invoice [0-9]+"]).data
-    found = [(each["kind"], [page["number"] for page in each["pages"]], each["text"]) for each in data["documents"]]
-    assert found == [
-        ("pdf", [1], "cover"),
-        ("pdf", [2, 3], "Invoice 1\n\nterms"),
-        ("pdf", [4], "Invoice 2"),
-        ("text", [], "a note"),
-    ]
-    for each in data["documents"]:
-        for page in each["pages"]:
-            assert each["text"][page["start"] : page["end"]]
-
-
-def test_a_packet_says_which_file_is_bad(read):
-    """The class is the file's; its position is named, as names are of whoever sent it."""
-    with pytest.raises(StepFailure, match="file 2") as caught:
-        read(b"fine", b"\x1f\x8b\x08\0", kind="packet")
-    assert caught.value.failure == Failure.UNSUPPORTED
-
-
-def test_a_message_in_a_packet_is_its_parts(read):
-    """The message and each attachment are documents of their own."""
-    made = message()
-    made.add_attachment("a,b\n", filename="rows.csv")
-    data = read(made.as_bytes(), kind="packet").data
-    assert [(each["name"], each["kind"]) for each in data["documents"]] == [("file", "eml"), ("rows.csv", "csv")]
-
-
-@pytest.fixture
-def lines(world, task):
-    """Take lines as the layer does."""
-    return lambda given: LAYERS["extract"].run(task({"kind": "lines"}, **{"from": given}), world.tools()).data
-
-
-def test_lines_keep_their_boxes_over_one_text(lines):
-    """One line each, in the order given, on the pages that they name."""
-    given = [
-        {"text": "ACME LTD", "box": [1, 2, 30, 9]},
-        {"text": "TOTAL\n9.50", "box": [1, 12, 30, 19], "angle": 0},
-        {"text": "over", "box": [0, 0, 5, 5], "page": 2},
-    ]
-    data = lines(given)
-    assert data["text"] == "ACME LTD\nTOTAL 9.50\nover"
-    assert [data["text"][each["start"] : each["end"]] for each in data["lines"]] == ["ACME LTD", "TOTAL 9.50", "over"]
-    assert [(each["page"], each["box"][1]) for each in data["lines"]] == [(1, 2), (1, 12), (2, 0)]
-    assert data["pages"] == [{"number": 1, "start": 0, "end": 19}, {"number": 2, "start": 20, "end": 24}]
-
-
-@pytest.mark.parametrize(
-    ("given", "failure"),
-    [
-        ([], Failure.BLANK),
-        ([{"text": " ", "box": [0, 0, 1, 1]}], Failure.BLANK),
-        ("text", Failure.INVALID_INPUT),
-        ([{"text": "x"}], Failure.INVALID_INPUT),
-        ([{"text": "x", "box": [0, 0, 1]}], Failure.INVALID_INPUT),
-        ([{"text": "x", "box": [0, 0, 1, 1], "page": 2}, {"text": "y", "box": [0, 0, 1, 1]}], Failure.INVALID_INPUT),
-    ],
-)
-def test_lines_that_are_none_have_their_class(lines, given, failure):
-    """A line is a text with four edges; pages do not go backwards."""
-    with pytest.raises(StepFailure) as caught:
-        lines(given)
-    assert caught.value.failure == failure
-
-
-def test_boxes_say_where_characters_stand():
-    """In hundredths of a point from the upper left: the text was written at 9, 99 of a page 999 high, in 9 points."""
-    places = boxes(make_pdf("first", "one two"), 2, 4, 7)
-    assert (places.width, places.height, len(places.boxes)) == (99_900, 99_900, 1)
-    box = places.boxes[0]
-    assert 2_000 < box.left < box.right < 4_500
-    assert 89_000 < box.top < box.bottom < 90_500
-    assert boxes(make_pdf("x"), 1, 5, 9).boxes == ()
-    with pytest.raises(StepFailure):
-        boxes(make_pdf("x"), 2, 0, 1)
-
-
 @pytest.mark.slow
-def test_damaged_files_of_every_format_end_in_text_or_in_a_class(read):
+def test_damaged_files_of_every_format_end_in_text_or_in_a_class(read_files):
     """Seeded mutations of each: never anything but a result or a class that the layer declares."""
     rng = random.Random(11)
     made = message()
@@ -434,7 +323,7 @@ def test_damaged_files_of_every_format_end_in_text_or_in_a_class(read):
             if rng.random() < 0.3:
                 damaged = damaged[: rng.randrange(len(damaged))]
             try:
-                read(bytes(damaged))
+                read_files(bytes(damaged))
                 seen.append(None)
             except StepFailure as error:
                 seen.append(error.failure)
