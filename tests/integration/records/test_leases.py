@@ -74,3 +74,15 @@ def test_queued_runs_are_offered_oldest_first_by_queue(store: Store, journal: Jo
     assert [run.id for run in found] == ["run_9", "run_8"]
     assert claimable(store, limit=2, queues=["bulk"]) == []
     assert claimable(store, limit=2, queues=[]) == []
+
+
+def test_runs_of_what_was_stopped_are_not_offered_and_hide_no_others(store: Store, journal: Journal) -> None:
+    """A workflow of one tenant, or all of a tenant: an empty name."""
+    for tenant in ("acme", "globex"):
+        journal.append(submission(tenant, f"run_{tenant}", submitted(store, tenant, "q"), QUEUED))
+    every = {"limit": 1, "queues": ["interactive"]}
+    offered = [
+        [row.tenant for row in claimable(store, besides=besides, **every)]  # type: ignore[arg-type]
+        for besides in ([], [("acme", "claims")], [("acme", "")], [("acme", "other")], [("acme", ""), ("globex", "")])
+    ]
+    assert offered == [["acme"], ["globex"], ["globex"], ["acme"], []]
