@@ -166,11 +166,8 @@ def _copied(place: Path) -> Path:
 def _stands(place: Mapping[str, Any], field: FieldSpec, text: str, document: Mapping[str, Any]) -> bool:
     start, end = place["start"], place["end"]
     page = next((each["number"] for each in document["pages"] if each["start"] <= start < each["end"]), None)
-    return (
-        text[start:end] == place["quote"] != ""
-        and normalise(field, place["quote"]) == place["value"]
-        and page == place["page"]
-    )
+    stands: bool = text[start:end] == place["quote"] != "" and page == place["page"]
+    return stands and normalise(field, place["quote"]) == place["value"]
 
 
 def _places(fields: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
