@@ -70,9 +70,6 @@ class Slab:
     """A part of a window that one executor may draw on."""
 
     id: str
-    executor: str
-    live: bool
-    """False: its executor is dead, another may have the slab."""
     granted: Spend
     reserved: Spend
     """Of calls under way, or of a dead executor's calls until their runs go on and forfeit them."""

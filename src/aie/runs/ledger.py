@@ -261,8 +261,6 @@ def slab_of(row: SlabRow) -> Slab:
     """Return the row in the words of the arithmetic."""
     return Slab(
         id=row.id,
-        executor=row.executor,
-        live=row.live,
         granted=row.granted,
         reserved=row.reserved,
         spent=row.spent,

@@ -25,8 +25,6 @@ def spend(cost: int, tokens: int = 0) -> Spend:
 def slab(name: str, granted: int, *, spent: int = 0, reserved: int = 0, forfeited: int = 0) -> Slab:
     return Slab(
         id=name,
-        executor=f"exec-{name}",
-        live=True,
         granted=spend(granted),
         reserved=spend(reserved),
         spent=spend(spent),
