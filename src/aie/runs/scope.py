@@ -1,8 +1,9 @@
 """What a step sees: the values its expressions name, and the labels and references they bring."""
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from aie.config import expression
 from aie.core import JSON, Cite, Labels, Value, join
@@ -11,6 +12,10 @@ from aie.runs.services import Loaded
 from aie.runs.state import State, Status
 
 __all__ = ["Scope", "scope_of"]
+
+
+_PATH: Final = re.compile(r"[a-z]\w*(\.[A-Za-z_]\w*)+")
+"""A part of a value, as an expression names it."""
 
 
 class Values(Protocol):
@@ -38,8 +43,11 @@ class Scope:
         if len(read) == 1 and read[0][0] == text:
             return read[0][1]
         data = expression(text).evaluate({name: value.data for name, value in read})
-        ref = read[0][1].ref if len(read) == 1 else ""
-        return Value(data=data, ref=ref, labels=join(value.labels for _, value in read))
+        labels = join(value.labels for _, value in read)
+        if len(read) != 1:
+            return Value(data=data, ref="", labels=labels)
+        ((_, whole),) = read
+        return Value(data=data, ref=whole.ref, labels=labels, cites=_cites_within(whole, text, data))
 
     def truth(self, text: str) -> bool:
         """Return whether a condition holds."""
@@ -56,6 +64,18 @@ class Scope:
     def _read(self, texts: Iterable[str]) -> list[tuple[str, Value]]:
         names = dict.fromkeys(name for text in texts for name in self.loaded.roots(text))
         return [(name, value) for name in names if (value := self.values.get(name)) is not None]
+
+
+def _cites_within(whole: Value, text: str, data: JSON) -> tuple[Cite, ...]:
+    """Return the cites of a part of a value: those of its place, else for a text those whose quotes it holds."""
+    if not whole.cites or _PATH.fullmatch(text) is None:
+        return ()
+    place = "/" + "/".join(text.split(".")[1:])
+    own = [each for each in whole.cites if f"{each.path}/".startswith(f"{place}/")]
+    if own:
+        return tuple(replace(each, path=each.path.removeprefix(place)) for each in own)
+    quoted = (each for each in whole.cites if isinstance(data, str) and each.quote and each.quote in data)
+    return tuple(replace(each, path="") for each in quoted)
 
 
 def scope_of(loaded: Loaded, state: State, place: Place | None) -> Scope:
