@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aie.app.opening import App
-from aie.config import ChatModel, MapStep, ModelEntry, StepSpec, load_workspace
+from aie.config import ChatModel, MapStep, ModelEntry, StepSpec, load_models, load_workspace
 from aie.core import JSON
 from aie.errors import ConfigError
 from aie.models import price_at
@@ -102,9 +102,9 @@ def show_models(app: App) -> tuple[Shown, ...]:
 
 
 def moved_models(app: App) -> tuple[Moved, ...]:
-    """Return every change of what a model of the catalog answers as; none while the files have mistakes."""
+    """Return every change of what a model of the catalog answers as; none while `models.yaml` has mistakes."""
     try:
-        names = sorted(load_workspace(app.root).models.models)
+        names = sorted(load_models(app.root).models)
     except ConfigError:
         return ()
     return tuple(each for name in names for each in moved_of(app, name))
