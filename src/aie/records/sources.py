@@ -31,7 +31,7 @@ EXPORTED: Final = (
 """Everything but leases and the sealer's marks. Data keys go without the wrapped key: an export holds no secret."""
 
 _LATER: Final = frozenset({"draws", "budgets", "stops"})
-"""Projections that the first exports did not have: without its file one is empty, and the events tell whether it was."""
+"""Projections that the first exports did not have: without its file one is empty, and the events tell if it was."""
 
 _ORDER: Final[dict[str, tuple[str, ...]]] = {
     "events": ("tenant", "writer", "writer_seq"),

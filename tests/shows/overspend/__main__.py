@@ -71,7 +71,7 @@ def _on(store: str, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
 
         def made(name: str) -> str:
             with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+                connection.execute(f"CREATE DATABASE {name}")
             return server.format(name)
 
         return _shown(made, store, given.processes, given)

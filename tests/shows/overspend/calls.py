@@ -53,8 +53,8 @@ def caller(url: str, *, said: Callable[[int, int], tuple[int, int]] | None = Non
 
     def call(task: Task, tools: Tools) -> Result:
         text = f"case {task.inputs['id'].data} {task.path}"
-        body = {"model": "reader", "max_tokens": _OUT, "messages": [{"role": "user", "content": text}]}
-        attempt = tools.attempts.open(model="reader", request=dict(body), worst=WORST)
+        body: dict[str, Any] = {"model": "reader", "max_tokens": _OUT, "messages": [{"role": "user", "content": text}]}
+        attempt = tools.attempts.open(model="reader", request=body, worst=WORST)
         if attempt.recorded is not None:
             return Result(data={"ok": True})
         try:

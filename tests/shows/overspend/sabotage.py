@@ -26,4 +26,4 @@ def check_then_increment() -> None:
         return found
 
     ledger.BudgetLedger.draws = draws  # type: ignore[method-assign]
-    segment.fits = lambda _locked, _event: True
+    vars(segment)["fits"] = lambda _locked, _event: True
