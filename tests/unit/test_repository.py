@@ -28,7 +28,7 @@ PLANTED = [
     pytest.param("records/planted.py", "import dbos\n", "vendor stays in runs.engines", id="engine vendor"),
     pytest.param("runs/planted.py", "import sqlalchemy\n", "SQL stays in records", id="sql"),
     pytest.param("evals/planted.py", "import sklearn\n", "Model vendors", id="model vendor"),
-    pytest.param("models/planted.py", "import pypdfium2\n", "PDF library", id="pdf"),
+    pytest.param("models/planted.py", "import pypdfium2\n", "Libraries that parse documents", id="pdf"),
     pytest.param("app/planted.py", "import rich\n", "terminal", id="terminal"),
 ]
 
