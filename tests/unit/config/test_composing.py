@@ -137,4 +137,4 @@ def test_the_same_values_give_the_same_prompt():
 def test_a_filter_around_a_block_that_breaks_the_marks_is_refused():
     """Rather than a prompt whose origin nobody knows."""
     with pytest.raises(StepFailure, match="filters a whole block"):
-        compose("{% filter replace(\"0\", \"\") %}{{ x }}{% endfilter %}", x=value("hello"))
+        compose('{% filter replace("0", "") %}{{ x }}{% endfilter %}', x=value("hello"))
