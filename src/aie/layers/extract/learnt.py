@@ -1,6 +1,7 @@
 """What an extractor file was taught: a trained artefact and a calibration, pinned at release and loaded in a run."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar, cast
 
 from aie.config import ExtractorSpec, Site
@@ -75,10 +76,18 @@ def _check_learning(spec: ExtractorSpec, site: Site) -> bool:
 
 def trained_extractor(spec: ExtractorSpec, task: Task, tools: Tools) -> Extractor:
     """Return the trained extractor that the release pins."""
-    extractor: Extractor = tools.cache(
-        cast("str", task.config[TRAINED]), lambda content: TrainedExtractor.load(spec.finds, content)
-    )
+    extractor: Extractor = tools.cache(cast("str", task.config[TRAINED]), _Load(spec.pinned()))
     return extractor
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Loads a trained extractor for a file; equal for equal files, since what is loaded is kept by what loads it."""
+
+    pinned: bytes
+
+    def __call__(self, content: bytes) -> TrainedExtractor:
+        return TrainedExtractor.load(ExtractorSpec.read(self.pinned).finds, content)
 
 
 def calibration_of(task: Task, tools: Tools) -> Calibration | None:
