@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,13 @@ def test_an_artefact_of_something_else_is_refused(trained: TrainedFields) -> Non
     with pytest.raises(InputError):
         TrainedExtractor.load(FINDS, b"nothing of the kind")
     assert "float" not in repr(read_artefact(trained.content).parameters)
+
+
+@pytest.mark.parametrize(
+    "text", ["5" + " " * 50_000 + "x", "a" * 50_000, "1," * 25_000 + "%", "1-" * 25_000, "(" * 9_000]
+)
+def test_no_text_makes_it_think_for_long(trained: TrainedFields, text: str) -> None:
+    """Patterns take linear time on what was made to slow them down."""
+    started = time.process_time()
+    TrainedExtractor.load(FINDS, trained.content).find(Source(text=text))
+    assert time.process_time() - started < 5

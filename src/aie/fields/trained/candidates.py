@@ -8,6 +8,7 @@ like a name (`spans`).
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal
 
 from aie.config import FieldSpec
@@ -23,25 +24,30 @@ _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\
 _DATES: Final = re.compile(
     rf"(?<![\w/.-])(?:"
     rf"\d{{1,4}}[ ]?[/.-][ ]?\d{{1,2}}[ ]?[/.-][ ]?\d{{1,4}}"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?:[ ]+day)?(?:[ ]+of)?[\s/.,-]*{_MONTH}[\s/.,'-]*\d{{2,4}}"
-    rf"|{_MONTH}[\s/-]*\d{{1,2}}(?:st|nd|rd|th)?[\s,/-]+\d{{2,4}}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?:[ \n]{{1,3}}day)?(?:[ \n]{{1,3}}of)?[\s/.,-]{{0,4}}{_MONTH}"
+    rf"[\s/.,'-]{{0,4}}\d{{2,4}}"
+    rf"|{_MONTH}[\s/-]{{0,4}}\d{{1,2}}(?:st|nd|rd|th)?[\s,/-]{{1,4}}\d{{2,4}}"
     rf"|\d{{8}}"
     rf")(?!\d)",
     re.IGNORECASE,
 )
-_NUMBER: Final = r"[-+]?\d[\d,]*(?:[.,][ ]?\d+)?"
+_NUMBER: Final = r"[-+]?\d[\d,]{0,20}(?:[.,][ ]?\d{1,6})?"
 _NUMBERS: Final = re.compile(rf"(?<![\d.,]){_NUMBER}(?![\d%])")
 _MONEY: Final = re.compile(
     rf"(?:(?<![A-Za-z])[A-Za-z]{{1,3}}\$?[ ]?|[$€£¥₹][ ]?)?(?<![\d.,]){_NUMBER}(?:[ ]?(?:[A-Z]{{3}}\b|[€£¥]))?(?![\d%])"
 )
 _DURATIONS: Final = re.compile(
-    r"(?:\b\w+(?:-\w+)?[ \n]*\(\s*\d+\s*\)|\b\d+|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-    r"|fifteen|eighteen|twenty(?:-four)?|thirty(?:-six)?|ninety)\b)[\s-]*(?:calendar|business)?[\s-]*"
-    r"(?:day|week|month|year)s?\b",
+    r"(?:\b\w{1,20}(?:-\w{1,20})?[ \n]{0,3}\(\s?\d{1,4}\s?\)|\b\d{1,4}"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|eighteen|twenty(?:-four)?"
+    r"|thirty(?:-six)?|ninety)\b)[\s-]{0,3}(?:(?:calendar|business)[\s-]{1,3})?(?:day|week|month|year)s?\b",
     re.IGNORECASE,
 )
 _CUTS: Final = re.compile(r":|\([^()]*\)|\S*\d{3}\S*")
 _MOST_CUTS: Final = 8
+_LONGEST_LINE: Final = 300
+"""Characters of a line that parts are taken of: patterns may take quadratic time within it, not within a document."""
+_MOST_PLACES: Final = 20_000
+"""Places of one field that are looked at: what stands behind them in a very long document is not found."""
 _LONGEST_NAME: Final = 12
 """Words and marks of a name."""
 _LINKS: Final = frozenset({"of", "and", "the", "for", "de", "van", "von", "&", ",", ".", "-", "'", "’", "/", "(", ")"})
@@ -74,7 +80,7 @@ def propose(layout: Layout, spec: FieldSpec, kind: SpanKind, longest: int) -> li
         longest: Lines that a value of words may take.
     """
     made = []
-    for start, end in sorted(set(_stretches(layout, spec, kind, longest))):
+    for start, end in islice(sorted(set(_stretches(layout, spec, kind, longest))), _MOST_PLACES):
         quote = layout.text[start:end]
         value = normalise(spec, quote)
         if value is not None:
@@ -118,7 +124,9 @@ def _lines(layout: Layout, longest: int) -> Iterator[tuple[int, int]]:
 
 
 def _parts(layout: Layout, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield what is left of a line between a bracket or a colon and another."""
+    """Yield what is left of a line between a bracket, a colon or a code and another."""
+    if end - start > _LONGEST_LINE:
+        return
     text = layout.text[start:end]
     bounds = sorted({0, len(text), *(each for found in _CUTS.finditer(text) for each in found.span())})[:_MOST_CUTS]
     for place, left in enumerate(bounds):

@@ -24,6 +24,10 @@ _FAR: Final = 10
 """Words before and after that count at all."""
 _STEPS: Final = (0, 1, 2, 3, 4, 6, 9, 14, 25)
 """Bounds of the classes that counts fall into."""
+_BESIDE: Final = 8
+"""Neighbours in a row that count, on either side."""
+_MOST_WORDS: Final = 60
+"""Words of a line that count for a place on it or near it: a paragraph may be one line."""
 _CENTS: Final = 2
 _MOST_RELATED: Final = 200
 """Amounts of a document among which sums are looked for; more would take quadratic time."""
@@ -120,19 +124,20 @@ class _Lines:
         layout = self._layout
         number, place = layout.row_of[line]
         row = layout.rows[number]
-        for side, others in (("left", row[:place]), ("right", row[place + 1 :])):
+        before = row[max(0, place - _BESIDE) : place]
+        for side, others in (("left", before), ("right", row[place + 1 :][:_BESIDE])):
             if not others:
                 yield f"{side}:none"
             for other in others:
                 yield from (f"{side}:{form}" for form in self._forms_of(other))
-        label = [form for other in row[:place] for form in self._forms_of(other)]
+        label = [form for other in before for form in self._forms_of(other)]
         if label:
             yield f"label:{' '.join(label[:6])}"
             yield from (f"left:{one} {two}" for one, two in pairwise(label))
             yield from (f"last left:{form}" for form in label if self._last_row[form] == number)
         for distance, step in (("row above", -1), ("row below", 1)):
             if 0 <= number + step < len(layout.rows):
-                for other in layout.rows[number + step]:
+                for other in layout.rows[number + step][:_BESIDE]:
                     yield from (f"{distance}:{form}" for form in self._forms_of(other))
         yield from (f"column:{form}" for form in self._column(number, layout.lines[line]))
 
@@ -177,7 +182,7 @@ class _Lines:
     def _forms_of(self, number: int) -> list[str]:
         if number not in self._forms:
             line = self._layout.lines[number]
-            self._forms[number] = self._layout.forms(line.first, line.last)
+            self._forms[number] = self._layout.forms(line.first, min(line.last, line.first + _MOST_WORDS))
         return self._forms[number]
 
 
