@@ -22,6 +22,8 @@ _EVERY: Final = 0.3
 """Seconds between two looks at the files."""
 _LINES: Final = 24
 """Lines of a value that are printed; `--format json` has all of it."""
+_CITES: Final = 8
+"""Quotes that are printed, and values of one field."""
 
 
 def try_(
@@ -92,16 +94,34 @@ def _told(screen: Screen, made: Trial) -> Iterator[str]:
     tried = made.tried
     same = "as recorded" if made.same else "new" if made.before is None else "not as recorded"
     yield screen.bold(f"{tried.path}: {told(tried)} ({same}, {tried.ms} ms)")
+    found = tried.data.get("found") if isinstance(tried.data, dict) else None
+    if isinstance(found, dict):
+        yield from screen.table(("FIELD", "VALUE", "HOW SURE", "PAGE", "AS WRITTEN"), _places(found))
+        return
     lines = json.dumps(tried.data, ensure_ascii=False, indent=2).splitlines() if tried.data is not None else []
     yield from (
         textwrap.shorten(line, width(), placeholder=" …") if len(line) > width() else line for line in lines[:_LINES]
     )
     if len(lines) > _LINES:
         yield f"… {len(lines) - _LINES} more lines; --format json has all, --html FILE shows the document"
-    for each in tried.cites[:8]:
+    for each in tried.cites[:_CITES]:
         page = f", page {each.page}" if each.page is not None else ""
-        quote = textwrap.shorten(each.quote, 60, placeholder=" …")
-        yield f"  {each.path or '/'}: “{quote}”{page}"
+        yield f"  {each.path or '/'}: “{textwrap.shorten(each.quote, 60, placeholder=' …')}”{page}"
+
+
+def _places(found: dict[str, JSON]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield a row for each value that was found, the first of a field of many, and one for each field without."""
+    for name, places in found.items():
+        listed = places if isinstance(places, list) else [places]
+        if not any(listed):
+            yield name, "–", "", "", "not found"
+        for each in listed[:_CITES]:
+            if isinstance(each, dict):
+                sure = f"{each['confidence']}{'' if each['accepted'] else ', not accepted'}"
+                value = textwrap.shorten(str(each["value"]), 40, placeholder=" …")
+                yield name, value, sure, str(each["page"] or ""), " ".join(str(each["quote"]).split())
+        if len(listed) > _CITES:
+            yield name, f"… and {len(listed) - _CITES} more", "", "", ""
 
 
 def run_tests(

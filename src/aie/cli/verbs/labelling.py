@@ -77,7 +77,8 @@ def _write_form(screen: Screen, opened: Labelling, cases: tuple[Case, ...], file
 def _asked(screen: Screen, opened: Labelling, cases: tuple[Case, ...]) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield what a person answers, case by case; the end of input ends."""
     for number, case in enumerate(cases, 1):
-        screen.say(f"\n{number} of {len(cases)}  {case.id}")
+        screen.say("")
+        screen.say(f"{number} of {len(cases)}  {case.id}")
         for name, value in case.input.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             lines = text.splitlines() or [""]
