@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from aie.config import TextClassifier, load_workspace
+from aie.config import LearntHere, load_workspace
 from aie.errors import InputError
 from aie.models import TrainingReport, train_model, write_trained
 
@@ -34,4 +34,4 @@ def trainable(root: Path) -> tuple[str, ...]:
         ConfigError: the workspace's files have mistakes.
     """
     models = load_workspace(root).models.models
-    return tuple(sorted(name for name, entry in models.items() if isinstance(entry, TextClassifier)))
+    return tuple(sorted(name for name, entry in models.items() if isinstance(entry, LearntHere)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from aie.config.catalog import ModelsSpec, TextClassifier
+from aie.config.catalog import LearntHere, ModelsSpec
 from aie.config.datasets import DatasetsFile
 from aie.config.handlers import Handler
 from aie.config.problems import Problems, did_you_mean, nearest
@@ -252,7 +252,7 @@ def _check_training(workspace: Workspace, unread: AbstractSet[str], problems: Pr
     known = {f"{name}/{each}" for name, spec in workspace.workflows.items() for each in spec.datasets}
     short = [each.partition("/")[2] for each in known]
     for name, entry in workspace.models.models.items():
-        if not isinstance(entry, TextClassifier) or entry.train in known or short.count(entry.train) == 1:
+        if not isinstance(entry, LearntHere) or entry.train in known or short.count(entry.train) == 1:
             continue
         owner = entry.train.partition("/")[0] if "/" in entry.train else ""
         if owner in unread or (unread and not owner):

@@ -26,6 +26,8 @@ from aie.models.ledger import (
 from aie.models.planning import Call, Facts, Planned, Refused, plan, worst_case
 from aie.models.prices import Price, Tier, price_at
 from aie.models.routes import Candidate, PinnedRoute, one_classifier, pin_model, pin_route, read_route
+from aie.models.tabular import Scored, TabularModel
+from aie.models.tabular_training import Row, table_facts, train_tabular_classifier
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
@@ -48,7 +50,10 @@ __all__ = [
     "Prediction",
     "Price",
     "Refused",
+    "Row",
+    "Scored",
     "Slab",
+    "TabularModel",
     "Tier",
     "Trained",
     "TrainingReport",
@@ -68,9 +73,11 @@ __all__ = [
     "read_route",
     "recipe_facts",
     "share_out",
+    "table_facts",
     "taken",
     "ten_thousandths",
     "train_model",
+    "train_tabular_classifier",
     "train_text_classifier",
     "window_named",
     "worst_case",

@@ -1,10 +1,10 @@
 """From what `models.yaml` declares to an artefact: the dataset's cases become examples, the artefact becomes a file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from aie.config import (
     AnyType,
@@ -12,7 +12,9 @@ from aie.config import (
     ChosenThreshold,
     DatasetSpec,
     Expression,
+    LearntHere,
     ObjectType,
+    TabularClassifier,
     TextClassifier,
     Workspace,
     check_expression,
@@ -21,9 +23,12 @@ from aie.config import (
 )
 from aie.core import JSON
 from aie.errors import AieError, InputError, NotFound
+from aie.models.tabular_training import Row, train_tabular_classifier
 from aie.models.training import Example, Trained, train_text_classifier
 
 __all__ = ["train_model", "write_trained"]
+
+MadeT = TypeVar("MadeT")
 
 _DEFAULT_SPLIT: Final = "val"
 """Calibrates a classifier whose threshold is not chosen on a split."""
@@ -39,28 +44,41 @@ def train_model(workspace: Workspace, name: str, *, environ: Mapping[str, str]) 
         InputError: its dataset cannot teach it.
     """
     entry = workspace.models.models.get(name)
-    trainable = [each for each, spec in workspace.models.models.items() if isinstance(spec, TextClassifier)]
-    if not isinstance(entry, TextClassifier):
-        hint = did_you_mean(name, trainable, "trainable models")
-        raise NotFound(f"no model {name!r} to train in models.yaml", hints=(hint,) if hint else ())
+    if isinstance(entry, TextClassifier):
+        text = _expression(entry.text, "text")
+        train, val = _cases(workspace, entry, lambda case, label: _example(case, text, label, entry.task), environ)
+        return train_text_classifier(train, val, entry)
+    if isinstance(entry, TabularClassifier):
+        features = {key: _expression(each.text, f"features.{key}") for key, each in entry.features.items()}
+        rows, judged = _cases(workspace, entry, lambda case, label: _row(case, features, label), environ)
+        return train_tabular_classifier(rows, judged, entry)
+    trainable = [each for each, spec in workspace.models.models.items() if isinstance(spec, LearntHere)]
+    hint = did_you_mean(name, trainable, "trainable models")
+    raise NotFound(f"no model {name!r} to train in models.yaml", hints=(hint,) if hint else ())
+
+
+def _cases(
+    workspace: Workspace, entry: LearntHere, made: Callable[[Case, list[str]], MadeT], environ: Mapping[str, str]
+) -> tuple[list[MadeT], list[MadeT]]:
+    """Return what is made of the cases to learn from and of those that calibrate."""
     declared = _dataset(workspace, entry)
     judged = entry.threshold.on if isinstance(entry.threshold, ChosenThreshold) else _DEFAULT_SPLIT
-    examples: dict[str, list[Example]] = {entry.split: [], judged: []}
-    text = _text(entry)
-    for case in read_dataset(declared.spec, declared.folder, environ=environ, splits=frozenset(examples)):
-        examples[case.split].append(_example(case, text, _label(entry, declared.spec), entry.task))
-    if not examples[judged]:
+    label = _label(entry, declared.spec)
+    cases: dict[str, list[MadeT]] = {entry.split: [], judged: []}
+    for case in read_dataset(declared.spec, declared.folder, environ=environ, splits=frozenset(cases)):
+        cases[case.split].append(made(case, label))
+    if not cases[judged]:
         raise InputError(
-            f"no case of {entry.train} is in the split {judged!r} that calibrates {name!r}",
+            f"no case of {entry.train} is in the split {judged!r} that calibrates {entry.name!r}",
             hints=(f"declare a split {judged!r} in the dataset, or name another under `threshold.on`",),
         )
-    return train_text_classifier(examples[entry.split], examples[judged], entry)
+    return cases[entry.split], cases[judged]
 
 
 def write_trained(workspace: Workspace, name: str, trained: Trained) -> Path:
     """Write the artefact where `models.yaml` says, whole or not at all; return the path."""
     entry = workspace.models.models[name]
-    assert isinstance(entry, TextClassifier)
+    assert isinstance(entry, LearntHere)
     path = workspace.root / entry.artefact
     if not path.resolve().is_relative_to(workspace.root.resolve()):
         raise InputError(f"the artefact {entry.artefact} is outside the workspace", hints=("mend `artefact`",))
@@ -84,7 +102,7 @@ class _Declared:
     """Of the workflow, which the dataset's file is relative to."""
 
 
-def _dataset(workspace: Workspace, entry: TextClassifier) -> _Declared:
+def _dataset(workspace: Workspace, entry: LearntHere) -> _Declared:
     workflow, _, dataset = entry.train.rpartition("/")
     found = [
         (spec, each.datasets[dataset])
@@ -100,7 +118,7 @@ def _dataset(workspace: Workspace, entry: TextClassifier) -> _Declared:
     return _Declared(spec=dataset_spec, folder=workspace.root / spec.folder)
 
 
-def _label(entry: TextClassifier, spec: DatasetSpec) -> list[str]:
+def _label(entry: LearntHere, spec: DatasetSpec) -> list[str]:
     """Return the keys that lead to the label in a case's expected values."""
     targets = [target for target in spec.map if target.startswith("expected.")]
     if entry.label is None and len(targets) != 1:
@@ -111,24 +129,41 @@ def _label(entry: TextClassifier, spec: DatasetSpec) -> list[str]:
     return (entry.label or targets[0]).split(".")[1:]
 
 
-def _text(entry: TextClassifier) -> Expression:
-    checked = check_expression(entry.text, {"input": ObjectType(open=True)}, AnyType())
+def _expression(text: str, key: str) -> Expression:
+    checked = check_expression(text, {"input": ObjectType(open=True)}, AnyType())
     if checked.findings:
-        raise InputError(f"`text` of the model: {checked.findings[0].message}", hints=(checked.findings[0].hint,))
+        raise InputError(f"`{key}` of the model: {checked.findings[0].message}", hints=(checked.findings[0].hint,))
     return Expression(checked.program)
 
 
-def _example(case: Case, text: Expression, label: list[str], task: str) -> Example:
+def _evaluated(case: Case, expression: Expression, key: str) -> JSON:
     try:
-        words = text.evaluate({"input": dict(case.input)})
+        return expression.evaluate({"input": dict(case.input)})
     except AieError as error:
-        raise InputError(f"case {case.id}: {error.message}", hints=("mend `text` of the model",)) from error
+        raise InputError(f"case {case.id}: {error.message}", hints=(f"mend `{key}` of the model",)) from error
+
+
+def _example(case: Case, text: Expression, label: list[str], task: str) -> Example:
+    words = _evaluated(case, text, "text")
     if not isinstance(words, str):
         raise InputError(f"case {case.id}: its text is not a text", hints=("mend `text` of the model",))
+    return Example(text=words, labels=None if case.expected is None else _labels(case, _known(case, label), task))
+
+
+def _row(case: Case, features: Mapping[str, Expression], label: list[str]) -> Row:
+    values = {name: _evaluated(case, each, f"features.{name}") for name, each in features.items()}
+    known = None if case.expected is None else _labels(case, _known(case, label), "single")
+    if known is not None and len(known) != 1:
+        raise InputError(f"case {case.id}: it has several labels", hints=("mend `label` of the model",))
+    return Row(features=values, label=None if known is None else known[0])
+
+
+def _known(case: Case, label: list[str]) -> JSON:
+    """Return what a labelled case says under the keys that lead to its label."""
     value: JSON = None if case.expected is None else dict(case.expected)
-    for key in label if case.expected is not None else ():
+    for key in label:
         value = value.get(key) if isinstance(value, dict) else None
-    return Example(text=words, labels=None if case.expected is None else _labels(case, value, task))
+    return value
 
 
 def _labels(case: Case, value: JSON, task: str) -> tuple[str, ...]:

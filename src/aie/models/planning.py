@@ -218,7 +218,7 @@ def _affordable(route: PinnedRoute, candidate: Candidate, call: Call, facts: Fac
 
 def _here(candidate: Candidate, facts: Facts, fact: str) -> bool:
     """True for a model inside this process, of which the catalog says nothing else: nothing leaves."""
-    return candidate.kind == "text_classifier" and facts.get(fact) is None
+    return candidate.kind != "chat" and facts.get(fact) is None
 
 
 def _percent(share: str) -> str:

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from aie.config import ChatModel, ModelEntry, Route, TextClassifier
+from aie.config import ChatModel, LearntHere, ModelEntry, Route
 from aie.core import JSON, canonical
 from aie.models.decisions import ten_thousandths
 
 __all__ = ["Candidate", "PinnedRoute", "one_classifier", "pin_model", "pin_route", "read_route"]
+
+LocalKind = Literal["text_classifier", "tabular_classifier"]
+"""Kinds of models that run in this process."""
 
 _FALLBACK: Final[dict[str, JSON]] = {"kind": "fallback", "next_on": []}
 _ALONE: Final[dict[str, JSON]] = {
@@ -26,7 +29,7 @@ class Candidate:
 
     name: str
     """Catalog name."""
-    kind: Literal["chat", "text_classifier"]
+    kind: Literal["chat"] | LocalKind
     pinned: Mapping[str, Any]
     """What changes its answers."""
 
@@ -77,9 +80,11 @@ def pin_route(route: Route) -> bytes:
     return canonical({"name": route.name, "alone": False, "candidates": candidates, **spec})
 
 
-def one_classifier(name: str) -> PinnedRoute:
+def one_classifier(
+    name: str, kind: Literal["text_classifier", "tabular_classifier"] = "text_classifier"
+) -> PinnedRoute:
     """Return the route of a step that names a classifier itself."""
-    candidate = Candidate(name=name, kind="text_classifier", pinned={})
+    candidate = Candidate(name=name, kind=kind, pinned={})
     return PinnedRoute(
         name=name, alone=True, candidates=(candidate,), constraints={}, strategy=_FALLBACK, when_exhausted="fail"
     )
@@ -96,7 +101,7 @@ def _pinned(entry: ModelEntry, dataset: str = "") -> dict[str, JSON]:
     if isinstance(entry, ChatModel):
         pinned = entry.pinned()
     else:
-        assert isinstance(entry, TextClassifier)
+        assert isinstance(entry, LearntHere)
         literal = entry.threshold if isinstance(entry.threshold, str) else None
         # The artefact is a component of its own, which pins everything else.
         pinned = {"kind": entry.kind, "threshold": None if literal is None else ten_thousandths(literal)}

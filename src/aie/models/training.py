@@ -28,7 +28,7 @@ from aie.models.decisions import Judge, Prediction, decimal, ten_thousandths
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Example", "Trained", "TrainingReport", "recipe_facts", "train_text_classifier"]
+__all__ = ["Example", "Trained", "TrainingReport", "library", "peak_mb", "recipe_facts", "train_text_classifier"]
 
 ANALYSES: Final = {
     "words": Analysis(words=1, chars=(1, 0)),
@@ -160,7 +160,7 @@ def train_text_classifier(train: Sequence[Example], val: Sequence[Example], spec
         errors=chosen.errors,
         changed=changed,
         cpu_ms=(time.process_time_ns() - started) // 1_000_000,
-        peak_mb=_peak_mb(),
+        peak_mb=peak_mb(),
     )
     return Trained(content=content, report=report)
 
@@ -216,8 +216,8 @@ def _fit(
     """Return weights (features × labels) and biases."""
     import numpy as np  # noqa: PLC0415 - heavy: only processes that train or predict pay for it
 
-    svm = _library("sklearn.svm")
-    unsettled = _library("sklearn.exceptions").ConvergenceWarning
+    svm = library("sklearn.svm")
+    unsettled = library("sklearn.exceptions").ConvergenceWarning
     matrix = _matrix(vectoriser, [example.text for example, _ in known])
     weights = np.zeros((len(labels), matrix.shape[1]))
     bias = np.zeros(len(labels))
@@ -248,7 +248,7 @@ def _matrix(vectoriser: Vectoriser, texts: Sequence[str]) -> Any:
         values += [value for _, value in pairs]
         ends.append(len(ids))
     data = np.asarray(values, dtype=np.float64) / UNIT
-    return _library("scipy.sparse").csr_matrix((data, ids, ends), shape=(len(texts), len(vectoriser.idf)))
+    return library("scipy.sparse").csr_matrix((data, ids, ends), shape=(len(texts), len(vectoriser.idf)))
 
 
 def _threshold(
@@ -267,12 +267,18 @@ def _differ(one: Prediction, other: Prediction) -> bool:
     return (one.labels, one.accepted) != (other.labels, other.accepted)
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
+    """Return the largest resident size of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // 1024**2 if sys.platform == "darwin" else peak // 1024
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Return a module of the extra `train`.
+
+    Raises:
+        Unavailable: it is not installed.
+    """
     try:
         return import_module(name)
     except ImportError as error:

@@ -46,7 +46,7 @@ def _used(shown: Shown) -> str:
 
 
 def _lines(shown: Shown) -> list[str]:
-    unknown = "nothing leaves this process" if shown.kind == "text_classifier" else "unknown"
+    unknown = "nothing leaves this process" if shown.kind != "chat" else "unknown"
     known = {
         "kind": shown.kind,
         "owner": shown.owner or "nobody",

@@ -34,7 +34,7 @@ def train(
     if not wanted:
         raise InputError(
             "the workspace declares nothing to train",
-            hints=("add a model of kind text_classifier, or an extractor file with `learns`",),
+            hints=("add a model of kind text_classifier or tabular_classifier, or an extractor file with `learns`",),
         )
     with screen.progress("models") as tick:
         for done, name in enumerate(wanted, 1):
@@ -50,7 +50,7 @@ def train(
 def _train(screen: Screen, root: Path, name: str) -> None:
     path, report = train_model(root, name)
     told = (
-        f"{report.train} texts, {report.right} of {report.val} right on val; accepts {report.accepted} "
+        f"{report.train} cases, {report.right} of {report.val} right on val; accepts {report.accepted} "
         f"at {report.threshold}, {report.errors} wrong; {report.cpu_ms / 1000:.1f} CPU-s"
     )
     file = str(path.relative_to(root))

@@ -1,4 +1,4 @@
-"""Text classifiers of `models.yaml`: trained here, run here."""
+"""What the classifiers of `models.yaml` that are trained here have in common, and those of texts."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -12,10 +12,11 @@ from aie.config.scalars import CELText, DecimalText, Name, Path, Share
 from aie.config.spec import Spec
 from aie.core import JSON
 
-__all__ = ["ChosenThreshold", "Recipe", "TextClassifier"]
+__all__ = ["ChosenThreshold", "LearntHere", "Recipe", "TextClassifier", "positive"]
 
 
-def _positive(value: str) -> str:
+def positive(value: str) -> str:
+    """Return a decimal text above 0; refuse any other."""
     if Decimal(value) <= 0:
         raise form_expected("a decimal above 0", "1")
     return value
@@ -36,7 +37,7 @@ class Recipe(Spec):
     """Features seen in fewer texts are left out."""
     max_features: Annotated[int, Field(ge=10, le=1_000_000)] = 60_000
     """The most frequent features are kept."""
-    strength: Annotated[DecimalText, AfterValidator(_positive)] = "1"
+    strength: Annotated[DecimalText, AfterValidator(positive)] = "1"
     """Inverse of the regularisation; larger fits the training texts more closely."""
 
 
@@ -56,7 +57,34 @@ _Threshold = Annotated[
 ]
 
 
-class TextClassifier(Entry):
+class LearntHere(Entry):
+    """A classifier that `aie train` makes from a dataset, run without a network."""
+
+    train: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(/[a-z][a-z0-9_-]*)?$")]
+    """Dataset to learn from: `WORKFLOW/DATASET`, or `DATASET` where the name is unique."""
+    split: Name = "train"
+    """Split to learn from."""
+    label: Annotated[str, Field(pattern=r"^expected(\.[a-z][a-z0-9_]*)+$")] | None = None
+    """Where a case has its label or list of labels; none: its only expected value."""
+    artefact: Path
+    """File that `aie train` writes, relative to the workspace."""
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    """Makes training repeatable."""
+    threshold: _Threshold | None = None
+    """Least confidence to accept: chosen by training, or a literal; none: every answer is accepted."""
+
+    def live(self) -> dict[str, JSON]:
+        """Return what permits or costs, as it is now."""
+        return {**self.permits(), "local": True, "cost": 0}
+
+    def threshold_facts(self) -> JSON:
+        """Return the threshold as it is written."""
+        if isinstance(self.threshold, ChosenThreshold):
+            return {"error_rate": str(self.threshold.error_rate), "on": self.threshold.on}
+        return self.threshold
+
+
+class TextClassifier(LearntHere):
     """Labels for a text, trained by `aie train`, run without a network."""
 
     kind: Literal["text_classifier"]
@@ -65,22 +93,11 @@ class TextClassifier(Entry):
     """One label for a text, or any number."""
     recipe: Recipe = Field(default_factory=Recipe)
     """How it is made."""
-    train: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(/[a-z][a-z0-9_-]*)?$")]
-    """Dataset to learn from: `WORKFLOW/DATASET`, or `DATASET` where the name is unique."""
-    split: Name = "train"
-    """Split to learn from."""
     text: CELText = "input.text"
     """The text of a case, e.g. `input.title + " " + input.summary`; a step gives the same under `with.text`."""
-    label: Annotated[str, Field(pattern=r"^expected(\.[a-z][a-z0-9_]*)+$")] | None = None
-    """Where a case has its label or list of labels; none: its only expected value."""
+
     reject: Annotated[str, Field(min_length=1)] | None = None
     """Label of texts that fit no other: an answer with it is never accepted."""
-    artefact: Path
-    """File that `aie train` writes, relative to the workspace."""
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
-    """Makes training repeatable."""
-    threshold: _Threshold | None = None
-    """Least confidence to accept: chosen by training, or a literal; none: every answer is accepted."""
 
     @field_validator("reject")
     @classmethod
@@ -93,18 +110,11 @@ class TextClassifier(Entry):
 
     def pinned(self) -> dict[str, JSON]:
         """Return what changes an answer; the artefact itself is pinned by its bytes."""
-        threshold: JSON = self.threshold if isinstance(self.threshold, str) else None
-        if isinstance(self.threshold, ChosenThreshold):
-            threshold = {"error_rate": str(self.threshold.error_rate), "on": self.threshold.on}
         return {
             "kind": self.kind,
             "task": self.task,
             "recipe": self.recipe.model_dump(mode="json"),
             "seed": self.seed,
             "reject": self.reject,
-            "threshold": threshold,
+            "threshold": self.threshold_facts(),
         }
-
-    def live(self) -> dict[str, JSON]:
-        """Return what permits or costs, as it is now."""
-        return {**self.permits(), "local": True, "cost": 0}

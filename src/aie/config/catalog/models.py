@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 from aie.config.catalog.chat import ChatModel
 from aie.config.catalog.classifier import TextClassifier
 from aie.config.catalog.routes import Cascade, RouteSpec, Weighted
+from aie.config.catalog.tabular import TabularClassifier
 from aie.config.scalars import Name
 from aie.config.spec import Spec
 
 __all__ = ["Misplaced", "ModelEntry", "ModelsSpec", "Route"]
 
-ModelEntry = Annotated[TextClassifier | ChatModel, Field(discriminator="kind")]
+ModelEntry = Annotated[TextClassifier | TabularClassifier | ChatModel, Field(discriminator="kind")]
 
 
 class Misplaced(NamedTuple):
@@ -82,6 +83,10 @@ class ModelsSpec(Spec):
         if isinstance(route.strategy, Weighted) and set(route.strategy.weights) != set(route.candidates):
             why = "each candidate needs a weight, and nothing else does"
             yield Misplaced(("routes", name, "strategy", "weights"), why)
+        for at, each in enumerate(route.candidates):
+            if isinstance(self.models.get(each), TabularClassifier):
+                why = "a tabular classifier takes features by name: steps name it themselves"
+                yield Misplaced(("routes", name, "candidates", at), why)
         if isinstance(route.strategy, Cascade):
             for at, each in enumerate(route.candidates[:-1]):
                 if isinstance(self.models.get(each), ChatModel):

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Literal, cast
 
-from aie.config import ChatModel, ModelStep, Route, Site, StepSpec, TextClassifier
+from aie.config import ChatModel, ModelStep, Route, Site, StepSpec, TabularClassifier, TextClassifier
 from aie.layers.model.asking import compile_asking, run_asking
 from aie.layers.model.choosing import compile_choosing, run_choosing
 from aie.layers.model.classifying import classify, compile_classifying
+from aie.layers.model.scoring import compile_scoring, score
 from aie.layers.port import Compiled, Result, Task, Tools
 from aie.models import Chat, connect
 
@@ -16,8 +17,9 @@ __all__ = ["ModelLayer"]
 class ModelLayer:
     """Runs classifiers and asks chat models.
 
-    Output of a classifier: `{label, confidence, accepted, alternatives}`, or for several labels
-    `{labels, confidence, accepted, scores}`; of a chat model: what `returns` describes, else `{text}`.
+    Output of a text classifier: `{label, confidence, accepted, alternatives}`, or for several labels
+    `{labels, confidence, accepted, scores}`; of a tabular one: `{label, confidence, accepted, scores}`; of a chat
+    model: what `returns` describes, else `{text}`.
     """
 
     name: Literal["model"] = "model"
@@ -35,6 +37,8 @@ class ModelLayer:
             return None
         if isinstance(chosen, TextClassifier) and step.returns is None:
             return compile_classifying(step, chosen, site)
+        if isinstance(chosen, TabularClassifier):
+            return compile_scoring(step, chosen, site)
         entries = chosen.entries if isinstance(chosen, Route) else (chosen,)
         if isinstance(chosen, ChatModel) or all(isinstance(each, ChatModel) for each in entries):
             return compile_asking(step, cast("ChatModel | Route", chosen), site)
@@ -49,6 +53,8 @@ class ModelLayer:
         match task.config["kind"]:
             case "classifier":
                 return classify(task, tools)
+            case "tabular":
+                return score(task, tools)
             case "choice":
                 return run_choosing(task, tools, self._connect)
             case _:
