@@ -8,6 +8,7 @@ import pytest
 
 from aie.config import load_workspace, read_dataset
 from tests.acceptance.conftest import ENVIRONMENT, Ended, command, run_aie
+from tests.shows.making import xlsx
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +106,9 @@ def test_labels_come_from_a_saved_form_and_from_tables(unlabelled: Path):
     ended = run_aie("label", "triage/fresh", "--from", "table.csv", "--format", "json", cwd=unlabelled)
     assert ended.data == {"dataset": "triage/fresh", "labelled": 1}
     assert labels(unlabelled) == {"m1": "delivery", "m2": "delivery", "m3": "billing", "m4": "closing"}
+    (unlabelled / "table.xlsx").write_bytes(xlsx([["id", "text", "intent"], ["m4", "Please close", "complaint"]]))
+    assert run_aie("label", "fresh", "--from", "table.xlsx", cwd=unlabelled).status == 0
+    assert labels(unlabelled)["m4"] == "complaint"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from aie.app.reading_cases import LOCAL_TOOLS, local_document
 from aie.config import (
     Case,
     DatasetSpec,
@@ -19,10 +20,9 @@ from aie.config import (
     load_workspace,
     read_dataset,
 )
-from aie.core import JSON, Clock, Document, Value, iso, read_file, read_json
-from aie.errors import AieError, InputError, NotFound
-from aie.layers import LAYERS, Result, Task, media_type
-from aie.layers import Tools as Ports
+from aie.core import JSON, Clock, Value, iso, read_file, read_json
+from aie.errors import InputError, NotFound, StepFailure
+from aie.layers import LAYERS, Result, Task
 
 __all__ = ["Labelling", "labelling", "read_given"]
 
@@ -138,9 +138,7 @@ def read_given(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if path.suffix.lower() == ".json":
         yield from _from_form(content, path.name)
     else:
-        yield from _from_table(
-            _sheet(path.name, content) if path.suffix.lower() in _SHEETS else _csv(content, path), path
-        )
+        yield from _from_table(_sheet(path) if path.suffix.lower() in _SHEETS else _csv(content, path), path)
 
 
 def _find(workspace: Workspace, dataset: str) -> tuple[str, DatasetSpec, Path]:
@@ -212,39 +210,17 @@ def _csv(content: bytes, path: Path) -> list[list[str]]:
         raise InputError(f"{path.name} is not CSV in UTF-8", hints=("save it again as CSV UTF-8",)) from error
 
 
-def _sheet(name: str, content: bytes) -> list[list[str]]:
+def _sheet(path: Path) -> list[list[str]]:
     """Return the rows of a spreadsheet's sheets, read where any document is read: in a closed process."""
-    document = Document(ref=name, name=name, media_type=media_type(content), size=len(content))
-    task = Task(
-        path="labels",
-        config={"kind": "document"},
-        inputs={"from": Value(data=document.to_json(), ref=name)},
-        workflow="",
-    )
+    given = Value(data=local_document(path).to_json(), ref=str(path))
+    task = Task(path="labels", config={"kind": "document"}, inputs={"from": given}, workflow="")
     try:
-        made = LAYERS["extract"].run(task, _ports(content))
-    except AieError as error:
-        raise InputError(f"{name} cannot be read: {error.message}", hints=error.hints) from error
+        made = LAYERS["extract"].run(task, LOCAL_TOOLS)
+    except StepFailure as error:
+        raise InputError(f"{path.name} cannot be read: {error.message}", hints=error.hints) from error
     assert isinstance(made, Result), "reading gives a value"
     text = cast("str", cast("dict[str, JSON]", made.data)["text"])
     return [line.split("\t") for line in text.split("\n") if line.strip()]
-
-
-def _ports(content: bytes) -> Ports:
-    class OneFile:
-        def read(self, ref: str) -> bytes:
-            return content
-
-    def nothing(name: str, *_: object) -> Any:
-        raise InputError(f"reading a table uses no {name}")
-
-    class NoCalls:
-        def open(self, **_: object) -> Any:
-            raise InputError("reading a table calls no model")
-
-    return Ports(
-        files=OneFile(), attempts=NoCalls(), components=nothing, live=lambda _: {}, secret=nothing, cache=nothing
-    )
 
 
 def _from_table(rows: Sequence[Sequence[str]], path: Path) -> Iterator[tuple[str, dict[str, str]]]:

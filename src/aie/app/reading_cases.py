@@ -24,7 +24,7 @@ from aie.errors import AieError, InputError
 from aie.fields import Source
 from aie.layers import LAYERS, Compiled, Result, Task, Tools, media_type
 
-__all__ = ["CaseReader"]
+__all__ = ["LOCAL_TOOLS", "CaseReader", "local_document"]
 
 MAX_DOCUMENT: Final = 64 * 1024 * 1024
 
@@ -74,7 +74,7 @@ class CaseReader:
                     inputs={"from": Value(data=each.given.evaluate(values), ref="")},
                     workflow=self._workflow.workflow,
                 )
-                made = LAYERS["extract"].run(task, _TOOLS)
+                made = LAYERS["extract"].run(task, LOCAL_TOOLS)
                 assert isinstance(made, Result), "reading gives a value"
                 values[each.name] = made.data
             source = Source.of(self._given.evaluate(values))
@@ -133,7 +133,7 @@ def _nothing(_: str) -> NoReturn:
     raise InputError("reading a case uses no component")
 
 
-_TOOLS: Final = Tools(
+LOCAL_TOOLS: Final = Tools(
     files=_LocalFiles(),
     attempts=_NoAttempts(),
     components=_nothing,
@@ -141,6 +141,7 @@ _TOOLS: Final = Tools(
     secret=_nothing,
     cache=lambda name, _: _nothing(name),
 )
+"""The ports of a step that reads files of this machine and asks nobody."""
 
 
 def _with_files(case: Case, dataset: DatasetSpec) -> dict[str, JSON]:
@@ -157,10 +158,17 @@ def _replaced(value: Mapping[str, JSON], keys: list[str]) -> dict[str, JSON]:
     inner = value[keys[0]]
     if len(keys) > 1 and isinstance(inner, dict):
         return {**value, keys[0]: _replaced(inner, keys[1:])}
-    path = Path(str(inner))
+    return {**value, keys[0]: local_document(Path(str(inner))).to_json()}
+
+
+def local_document(path: Path) -> Document:
+    """Return a file as a document whose reference is its path, which `LOCAL_TOOLS` read.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         content = read_file(path, at_most=MAX_DOCUMENT)
     except OSError as error:
         raise InputError(f"{path.name}: {(error.strerror or 'cannot be read').lower()}") from error
-    document = Document(ref=str(path), name=path.name, media_type=media_type(content), size=len(content))
-    return {**value, keys[0]: document.to_json()}
+    return Document(ref=str(path), name=path.name, media_type=media_type(content), size=len(content))
