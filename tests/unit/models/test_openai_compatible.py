@@ -97,6 +97,9 @@ def test_a_schema_goes_out_as_the_format_of_the_answer(chat: Chat) -> None:
         ("hang_up", Failure.PROVIDER_DOWN, True),
         ("cut_off", Failure.PROVIDER_DOWN, True),
         ("garbage", Failure.INVALID_OUTPUT, True),
+        ("truncated", Failure.INVALID_OUTPUT, True),
+        ("reset", Failure.PROVIDER_DOWN, True),
+        ("drip", Failure.TIMEOUT, True),
         ("hang", Failure.TIMEOUT, True),
     ],
 )
@@ -105,7 +108,7 @@ def test_a_fault_has_its_class_and_is_unbilled_only_where_that_is_sure(
 ) -> None:
     """What the server bills must never be taken for free; one call reaches it, whatever happens."""
     with OpenAIServer(faults=[fault]) as server, pytest.raises(CallFailed) as caught:
-        chat.invoke(request(), Endpoint(url=server.url, timeout=150_000 if fault == "hang" else 60_000_000))
+        chat.invoke(request(), Endpoint(url=server.url, timeout=150_000 if fault in {"hang", "drip"} else 60_000_000))
     assert (caught.value.failure, caught.value.billed) == (failure, billed)
     assert len(server.requests) == 1
     assert caught.value.billed or server.bills[0].tokens_in == 0
@@ -193,3 +196,38 @@ def test_a_stream_that_only_ever_drips_ends_at_its_deadline(chat: Chat) -> None:
     with Wire(drip) as wire, pytest.raises(CallFailed) as caught:
         chat.stream(request(), Endpoint(url=f"{wire.url}/v1", timeout=200_000))
     assert (caught.value.failure, caught.value.billed) == (Failure.TIMEOUT, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure", "billed"),
+    [
+        ("rate_limited", Failure.RATE_LIMITED, False),
+        ("unavailable", Failure.PROVIDER_DOWN, False),
+        ("server_error", Failure.PROVIDER_DOWN, True),
+        ("hang_up", Failure.PROVIDER_DOWN, True),
+        ("cut_off", Failure.PROVIDER_DOWN, True),
+        ("reset", Failure.PROVIDER_DOWN, True),
+        ("garbage", Failure.INVALID_OUTPUT, True),
+        ("truncated", Failure.PROVIDER_DOWN, True),
+        ("hang", Failure.TIMEOUT, True),
+        ("drip", Failure.TIMEOUT, True),
+    ],
+)
+def test_a_fault_of_a_stream_has_its_class_and_one_that_began_is_billed(
+    chat: Chat, fault: Fault, failure: Failure, billed: bool
+) -> None:
+    """The bytes that came do not tell what the rest cost."""
+    with OpenAIServer("forty-two and more", faults=[fault]) as server, pytest.raises(CallFailed) as caught:
+        chat.stream(request(), Endpoint(url=server.url, timeout=150_000 if fault in {"hang", "drip"} else 60_000_000))
+    assert (caught.value.failure, caught.value.billed) == (failure, billed)
+    assert caught.value.billed or server.bills[0].tokens_in == 0
+
+
+@pytest.mark.parametrize("fault", ["none", "no_usage", "other_model"])
+def test_a_streamed_answer_says_what_a_whole_one_does(chat: Chat, fault: Fault) -> None:
+    """But for its usage, where the server keeps it to itself."""
+    with OpenAIServer("forty-two and more", faults=[fault, fault]) as server:
+        endpoint = Endpoint(url=server.url)
+        streamed_, whole_ = chat.stream(request(), endpoint), chat.invoke(request(), endpoint)
+    assert (streamed_.text, streamed_.resolved, streamed_.finish) == (whole_.text, whole_.resolved, whole_.finish)
+    assert (streamed_.tokens_out, whole_.tokens_out) == ((None, None) if fault == "no_usage" else (5, 5))

@@ -98,12 +98,16 @@ class Direct(ABC):
         sent: list[str] = []
         _sent.set(sent)
         try:
-            answer = await model_request(
-                self._connected(request.model, endpoint),
-                [_message(request)],
-                model_settings=_settings(request, seconds),
-                model_request_parameters=_parameters(request),
-            )
+            # A deadline of ours around the library's: no drip of bytes moves it.
+            async with asyncio.timeout(seconds):
+                answer = await model_request(
+                    self._connected(request.model, endpoint),
+                    [_message(request)],
+                    model_settings=_settings(request, seconds),
+                    model_request_parameters=_parameters(request),
+                )
+        except TimeoutError:
+            raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
             raise call_failed(error) from None
         return _reply(answer, request, sent)

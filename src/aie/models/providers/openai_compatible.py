@@ -41,6 +41,8 @@ class OpenAICompatible(Direct):
         host = urlsplit(endpoint.url).hostname or ""
         profile = OpenAIModelProfile(
             openai_chat_supports_max_completion_tokens=host.endswith(_MODERN_HOSTS),
+            # Else an answer that ends in the middle, on a connection that closes well, is taken for a whole one.
+            openai_chat_streaming_requires_finish_reason=True,
             supports_image_input=True,
             supports_document_input=True,
         )
