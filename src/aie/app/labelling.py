@@ -211,7 +211,7 @@ def _csv(content: bytes, path: Path) -> list[list[str]]:
 
 
 def _sheet(path: Path) -> list[list[str]]:
-    """Return the rows of a spreadsheet's sheets, read where any document is read: in a closed process."""
+    """Return the rows of a spreadsheet's first sheet, read where any document is read: in a closed process."""
     given = Value(data=local_document(path).to_json(), ref=str(path))
     task = Task(path="labels", config={"kind": "document"}, inputs={"from": given}, workflow="")
     try:
@@ -219,8 +219,9 @@ def _sheet(path: Path) -> list[list[str]]:
     except StepFailure as error:
         raise InputError(f"{path.name} cannot be read: {error.message}", hints=error.hints) from error
     assert isinstance(made, Result), "reading gives a value"
-    text = cast("str", cast("dict[str, JSON]", made.data)["text"])
-    return [line.split("\t") for line in text.split("\n") if line.strip()]
+    data = cast("dict[str, Any]", made.data)
+    first = data["text"][data["pages"][0]["start"] : data["pages"][0]["end"]]
+    return [line.split("\t") for line in first.split("\n")[1:] if line.strip()]  # the first line is the sheet's name
 
 
 def _from_table(rows: Sequence[Sequence[str]], path: Path) -> Iterator[tuple[str, dict[str, str]]]:
