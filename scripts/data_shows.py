@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Final
 
 TOP = Path(__file__).parent.parent
-SHOWS: Final = ("clinc150", "fsis_recalls", "bad_input", "thousand_pages", "sroie_receipts", "cuad", "kleister_nda")
+SHOWS: Final = (
+    "clinc150",
+    "clinc150_cascade",
+    "fsis_recalls",
+    "bad_input",
+    "thousand_pages",
+    "sroie_receipts",
+    "cuad",
+    "kleister_nda",
+)
 SKIPPED: Final = 3
 
 

@@ -56,10 +56,10 @@ def data_folder() -> Path | None:
 
 
 @contextmanager
-def workspace(place: Path, data: Path, *, seed: int) -> Iterator[Path]:
-    """Copy the workspace to a place, with this seed and this folder of data, and work there."""
+def workspace(place: Path, data: Path, *, seed: int, of: Path = WORKSPACE) -> Iterator[Path]:
+    """Copy a workspace to a place, with this seed and this folder of data, and work there."""
     root = place / "workspace"
-    shutil.copytree(WORKSPACE, root)
+    shutil.copytree(of, root)
     models = root / "models.yaml"
     models.write_text(models.read_text().replace("seed: 7", f"seed: {seed}"))
     before = os.environ.get("AIE_DATA")

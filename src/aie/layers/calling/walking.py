@@ -38,13 +38,16 @@ def planned_for(key: str, call: Call, tools: Tools) -> Planned:
     return plan(route, call, facts, cast("dict[str, JSON]", now or {}))
 
 
-def walk(planned: Planned, ask: Callable[[Candidate], T], sure: Callable[[T], bool] = lambda _: True) -> Walked[T]:
+def walk(
+    planned: Planned, ask: Callable[[Candidate], T], unsure: Callable[[T], str | None] = lambda _: None
+) -> Walked[T]:
     """Ask one candidate after the other until one gives an answer that counts.
 
     Args:
         planned: who may be asked, in order.
         ask: asks one of them.
-        sure: False for an answer after which the next one is asked; the last answer always counts.
+        unsure: the confidence of an answer after which the next one is asked, None for one that counts; the last
+            answer always counts.
 
     Raises:
         StepFailure: nobody may be asked, or nobody answered; its report says so of each.
@@ -64,9 +67,9 @@ def walk(planned: Planned, ask: Callable[[Candidate], T], sure: Callable[[T], bo
             if not walking.left or error.failure not in planned.route.strategy["next_on"]:
                 raise walking.reported(error) from None
         else:
-            counts = not walking.left or sure(value)
-            walking.tried.append({"model": candidate.name, **({} if counts else {"unsure": True})})
-            if counts:
+            confidence = unsure(value) if walking.left else None
+            walking.tried.append({"model": candidate.name, **({} if confidence is None else {"unsure": confidence})})
+            if confidence is None:
                 return Walked(value=value, candidate=candidate, report=walking.report())
     raise walking.reported(refusal(planned.refused))
 

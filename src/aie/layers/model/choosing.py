@@ -40,7 +40,7 @@ _TEXT: Final = "text"
 _REFUSED: Final = frozenset({Failure.MODEL_RETIRED, Failure.NOT_PERMITTED})
 
 
-def compile_choosing(step: ModelStep, chosen: ModelEntry | Route, site: Site) -> Compiled | None:
+def compile_choosing(step: ModelStep, chosen: TextClassifier | Route, site: Site) -> Compiled | None:
     """Compile a step whose answer may come from a classifier or from a chat model."""
     entries = chosen.entries if isinstance(chosen, Route) else (chosen,)
     types = {slot: site.expression(f"with.{slot}", text) for slot, text in step.with_.items()}
@@ -89,15 +89,15 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
     planned = planned_for(cast("str", task.config["model"]), call, tools)
     route = "" if planned.route.alone else planned.route.name
 
-    def ask(candidate: Candidate) -> tuple[JSON, JSON, bool]:
-        """Return data, report and whether it is sure."""
+    def ask(candidate: Candidate) -> tuple[JSON, JSON, str | None]:
+        """Return data, report and, of an answer that is not sure enough, its confidence."""
         if candidate.kind == "text_classifier":
             return _predict(task, tools, candidate)
         assert question is not None, "a route with a chat model has a prompt"
         answer = answer_with(question, candidate, tools, connect, route=route)
         data = answer.data if task.config["labels"] is None else _chosen(answer.data)
         report: dict[str, JSON] = {**answer.report(), "prompt": None if prompt is None else prompt.report()}
-        return data, report, True
+        return data, report, None
 
     walked = walk(planned, ask, lambda answered: answered[2])
     data, report, _ = walked.value
@@ -113,7 +113,7 @@ def _failures(*, asks: bool, shown: bool) -> frozenset[Failure]:
     return CALL_FAILURES | {Failure.EXPRESSION, *([Failure.UNSUPPORTED] if shown else [])}
 
 
-def _pinned(chosen: ModelEntry | Route) -> Component:
+def _pinned(chosen: TextClassifier | Route) -> Component:
     if isinstance(chosen, TextClassifier):
         return Component(kind="route", name=chosen.name, content=pin_model(chosen))
     return route_component(chosen)
@@ -223,20 +223,21 @@ def _schema(task: Task, tools: Tools) -> dict[str, JSON]:
     return {"type": "object", "properties": {"label": label}, "required": ["label"], "additionalProperties": False}
 
 
-def _predict(task: Task, tools: Tools, candidate: Candidate) -> tuple[JSON, JSON, bool]:
+def _predict(task: Task, tools: Tools, candidate: Candidate) -> tuple[JSON, JSON, str | None]:
     text = cast("str", task.inputs[_TEXT].data)
     prediction, evidence = predicted(tools, f"classifier:{candidate.name}", text, candidate.pinned["threshold"])
     data: dict[str, Any] = prediction.to_json()
     if task.config["schema"] is not None:
         described = cast("dict[str, JSON]", _schema(task, tools).get("properties", {}))
         data = {name: value for name, value in data.items() if name in described}
+    confidence = cast("str", prediction.to_json()["confidence"])
     report: dict[str, JSON] = {
         "model": candidate.name,
         "evidence": evidence,
-        "confidence": prediction.to_json()["confidence"],
+        "confidence": confidence,
         "accepted": prediction.accepted,
     }
-    return data, report, prediction.accepted
+    return data, report, None if prediction.accepted else confidence
 
 
 def _chosen(data: JSON) -> JSON:
