@@ -58,11 +58,13 @@ def parse_input(content: bytes, name: str) -> dict[str, JSON]:
     try:
         data = read_json(content.decode())
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8", hints=("save it as UTF-8",)) from error
+        raise InputError(
+            f"{name} is not UTF-8", hints=("an input is one JSON object in UTF-8, which names its documents",)
+        ) from error
     except InputError as error:
         raise InputError(
             f"{name}{error.fields.get('place', '')}: {error.message}",
-            hints=error.hints or ("an input is one JSON object",),
+            hints=error.hints or ("an input is one JSON object, which names its documents",),
         ) from error
     if not isinstance(data, dict):
         raise InputError(f"{name} is not a JSON object", hints=('an input is one object: {"field": …}',))

@@ -38,7 +38,7 @@ VERBS: Final = {
     "init": Verb(module="workspace", name="init", help="Start a workspace from a template"),
     "check": Verb(module="workspace", name="check", help="Report every mistake in the workspace's files"),
     "label": Verb(module="labelling", name="label", help="Give a dataset its first labels"),
-    "train": Verb(module="training", name="train", help="Fit the text classifiers of models.yaml"),
+    "train": Verb(module="training", name="train", help="Fit the classifiers and extractors that learn here"),
     "models": Verb(module="models", name="models", help="Show the catalog: owners, calendar, what depends on each"),
     "plan": Verb(module="releases", name="plan", help="Show what a release would change, and why"),
     "release": Verb(module="releases", name="release", help="Lock a workflow and everything it uses"),

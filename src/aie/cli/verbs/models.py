@@ -38,7 +38,11 @@ def models(
     rows = [(e.name, e.owner or "nobody", e.status, e.retires, e.replacement, _used(e), str(e.runs)) for e in shown]
     lines = [*screen.table(columns, rows), *(moved_line(change) for each in shown for change in each.moved)]
     screen.show([_json(each) for each in shown], lines)
-    screen.next("aie models MODEL")
+    if shown:
+        screen.next(f"aie models {shown[0].name}")
+    else:
+        screen.say("the workspace names no model")
+        screen.next("aie check")
 
 
 def _used(shown: Shown) -> str:

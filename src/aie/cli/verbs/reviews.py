@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, get_args
 
 import typer
@@ -18,6 +18,9 @@ from aie.errors import InputError
 __all__ = ["review"]
 
 review = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+_FEW = 3
+"""Places that are shown of one field."""
 
 _Name = Annotated[str, typer.Argument(metavar="REVIEW", help="Its id, or the id of its run.")]
 _Verdict = Literal["approve", "correct", "reject"]
@@ -154,6 +157,7 @@ def _page(screen: Screen, found: ShownReview) -> Iterator[str]:
     if fields:
         rows = [(name, plain(each.get("value")), _doubt(each)) for name, each in fields.items()]
         yield from screen.table(("FIELD", "VALUE", "HOW SURE"), rows)
+        yield from _found(fields)
     elif isinstance(shown, dict):
         yield from _wrapped("failure", shown.get("failure"))
         yield from _wrapped("answer", shown.get("answer"))
@@ -167,12 +171,42 @@ def _doubt(field: dict[str, JSON]) -> str:
     parts = [f"confidence {field['confidence']}"] if isinstance(field.get("confidence"), str) else []
     parts += [str(field["why"])] if field.get("why") else []
     others = field.get("alternatives")
-    named = [plain(each.get("label")) for each in others if isinstance(each, dict)] if isinstance(others, list) else []
+    listed = [each for each in others if isinstance(each, dict)] if isinstance(others, list) else []
+    named = [plain(each["value"] if "value" in each else each.get("label")) for each in listed]
     return ", ".join([*parts, *([f"or {' / '.join(named)}"] if named else [])])
 
 
+def _found(fields: Mapping[str, dict[str, JSON]]) -> Iterator[str]:
+    """Yield where each field stands in its document, in the words of the document."""
+    told: list[str] = []
+    for name, field in fields.items():
+        places = field.get("places")
+        listed = [each for each in places if isinstance(each, dict)] if isinstance(places, list) else []
+        for each in listed[:_FEW]:
+            page = f", page {each['page']}" if each.get("page") is not None else ""
+            told.append(f"{name}: “{plain(each.get('quote'))}”{page}, characters {each['start']}–{each['end']}")
+        if len(listed) > _FEW:
+            told.append(f"{name}: … {len(listed) - _FEW} more; --format json has all")
+    if told:
+        yield from ("", "found:")
+    for line in told:
+        yield from textwrap.wrap(line, width() - 2, initial_indent="  ", subsequent_indent="    ")
+
+
 def _wrapped(name: str, value: JSON) -> Iterable[str]:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     yield f"{name}:"
-    for paragraph in text.splitlines():
+    for paragraph in _told(value).splitlines():
         yield from textwrap.wrap(paragraph, width() - 2, initial_indent="  ", subsequent_indent="  ") or [""]
+
+
+def _told(value: JSON) -> str:
+    """Return all of a value: nothing on which somebody decides is cut."""
+    match value:
+        case str():
+            return value
+        case None | bool() | []:
+            return plain(value)
+        case [*items] if all(isinstance(each, dict) and each.keys() == {"rule", "why"} for each in items):
+            return "\n".join(f"{plain(each['rule'])}: {plain(each['why'])}" for each in items if isinstance(each, dict))
+        case _:
+            return json.dumps(value, ensure_ascii=False)

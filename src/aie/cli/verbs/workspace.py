@@ -15,6 +15,8 @@ from aie.app import (
     retiring_models,
     start_workspace,
     stopped,
+    teachable,
+    trainable,
     versions,
     workflows,
 )
@@ -35,7 +37,9 @@ _File = Literal["aie.yaml", "models.yaml", "workflow.yaml", "datasets.yaml"]
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; it must not exist, or be empty.")],
-    template: Annotated[str, typer.Option("--template", "-t", metavar="NAME", help="claims or triage.")] = "claims",
+    template: Annotated[
+        str, typer.Option("--template", "-t", metavar="NAME", help="claims, contracts, invoices, triage.")
+    ] = "claims",
     form: FormatOption = "text",
 ) -> None:
     """Start a workspace from a template: files only, no code."""
@@ -43,7 +47,8 @@ def init(
     made = start_workspace(folder, template)
     screen.show({"folder": str(folder), "template": template, "files": list(made)}, [str(folder)])
     screen.say(f"{len(made)} files; README.md says what is what (templates: {', '.join(list_templates())})")
-    screen.next(f"cd {folder}", "aie train", "aie check")
+    learnt = [*trainable(folder), *teachable(folder)]
+    screen.next(f"cd {folder}", *(["aie train"] if learnt else []), "aie check")
 
 
 def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> None:
