@@ -231,8 +231,10 @@ def _doubts(story: Explanation) -> Iterator[str]:
     if prediction.get("accepted") is False:
         yield f"unsure of the desk ({plain(prediction.get('label'))} {plain(prediction.get('confidence'))})"
     if agrees.get("passed") is False:
-        names = [trouble.message.rpartition(": ")[2] for step in story.steps for trouble in step.troubles]
-        yield f"the letter does not name the {' or the '.join(names).replace('_', ' ')} of the form"
+        failed = agrees.get("failed")
+        rules = [each for each in failed if isinstance(each, dict)] if isinstance(failed, list) else []
+        names = " or the ".join(plain(each.get("rule")) for each in rules)
+        yield f"the letter does not name the {names.replace('_', ' ')} of the form"
     if prediction.get("accepted") and agrees.get("passed"):
         given = story.input if isinstance(story.input, dict) else {}
         yield f"{plain(given.get('amount'))} is above what is paid without a person"
