@@ -1,31 +1,21 @@
 """Why a run ended as it did: a fold over its events beside the release it is pinned to."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import cast
 
 from aie.core import JSON, Cite, Limits, Spend
 from aie.records import Recorded
 from aie.records.events import (
-    AttemptIntended,
-    AttemptSettled,
-    EffectAttempted,
     EffectDelivered,
-    EffectFailed,
     EffectQueued,
     ReviewDecided,
     ReviewOpened,
     RunFinished,
     RunMigrated,
-    RunNeedsRuntime,
     RunSubmitted,
-    RunWaiting,
-    SegmentClosed,
-    SegmentQueued,
     SegmentStarted,
-    StepFailed,
     StepFinished,
-    StepHeld,
     StepSkipped,
 )
 from aie.releases import Node, Release
@@ -43,43 +33,15 @@ from aie.runs.explanation import (
     Source,
     StepStatus,
     StepStory,
-    Trouble,
 )
 from aie.runs.heart import fold
 from aie.runs.paths import Index, index_plan
 from aie.runs.refusing import refused_models
 from aie.runs.state import State
+from aie.runs.story import Story, read_story
 from aie.runs.timeline import tell
 
 __all__ = ["explain"]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Story:
-    """Events of one run by kind, the latest of each path or key winning."""
-
-    submitted: Recorded | None = None
-    finished: Recorded | None = None
-    waiting: Recorded | None = None
-    needs: RunNeedsRuntime | None = None
-    moved: list[Recorded] = field(default_factory=list)
-    phase: str = "queued"
-    erased: bool = False
-    steps: dict[str, Recorded] = field(default_factory=dict)
-    """Finished or skipped, by path, in the order of their first record."""
-    troubles: dict[str, list[Trouble]] = field(default_factory=dict)
-    intended: dict[str, AttemptIntended] = field(default_factory=dict)
-    settled: dict[str, AttemptSettled] = field(default_factory=dict)
-    opened: dict[str, Recorded] = field(default_factory=dict)
-    decided: dict[str, Recorded] = field(default_factory=dict)
-    queued: dict[str, Recorded] = field(default_factory=dict)
-    tried: dict[str, int] = field(default_factory=dict)
-    delivered: dict[str, Recorded] = field(default_factory=dict)
-    refused: dict[str, EffectFailed] = field(default_factory=dict)
-    held: dict[str, str] = field(default_factory=dict)
-    started: dict[int, Recorded] = field(default_factory=dict)
-    """Segments by epoch."""
-    closed: dict[int, SegmentClosed] = field(default_factory=dict)
 
 
 def explain(
@@ -93,7 +55,7 @@ def explain(
         release: The release it is pinned to.
         installed: Layer versions of this installation, to tell from those that the run needs.
     """
-    story = _read(records)
+    story = read_story(records)
     assert story.submitted is not None, "a run's stream begins with its submission"
     submitted = cast("RunSubmitted", story.submitted.event)
     finished = cast("RunFinished | None", story.finished.event if story.finished else None)
@@ -141,71 +103,10 @@ def explain(
     )
 
 
-def _read(records: Iterable[Recorded]) -> _Story:
-    story = _Story()
-    for record in records:
-        story.erased = story.erased or record.erased
-        _note(story, record)
-    return story
-
-
-def _note(story: _Story, record: Recorded) -> None:
-    match record.event:
-        case RunSubmitted():
-            story.submitted = record
-        case SegmentQueued():
-            story.phase, story.needs, story.finished = "queued", None, None
-        case SegmentStarted(epoch=epoch):
-            story.phase, story.started[epoch] = "running", record
-            story.held.clear()
-        case StepHeld(path=path, why=why):
-            story.held[path] = why
-        case SegmentClosed(epoch=epoch) as event:
-            story.closed[epoch] = event
-        case RunWaiting():
-            story.phase, story.waiting = "waiting", record
-        case RunNeedsRuntime() as event:
-            story.phase, story.needs = "needs_runtime", event
-        case RunMigrated():
-            story.moved.append(record)
-        case RunFinished():
-            story.finished = record
-        case StepFinished(path=path) | StepSkipped(path=path):
-            story.steps[path] = record
-        case StepFailed(path=path, failure=failure, message=message, report=report):
-            trouble = Trouble(at=record.at, failure=failure, message=message or "", report=report)
-            story.troubles.setdefault(path, []).append(trouble)
-        case AttemptIntended(attempt=attempt) as event:
-            story.intended[attempt] = event
-        case AttemptSettled(attempt=attempt) as event:
-            story.settled[attempt] = event
-        case _:
-            _note_outside(story, record)
-
-
-def _note_outside(story: _Story, record: Recorded) -> None:
-    match record.event:
-        case ReviewOpened(review=review):
-            story.opened[review] = record
-        case ReviewDecided(review=review):
-            story.decided[review] = record
-        case EffectQueued(key=key):
-            story.queued[key] = record
-            story.refused.pop(key, None)
-        case EffectAttempted(key=key, attempt=attempt):
-            story.tried[key] = attempt
-        case EffectDelivered(key=key):
-            story.delivered[key] = record
-        case EffectFailed(key=key) as event:
-            story.refused[key] = event
-        case _:
-            pass
-
-
 # ---------------------------------------------------------------- steps
 
 
-def _steps(story: _Story, index: Index, release: Release) -> Iterator[StepStory]:
+def _steps(story: Story, index: Index, release: Release) -> Iterator[StepStory]:
     digests = {f"{entry['kind']}:{entry['name']}": entry["digest"] for entry in release.behaviour["components"]}
     paths = dict.fromkeys([*story.steps, *story.troubles, *_open_paths(story)])
     order = {name: place for place, name in enumerate(index.nodes)}
@@ -215,7 +116,7 @@ def _steps(story: _Story, index: Index, release: Release) -> Iterator[StepStory]
         yield _step(story, path, index.place(path).node, digests)
 
 
-def _step(story: _Story, path: str, node: Node, digests: Mapping[str, str]) -> StepStory:
+def _step(story: Story, path: str, node: Node, digests: Mapping[str, str]) -> StepStory:
     record = story.steps.get(path)
     event = record.event if record is not None else None
     done = event if isinstance(event, StepFinished) else None
@@ -240,7 +141,7 @@ def _step(story: _Story, path: str, node: Node, digests: Mapping[str, str]) -> S
     )
 
 
-def _status(story: _Story, path: str) -> StepStatus:
+def _status(story: Story, path: str) -> StepStatus:
     if path in story.steps:
         return "skipped" if isinstance(story.steps[path].event, StepSkipped) else "finished"
     if path in _open_paths(story):
@@ -250,7 +151,7 @@ def _status(story: _Story, path: str) -> StepStatus:
     return "running" if path in story.troubles else "not reached"
 
 
-def _open_paths(story: _Story) -> list[str]:
+def _open_paths(story: Story) -> list[str]:
     reviews = [_path(record) for key, record in story.opened.items() if key not in story.decided]
     return reviews + [_path(record) for key, record in story.queued.items() if key not in story.delivered]
 
@@ -288,7 +189,7 @@ def _texts(value: JSON) -> Iterator[str]:
 # ---------------------------------------------------------------- evidence, people, effects
 
 
-def _sources(story: _Story) -> dict[str, Source]:
+def _sources(story: Story) -> dict[str, Source]:
     """Return every text that a step read from a document, by the reference of the step's value."""
     found = {}
     for path, record in story.steps.items():
@@ -300,7 +201,7 @@ def _sources(story: _Story) -> dict[str, Source]:
     return found
 
 
-def _evidence(story: _Story, sources: Mapping[str, Source]) -> Iterator[Evidence]:
+def _evidence(story: Story, sources: Mapping[str, Source]) -> Iterator[Evidence]:
     for path, record in story.steps.items():
         cites = record.event.cites if isinstance(record.event, StepFinished) else None
         for cite in (Cite.from_json(cast("dict[str, JSON]", each)) for each in cites or ()):
@@ -336,7 +237,7 @@ def _dropped(steps: Iterable[StepStory], sources: Mapping[str, Source]) -> Itera
             )
 
 
-def _reviews(story: _Story) -> Iterator[ReviewStory]:
+def _reviews(story: Story) -> Iterator[ReviewStory]:
     for review, record in story.opened.items():
         opened = cast("ReviewOpened", record.event)
         answer = story.decided.get(review)
@@ -367,7 +268,7 @@ def _changed(shown: JSON, values: JSON) -> dict[str, tuple[JSON, JSON]]:
     return {name: (before.get(name), value) for name, value in values.items() if before.get(name) != value}
 
 
-def _effects(story: _Story) -> Iterator[Effect]:
+def _effects(story: Story) -> Iterator[Effect]:
     for key, record in story.queued.items():
         owed = cast("EffectQueued", record.event)
         done, refused = story.delivered.get(key), story.refused.get(key)
@@ -391,7 +292,7 @@ def _effects(story: _Story) -> Iterator[Effect]:
 # ---------------------------------------------------------------- money and time
 
 
-def _calls(story: _Story) -> Iterator[Call]:
+def _calls(story: Story) -> Iterator[Call]:
     for attempt, intended in story.intended.items():
         settled = story.settled.get(attempt)
         yield Call(
@@ -421,13 +322,13 @@ def _limits(limits: Limits, state: State, spend: Spend) -> Iterator[LimitUse]:
         yield LimitUse(name=each.name, used=used[each.name], at_most=getattr(limits, each.name))
 
 
-def _installed(story: _Story, installed: Mapping[str, int] | None) -> Mapping[str, int]:
+def _installed(story: Story, installed: Mapping[str, int] | None) -> Mapping[str, int]:
     if story.needs is None or installed is None:
         return {}
     return {name: installed.get(name, 0) for name in story.needs.needs}
 
 
-def _migrations(story: _Story, release: Release) -> Iterator[Migration]:
+def _migrations(story: Story, release: Release) -> Iterator[Migration]:
     versions = dict(release.runtime)
     for record in story.moved:
         moved = cast("RunMigrated", record.event)
@@ -437,7 +338,7 @@ def _migrations(story: _Story, release: Release) -> Iterator[Migration]:
         versions = after
 
 
-def _segments(story: _Story) -> Iterator[Segment]:
+def _segments(story: Story) -> Iterator[Segment]:
     for epoch, record in story.started.items():
         started = cast("SegmentStarted", record.event)
         closed = story.closed.get(epoch)

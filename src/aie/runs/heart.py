@@ -41,17 +41,26 @@ from aie.records.events import (
     StepSkipped,
 )
 from aie.releases import Handler
-from aie.runs.paths import Index, item_path
+from aie.runs.moves import (
+    Step,
+    attempts_of,
+    begin,
+    begin_items,
+    complete,
+    first_command,
+    follow,
+    issue,
+    mark,
+    put,
+    settle,
+)
+from aie.runs.paths import Index
 from aie.runs.state import (
-    DONE,
     Attempted,
     Command,
     CompleteEffect,
     Ending,
-    ExpandMap,
-    Finish,
     Forfeit,
-    GatherMap,
     OpenReview,
     Phase,
     Progress,
@@ -60,15 +69,12 @@ from aie.runs.state import (
     State,
     Status,
     UseDefault,
-    Wait,
 )
 
-__all__ = ["IDLE_CLAIMS", "Step", "admit", "advance", "fold", "withdraw"]
+__all__ = ["IDLE_CLAIMS", "admit", "advance", "fold", "withdraw"]
 
 IDLE_CLAIMS: Final = 10
 """A run whose last ten claims recorded nothing is set aside: it kills the workers that touch it."""
-
-Step = tuple[State, tuple[Command, ...]]
 
 
 def fold(index: Index, events: Iterable[tuple[Event, int]]) -> Step:
@@ -122,23 +128,23 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
         case SegmentStarted():
             return _start(index, state, event, before.idle_claims)
         case StepFinished():
-            state = _done(state, event.path, Status.FINISHED)
+            state = complete(state, event.path, Status.FINISHED)
             state = state.but(outputs=state.outputs.set(event.path, event))
-            return _follow(index, state, event.path)
+            return follow(index, state, event.path)
         case StepSkipped():
-            return _follow(index, _done(state, event.path, Status.SKIPPED), event.path)
+            return follow(index, complete(state, event.path, Status.SKIPPED), event.path)
         case MapExpanded():
             positions = state.positions.set(event.path, Map({key: at for at, key in enumerate(event.keys)}))
             state = state.but(maps=state.maps.set(event.path, event), positions=positions, running=state.running - 1)
-            state = _mark(state, event.path, Status.EXPANDED)
-            return _settle(index, *_begin_items(index, state, event.path, event.keys))
+            state = mark(state, event.path, Status.EXPANDED)
+            return settle(index, *begin_items(index, state, event.path, event.keys))
         case StepFailed():
             return _handle(index, state, event)
         case StepHeld():
             state = state.but(
                 holds=state.holds.set(event.path, event), running=state.running - 1, steps=state.steps - 1
             )
-            return _settle(index, _mark(state, event.path, Status.HELD), ())
+            return settle(index, mark(state, event.path, Status.HELD), ())
         case AttemptIntended():
             attempts = state.attempts.set(event.attempt, Attempted(intended=event))
             return state.but(attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
@@ -146,14 +152,14 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             return _account(state, event), ()
         case ReviewOpened():
             state = state.but(reviews=state.reviews.set(event.path, event), running=state.running - 1)
-            return _settle(index, _mark(state, event.path, Status.REVIEW), ())
+            return settle(index, mark(state, event.path, Status.REVIEW), ())
         case ReviewDecided():
             return state.but(decisions=state.decisions.set(event.path, event)), ()
         case ReviewExpired():
             return _expired(index, state, event)
         case EffectQueued():
             state = state.but(effects=state.effects.set(event.path, event))
-            return _settle(index, _mark(state, event.path, Status.EFFECT).but(running=state.running - 1), ())
+            return settle(index, mark(state, event.path, Status.EFFECT).but(running=state.running - 1), ())
         case EffectDelivered():
             return _delivered(index, state, event)
         case EffectFailed():
@@ -199,7 +205,7 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
         message = f"claimed {idle} times in a row without recording anything"
         state = state.but(ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))
     state, commands = _resume(index, state)
-    return _settle(index, state, forfeits + commands)
+    return settle(index, state, forfeits + commands)
 
 
 def _resume(index: Index, state: State) -> Step:
@@ -210,13 +216,13 @@ def _resume(index: Index, state: State) -> Step:
     for path, progress in sorted(state.nodes.items()):
         command = _again(index, state, path, progress)
         if command is not None:
-            state = _issue(state, command)
+            state = issue(state, command)
             commands.append(command)
-    state, begun = _begin(index, state, index.needs)
+    state, begun = begin(index, state, index.needs)
     commands.extend(begun)
     for path, expanded in sorted(state.maps.items()):
         if state.nodes[path].status is Status.EXPANDED:
-            state, items = _begin_items(index, state, path, expanded.keys)
+            state, items = begin_items(index, state, path, expanded.keys)
             commands.extend(items)
     return state, tuple(commands)
 
@@ -227,7 +233,7 @@ def _again(index: Index, state: State, path: str, progress: Progress) -> Command
         case Status.RUNNING if progress.failure:
             return _mend(index.place(path).node.handler(Failure(progress.failure)), path, progress.failure)
         case Status.RUNNING | Status.HELD:
-            return _run(index, path)
+            return first_command(index, path)
         case Status.REVIEW:
             decided, opened = state.decisions.get(path), state.reviews[path]
             return ResolveReview(path=path) if decided is not None and decided.review == opened.review else None
@@ -237,96 +243,6 @@ def _again(index: Index, state: State, path: str, progress: Progress) -> Command
             return None
         case _:
             assert_never(progress.status)
-
-
-# ---------------------------------------------------------------- what can begin
-
-
-def _begin(index: Index, state: State, among: Iterable[str]) -> Step:
-    """Issue every top-level node among these that has not begun and whose needs are done."""
-    commands: list[Command] = []
-    for name in among:
-        if name not in state.nodes and all(_is_done(state, need) for need in index.needs[name]):
-            command = _run(index, name)
-            state = _issue(_mark(state, name, Status.RUNNING), command)
-            commands.append(command)
-    return state, tuple(commands)
-
-
-def _begin_items(index: Index, state: State, map_path: str, keys: Iterable[str]) -> Step:
-    """Issue what can begin in the items of a map, and gather the map when all of them are done."""
-    commands: list[Command] = []
-    all_done = True
-    for key in keys:
-        state, begun, done = _begin_item(index, state, map_path, key)
-        commands.extend(begun)
-        all_done &= done
-    if all_done:
-        command = GatherMap(path=map_path)
-        state = _issue(state, command)
-        commands.append(command)
-    return state, tuple(commands)
-
-
-def _begin_item(index: Index, state: State, map_path: str, key: str) -> tuple[State, list[Command], bool]:
-    """Issue what can begin in one item; also whether every node of it is done."""
-    body = index.bodies[map_path]
-    commands: list[Command] = []
-    done = True
-    for name, node in body.items():
-        path = item_path(map_path, key, name)
-        if _is_done(state, path):
-            continue
-        done = False
-        siblings = (item_path(map_path, key, need) for need in node.needs if need in body)
-        if path not in state.nodes and all(_is_done(state, need) for need in siblings):
-            command = _run(index, path)
-            state = _issue(_mark(state, path, Status.RUNNING), command)
-            commands.append(command)
-    return state, commands, done
-
-
-def _follow(index: Index, state: State, path: str) -> Step:
-    """Issue what a node that is done makes runnable."""
-    if state.cancelled or state.ending is not None:
-        return _settle(index, state, ())
-    place = index.place(path)
-    if not place.map_path:
-        return _settle(index, *_begin(index, state, index.followers[path]))
-    key = place.key
-    state, commands, done = _begin_item(index, state, place.map_path, key)
-    if done:
-        items = state.done_items.get(place.map_path, 0) + 1
-        state = state.but(done_items=state.done_items.set(place.map_path, items))
-        if items == len(state.maps[place.map_path].keys):
-            command = GatherMap(path=place.map_path)
-            state = _issue(state, command)
-            commands.append(command)
-    return _settle(index, state, tuple(commands))
-
-
-def _settle(index: Index, state: State, commands: tuple[Command, ...]) -> Step:
-    """Add the command that ends the segment when nothing is in flight."""
-    if state.running:
-        return state, commands
-    last: Command
-    reviews = tuple(sorted(path for path, each in state.nodes.items() if each.status is Status.REVIEW))
-    effects = tuple(sorted(path for path, each in state.nodes.items() if each.status is Status.EFFECT))
-    held = tuple(state.holds[path] for path, each in sorted(state.nodes.items()) if each.status is Status.HELD)
-    if state.cancelled:
-        last = Finish(state="cancelled")
-    elif state.ending is not None:
-        ending = state.ending
-        last = Finish(state=ending.state, failure=ending.failure, path=ending.path, message=ending.message)
-    elif all(_is_done(state, name) for name in index.nodes):
-        last = Finish(state="completed")
-    elif reviews or effects or held:
-        last = Wait(reviews=reviews, effects=effects, held=held)
-    else:
-        last = Finish(
-            state="failed", failure=Failure.INTERNAL.value, message="nothing is runnable and nothing is awaited"
-        )
-    return state, (*commands, last)
 
 
 # ---------------------------------------------------------------- what happened to a node
@@ -339,21 +255,21 @@ def _handle(index: Index, state: State, event: StepFailed) -> Step:
     tries = before.tries + 1
     handler: Handler | None = index.place(path).node.handler(failure)
     state = state.but(running=state.running - 1)
-    after = replace(before, status=Status.RUNNING, tries=tries, spent_attempts=_attempts_of(state, path))
+    after = replace(before, status=Status.RUNNING, tries=tries, spent_attempts=attempts_of(state, path))
     if state.cancelled or state.ending is not None:
-        return _settle(index, _put(state, path, after), ())
+        return settle(index, put(state, path, after), ())
     if handler is not None and handler.kind == "retry":
         if tries <= handler.times:
             command: Command = RunStep(path=path, wait_ms=min(200 * 2 ** (tries - 1), 10_000))
-            return _issue(_put(state, path, replace(after, failure="")), command), (command,)
+            return issue(put(state, path, replace(after, failure="")), command), (command,)
         handler = handler.then
     if handler is None or handler.kind in ("fail", "dead_letter"):
         ended = "dead" if handler is not None and handler.kind == "dead_letter" else "failed"
         ending = Ending(state=ended, failure=event.failure, path=path, message=event.message or "")
-        state = _put(state, path, replace(after, status=Status.FAILED))
-        return _settle(index, state.but(ending=ending), ())
+        state = put(state, path, replace(after, status=Status.FAILED))
+        return settle(index, state.but(ending=ending), ())
     mend = _mend(handler, path, event.failure)
-    return _issue(_put(state, path, replace(after, failure=event.failure)), mend), (mend,)
+    return issue(put(state, path, replace(after, failure=event.failure)), mend), (mend,)
 
 
 def _mend(handler: Handler, path: str, failure: str) -> Command:
@@ -381,9 +297,9 @@ def _delivered(index: Index, state: State, event: EffectDelivered) -> Step:
     if not state.open_segment:
         return state, ()
     if state.cancelled or state.ending is not None:
-        return _settle(index, state, ())
+        return settle(index, state, ())
     command = CompleteEffect(path=event.path)
-    return _issue(state, command), (command,)
+    return issue(state, command), (command,)
 
 
 def _undelivered(index: Index, state: State, event: EffectFailed) -> Step:
@@ -391,7 +307,7 @@ def _undelivered(index: Index, state: State, event: EffectFailed) -> Step:
     if event.path not in state.nodes:
         return state, ()
     if not event.final:
-        return _settle(index, state, ()) if state.open_segment else (state, ())
+        return settle(index, state, ()) if state.open_segment else (state, ())
     state = state.but(running=state.running + 1)  # the failure takes the place of a command
     failed = StepFailed(path=event.path, failure=event.failure, message=event.message)
     return _handle(index, state, failed)
@@ -415,45 +331,8 @@ def _retried(state: State, event: RunRetried) -> State:
     for path, progress in state.nodes.items():
         decided = state.decisions.get(path)
         if progress.status is Status.REVIEW and (decided is None or decided.review != state.reviews[path].review):
-            state = _put(state, path, replace(progress, status=Status.RUNNING))
+            state = put(state, path, replace(progress, status=Status.RUNNING))
     before = state.nodes.get(event.path)
     if before is not None:
-        state = _put(state, event.path, replace(before, status=Status.RUNNING, tries=0, failure=""))
+        state = put(state, event.path, replace(before, status=Status.RUNNING, tries=0, failure=""))
     return state.but(ending=None, phase=Phase.QUEUED, idle_claims=0)
-
-
-# ---------------------------------------------------------------- small moves
-
-
-def _run(index: Index, path: str) -> Command:
-    return ExpandMap(path=path) if index.place(path).node.map is not None else RunStep(path=path)
-
-
-def _issue(state: State, command: Command) -> State:
-    steps = state.steps + 1 if isinstance(command, RunStep) else state.steps
-    return state.but(running=state.running + 1, steps=steps)
-
-
-def _put(state: State, path: str, progress: Progress) -> State:
-    return state.but(nodes=state.nodes.set(path, progress))
-
-
-def _mark(state: State, path: str, status: Status) -> State:
-    before = state.nodes.get(path)
-    return _put(state, path, Progress(status=status) if before is None else replace(before, status=status))
-
-
-def _done(state: State, path: str, status: Status) -> State:
-    return _mark(state, path, status).but(running=state.running - 1)
-
-
-def _is_done(state: State, path: str) -> bool:
-    progress = state.nodes.get(path)
-    return progress is not None and progress.status in DONE
-
-
-def _attempts_of(state: State, path: str) -> int:
-    count = 0
-    while f"{path}#{count + 1}" in state.attempts:
-        count += 1
-    return count

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aie.core import Spend
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs import Segment, effects
+from aie.runs.recording import Recording
 
 __all__ = ["SABOTAGE"]
 
@@ -14,18 +15,18 @@ __all__ = ["SABOTAGE"]
 def _forget_intents() -> None:
     """Calls leave before their intent is durable."""
 
-    def intend(self: Segment, event: AttemptIntended) -> AttemptIntended:
-        self._record(event)
+    def intend(self: Recording, event: AttemptIntended) -> AttemptIntended:
+        self.record(event)
         return event
 
-    Segment.intend = intend  # type: ignore[method-assign,assignment]
+    Recording.intend = intend  # type: ignore[method-assign,assignment]
 
 
 def _write_off_nothing() -> None:
     """A call of a dead process is taken for one that was never made."""
 
     def forfeited(self: Segment, attempt: str) -> AttemptSettled:
-        intended = self._state.attempts[attempt].intended
+        intended = self._recording.state.attempts[attempt].intended
         return AttemptSettled(attempt=attempt, path=intended.path, outcome="released", spend=Spend().to_json())
 
     Segment._forfeited = forfeited  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ ACTS = {
 ELSEWHERE = {
     "runs/claims.py:_put_claim": "claim_all waits for the answer and tells the point after",
     "runs/submission.py:_put": "what waits for its answer tells the point after",
-    "runs/segment.py:_put": "intend and _write, which name the site, put through it",
+    "runs/recording.py:_put": "intend and _write, which name the site, put through it",
 }
 """Functions whose callers tell the points."""
 
