@@ -9,6 +9,7 @@ import pytest
 from aie.core import Value
 from aie.errors import Failure, StepFailure
 from aie.layers.extract import ExtractLayer, Recogniser
+from aie.layers.extract.allowance import Allowance
 from tests.unit.layers.conftest import make_pdf
 from tests.unit.layers.files import png
 
@@ -85,25 +86,37 @@ def test_only_the_pages_of_a_pdf_without_text_are_recognised(answering, world, t
 def test_what_a_picture_does_to_its_reader_is_a_failure_of_its_class(program, body, failure):
     """The engine gets a class, whatever happens there."""
     with pytest.raises(StepFailure) as caught:
-        Recogniser(program(body)).read(png(8, 8), (), 1_000)
+        Recogniser(program(body)).read(png(8, 8), (), 1_000, Allowance(60_000))
     assert caught.value.failure == failure
 
 
 def test_a_picture_of_more_pixels_than_paper_has_is_not_handed_on(answering):
     """Few bytes, a gigabyte of pixels."""
     with pytest.raises(StepFailure) as caught:
-        Recogniser(answering).read(png(60_000, 60_000), (), None)
+        Recogniser(answering).read(png(60_000, 60_000), (), None, Allowance(60_000))
     assert caught.value.failure == Failure.BOMB
 
 
 def test_one_page_that_cannot_be_recognised_does_not_cost_the_others(program, world, task):
-    """It is counted; a file of nothing else fails."""
+    """With `partial` it is named in `unread`; without, and for a file of nothing else, the file is refused."""
     broken = program("exit 1")
-    made = read(broken, world, task, make_pdf("written", ""))
+    made = read(broken, world, task, make_pdf("written", ""), partial=True)
     assert (made.data["pages"][1]["start"], made.report["unrecognised_pages"]) == (9, 1)
-    with pytest.raises(StepFailure) as caught:
-        read(broken, world, task, make_pdf("", ""))
-    assert caught.value.failure == Failure.INVALID_INPUT
+    assert [each["why"] for each in made.data["unread"]] == ["page 2 of 2 cannot be read"]
+    for pages in (("written", ""), ("", "")):
+        with pytest.raises(StepFailure) as caught:
+            read(broken, world, task, make_pdf(*pages))
+        assert caught.value.failure == Failure.INVALID_INPUT
+
+
+def test_the_pictures_of_a_document_share_one_time(program):
+    """What one takes is not there for the next."""
+    slow, allowance = Recogniser(program("while :; do :; done")), Allowance(300)
+    for _ in range(2):
+        with pytest.raises(StepFailure) as caught:
+            slow.read(png(8, 8), (), None, allowance)
+        assert caught.value.failure == Failure.TIMEOUT
+    assert (allowance.left_ms, "300 ms" in caught.value.message) == (0, True)
 
 
 def test_languages_are_handed_on(program, world, task):
@@ -118,7 +131,7 @@ def test_the_recognition_can_neither_write_nor_start_anything(program):
     """It may start no process and write no file: each attempt fails, so its answer never says that it did."""
     attempts = program(f"echo x > /tmp/aie-{os.getpid()}-escape && exit 0; /bin/true && exit 0; exit 3")
     with pytest.raises(StepFailure) as caught:
-        Recogniser(attempts).read(png(8, 8), (), 5_000)
+        Recogniser(attempts).read(png(8, 8), (), 5_000, Allowance(60_000))
     assert caught.value.failure in (Failure.INVALID_INPUT, Failure.HOSTILE)
     assert "no page" not in caught.value.message
 
@@ -126,4 +139,4 @@ def test_the_recognition_can_neither_write_nor_start_anything(program):
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed: nothing was recognised")
 def test_tesseract_itself_runs_closed():
     """The real one needs no right that was given up; a white page has no line."""
-    assert Recogniser().read(png(200, 64), (), None).pages == ((),)
+    assert Recogniser().read(png(200, 64), (), None, Allowance(60_000)).pages == ((),)

@@ -1,5 +1,6 @@
 """The closed process that documents are read in: what a document may do to it, and what of that reaches the engine."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from aie.errors import Failure, StepFailure, Unavailable
 from aie.layers.extract import Bounds, Sandbox
 from aie.layers.extract import sandbox as sandbox_module
+from aie.layers.extract.allowance import Allowance
 
 READER = """
 import ctypes, os, signal, socket, sys, time
@@ -224,9 +226,23 @@ def test_an_answer_that_fills_its_channel_still_gets_its_verdict(reader):
 def test_time_allowed_grows_with_the_document_and_never_beyond_what_is_left():
     """Small documents that take long were built to."""
     bounds = Bounds(wall_ms=30_000, small_wall_ms=4_000, wall_ms_per_mib=4_000)
-    allowed = [bounds.of(size, None).wall_ms for size in (0, 1 << 20, 3 << 20, 64 << 20)]
+    allowed = [bounds.allowance(size).ms for size in (0, 1 << 20, 3 << 20, 64 << 20)]
     assert allowed == [4_000, 4_000, 12_000, 30_000]
-    assert [bounds.of(3 << 20, left).wall_ms for left in (50_000, 900, -5)] == [12_000, 900, 1]
+    assert [bounds.within(None, left).wall_ms for left in (50_000, 900, -5)] == [30_000, 900, 1]
+
+
+def test_the_parts_of_a_document_share_its_time(sandbox):
+    """However many there are: what one took is not there for the next."""
+    allowance = Allowance(600)
+    for _ in range(2):
+        with contextlib.suppress(StepFailure):
+            sandbox.read("obedient", b"nap 0.35", allowance=allowance)
+    assert allowance.left_ms == 0
+    before = sandbox.usage().documents
+    with pytest.raises(StepFailure, match="attached to it took more than 600 ms") as caught:
+        sandbox.read("obedient", b"echo x", allowance=allowance)
+    assert caught.value.failure is Failure.TIMEOUT
+    assert sandbox.usage().documents == before
 
 
 def test_waiting_for_a_place_to_read_counts_as_time_of_the_run(reader):

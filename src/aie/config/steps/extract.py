@@ -41,6 +41,9 @@ class ExtractStep(Step):
     """Of a packet: regular expressions; a page begins a new document where one is found in its first five lines."""
     languages: list[Annotated[str, Field(pattern="^[a-z]{3}(_[a-z]{2,10})?$")]] = Field(default=[], max_length=8)
     """Of text in pictures, by the names that tesseract gives languages, e.g. `eng`, `deu`; none: `eng`."""
+    partial: bool = False
+    """Of a document or a packet: read a PDF without the pages that cannot be read, and name them in `unread`; without
+    this it is refused."""
 
     @model_validator(mode="after")
     def _only_what_counts(self) -> "ExtractStep":
@@ -48,6 +51,8 @@ class ExtractStep(Step):
             raise PydanticCustomError("unused", "`starts` divides an `extract: packet`", {"path": "starts"})
         if self.languages and self.extract not in ("document", "packet"):
             raise PydanticCustomError("unused", "`languages` are of a document or a packet", {"path": "languages"})
+        if self.partial and self.extract not in ("document", "packet"):
+            raise PydanticCustomError("unused", "`partial` is of a document or a packet", {"path": "partial"})
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from aie.errors import Failure, StepFailure
 from aie.layers.extract.advice import advised
 from aie.layers.extract.lines import read_lines
 from aie.layers.extract.parts import Part, joined, shows
-from aie.layers.extract.reading import FileReader, Reading
+from aie.layers.extract.reading import FileReader, Reading, Wanted
 from aie.layers.extract.recognition import Recogniser
 from aie.layers.extract.sandbox import Sandbox
 from aie.layers.port import Compiled, Result, Task, Tools
@@ -110,6 +110,8 @@ def compile_reading(step: ExtractStep, site: Site) -> Compiled | None:
         config["starts"] = list(step.starts)
     if step.languages:
         config["languages"] = list(step.languages)
+    if step.partial:
+        config["partial"] = True
     if site.workflow.risk == "high" and step.extract in _IN_READERS:
         config["closed"] = True
     return Compiled(
@@ -133,17 +135,29 @@ def run_reading(task: Task, tools: Tools, sandbox: Sandbox, recogniser: Recognis
     given = task.inputs["from"]
     labels = join((given.labels, Labels(integrity="untrusted")))
     languages = tuple(cast("Sequence[str]", task.config.get("languages", ())))
-    files = FileReader(sandbox, recogniser, languages, task.time_left_ms)
+    wanted = Wanted(languages=languages, partial=bool(task.config.get("partial")))
+    files = FileReader(sandbox, recogniser, wanted, task.time_left_ms)
+    try:
+        data, report = _read(task, files, tools)
+    except StepFailure as error:
+        if files.isolation is not None:
+            error.report = {"isolation": dict(files.isolation)}
+        raise
+    return Result(data=data, labels=labels, report=report)
+
+
+def _read(task: Task, files: FileReader, tools: Tools) -> tuple[dict[str, JSON], JSON]:
+    """Return what the step read, and what the record says of how."""
+    given = task.inputs["from"]
     match task.config["kind"]:
         case "text":
-            data, report = _text(given, files, tools)
+            return _text(given, files, tools)
         case "lines":
-            data, report = read_lines(given.data), None
+            return read_lines(given.data), None
         case "packet":
-            data, report = _packet(given, files, tools, cast("Sequence[str]", task.config.get("starts", ())))
+            return _packet(given, files, tools, cast("Sequence[str]", task.config.get("starts", ())))
         case _:
-            data, report = _document(given, files, tools)
-    return Result(data=data, labels=labels, report=report)
+            return _document(given, files, tools)
 
 
 def _check_closed(sandbox: Sandbox) -> None:

@@ -39,6 +39,8 @@ class Part:
     """True when its format has pages, sheets or slides."""
     lines: tuple[PlacedLine, ...] = ()
     """Lines of pages that were recognised from pictures."""
+    missing: frozenset[int] = frozenset()
+    """Positions of pages that could not be read, from 0; their text is empty."""
     notes: Mapping[str, JSON] = field(default_factory=dict)
     """What the record shall say of how it was read."""
 

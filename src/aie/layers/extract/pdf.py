@@ -17,7 +17,9 @@ _ERRORS = {
 
 
 def read(content: bytes) -> dict[str, object]:
-    """Return `{"pages": [text, …]}`, or `{"failure", "why"}`.
+    """Return `{"pages": [text, …], "unread_pages": [position, …]}`, or `{"failure", "why"}`.
+
+    A page that cannot be read is empty and among the unread; where that is every page, the PDF is refused.
 
     A PDF without an end mark is refused although PDFium mends some: a mended one lacks pages without saying so.
     Line ends become one newline. PDFium marks a hyphen at the end of a line as U+FFFE and drops the line end: it
@@ -34,16 +36,23 @@ def read(content: bytes) -> dict[str, object]:
         if len(document) > MOST_PAGES:
             return {"failure": "too_large", "why": f"the PDF has {len(document)} pages; {MOST_PAGES} are read at most"}
         pages: list[str] = []
+        unread: list[int] = []
         total = 0
         for number in range(len(document)):
-            text = _text(document, number)
+            try:
+                text = _text(document, number)
+            except pypdfium2.PdfiumError:
+                text = ""
+                unread.append(number)
             total += len(text)
             if total > MOST_CHARACTERS:
                 return {"failure": "too_large", "why": f"the PDF holds more than {MOST_CHARACTERS} characters"}
             pages.append(text)
-        return {"pages": pages}
     except pypdfium2.PdfiumError as error:
         return _refusal(error)
+    if unread and len(unread) == len(pages):
+        return {"failure": "invalid_input", "why": "the PDF is damaged: none of its pages can be read"}
+    return {"pages": pages, "unread_pages": unread}
 
 
 def _text(document: pypdfium2.PdfDocument, number: int) -> str:
@@ -59,7 +68,7 @@ def _refusal(error: pypdfium2.PdfiumError) -> dict[str, object]:
     known = _ERRORS.get(getattr(error, "err_code", None) or 0)
     if known is not None:
         return {"failure": known[0], "why": known[1]}
-    return {"failure": "invalid_input", "why": "the PDF is damaged: it or one of its pages cannot be read"}
+    return {"failure": "invalid_input", "why": "the PDF is damaged: it cannot be read"}
 
 
 SAMPLE = (

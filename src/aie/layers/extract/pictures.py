@@ -33,15 +33,15 @@ def recognise_pages(
     """Return a PDF with the text of its pages that carry none.
 
     Args:
-        part: the PDF as it was read.
+        part: the PDF as it was read; its missing pages are left alone.
         draw: returns the images of a range of pages, as the reader `page_images`.
         recognise: returns what stands on an image.
 
     Raises:
         StepFailure: TOO_LARGE for a PDF of pictures only, of more pages than can be recognised in any useful time;
-            TIMEOUT. Pages that cannot be drawn or recognised beside others with text are counted in the notes.
+            UNSUPPORTED, TIMEOUT. Pages that cannot be drawn or recognised beside others with text are missing.
     """
-    empty = [number for number, page in enumerate(part.pages) if not shows(page)]
+    empty = [number for number, page in enumerate(part.pages) if not shows(page) and number not in part.missing]
     if len(empty) > MOST_PAGES and len(empty) == len(part.pages):
         raise StepFailure(Failure.TOO_LARGE, f"{len(empty)} pages carry no text; {MOST_PAGES} are recognised at most")
     pages, placed, pictures = list(part.pages), list(part.lines), list[Picture]()
@@ -53,10 +53,16 @@ def recognise_pages(
             placed.extend(_placed(lines, number, scale))
             pictures.append(picture)
     except StepFailure as error:
-        if error.failure is Failure.TIMEOUT or len(empty) == len(part.pages):
+        if error.failure in (Failure.TIMEOUT, Failure.UNSUPPORTED) or len(empty) == len(part.pages):
             raise
-    notes = {**part.notes, **_notes(pictures), "unrecognised_pages": len(empty) - len(pictures)}
-    return replace(part, pages=tuple(pages), lines=tuple(placed), notes=notes)
+    missing = part.missing.union(empty[len(pictures) :])
+    return replace(
+        part,
+        pages=tuple(pages),
+        lines=tuple(placed),
+        missing=missing,
+        notes={**part.notes, **_notes(pictures), "unrecognised_pages": len(empty) - len(pictures)},
+    )
 
 
 def _notes(pictures: Sequence[Picture]) -> dict[str, JSON]:

@@ -2,20 +2,23 @@
 
 import base64
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.layers.extract.advice import advised
+from aie.layers.extract.allowance import Allowance
+from aie.layers.extract.damage import Found, named_pages, read_pdf
 from aie.layers.extract.media import claims_another, is_delimited, media_type
 from aie.layers.extract.parts import Part, shows
 from aie.layers.extract.pictures import recognise_pages, recognise_picture
-from aie.layers.extract.recognition import Recogniser
+from aie.layers.extract.recognition import Picture, Recogniser
 from aie.layers.extract.sandbox import Sandbox
 from aie.layers.extract.text import decode
 
-__all__ = ["FileReader", "Reading", "Unread"]
+__all__ = ["FileReader", "Reading", "Unread", "Wanted"]
 
 MOST_CHARACTERS: Final = 20_000_000
 """Characters of everything read for one file given."""
@@ -26,10 +29,7 @@ MOST_DEPTH: Final = 5
 
 _OFFICE: Final = ("application/vnd.oasis.", "application/vnd.openxmlformats-", "application/vnd.ms-excel.")
 """Beginnings of the media types of documents in archives; what is inside says which."""
-_END_WITHIN: Final = 2048
-"""Bytes from the end in which a whole PDF has its end mark."""
 _READERS: Final = {
-    "application/pdf": "pdf",
     "application/rtf": "rtf",
     "application/x-ole-storage": "compound",
     "application/xml": "xml",
@@ -43,7 +43,7 @@ _READERS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """One attached file that was not read, and why."""
+    """A file, or pages of one, that was not read, and why."""
 
     name: str
     failure: Failure
@@ -59,16 +59,34 @@ class Reading:
     unread: tuple[Unread, ...] = ()
 
 
-class FileReader:
-    """Reads files within one time, all together."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How a step wants files to be read."""
 
-    def __init__(
-        self, sandbox: Sandbox, recogniser: Recogniser, languages: tuple[str, ...], time_left_ms: int | None
-    ) -> None:
+    languages: tuple[str, ...] = ()
+    """Of text in pictures."""
+    partial: bool = False
+    """Whether a file with pages that cannot be read is read without them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Allowed:
+    """The time of one file given, with all that is attached to it."""
+
+    reading: Allowance
+    recognising: Allowance
+
+
+class FileReader:
+    """Reads files within the time that is left, each with all that is attached to it within a time of its own."""
+
+    def __init__(self, sandbox: Sandbox, recogniser: Recogniser, wanted: Wanted, time_left_ms: int | None) -> None:
         self._sandbox = sandbox
         self._recogniser = recogniser
-        self._languages = languages
+        self._wanted = wanted
         self._deadline = None if time_left_ms is None else time.monotonic() + time_left_ms / 1000
+        self.isolation: Mapping[str, str] | None = None
+        """How closed the readers were; None as long as none was used."""
 
     def read(self, name: str, content: bytes) -> Reading:
         """Read a file with everything attached to it; an attachment that cannot be read is named, not raised.
@@ -76,6 +94,8 @@ class FileReader:
         Raises:
             StepFailure: with the class of what is wrong with the file itself.
         """
+        bounds = self._sandbox.bounds
+        allowed = _Allowed(reading=bounds.allowance(len(content)), recognising=Allowance(bounds.recognition_ms))
         parts: list[Part] = []
         unread: list[Unread] = []
         waiting: list[tuple[str, bytes, int]] = [(name, content, 0)]
@@ -84,7 +104,7 @@ class FileReader:
             try:
                 if len(parts) + len(unread) >= MOST_PARTS or depth > MOST_DEPTH:
                     raise StepFailure(Failure.BOMB, "too many files are attached to each other")
-                part, attached = self._one(name, content)
+                part, attached = self._one(name, content, allowed)
             except StepFailure as error:
                 if depth == 0:
                     raise advised(error) from error
@@ -94,6 +114,9 @@ class FileReader:
                 unread.append(Unread(name=name, failure=Failure.TOO_LARGE, why="there is too much text before it"))
                 continue
             parts.append(part)
+            if part.missing:
+                why = named_pages(part.missing, len(part.pages))
+                unread.append(Unread(name=name, failure=Failure.INVALID_INPUT, why=why))
             waiting.extend((name, content, depth + 1) for name, content in reversed(attached))
         return Reading(parts=tuple(parts), unread=tuple(unread))
 
@@ -109,7 +132,7 @@ class FileReader:
             raise advised(StepFailure(Failure.WRONG_TYPE, f"plain text expected, the content is {media}"))
         return self._plain(name, content)
 
-    def _one(self, name: str, content: bytes) -> tuple[Part, list[tuple[str, bytes]]]:
+    def _one(self, name: str, content: bytes, allowed: _Allowed) -> tuple[Part, list[tuple[str, bytes]]]:
         _check_not_empty(content)
         media = media_type(content)
         if claims_another(name, media):
@@ -119,50 +142,64 @@ class FileReader:
         if media == "text/plain":
             return self._checked(self._plain(name, content)), []
         if media.startswith("image/"):
-            picture = self._recogniser.read(content, self._languages, self._left())
-            return self._checked(recognise_picture(name, media, picture)), []
+            return self._checked(recognise_picture(name, media, self._recognise(content, allowed))), []
+        if media == "application/pdf":
+            return self._checked(self._pdf(name, content, allowed)), []
         reader = "office" if media.startswith(_OFFICE) else _READERS.get(media)
         if reader is None:
             raise StepFailure(Failure.UNSUPPORTED, f"{media} cannot be read")
-        found, again = self._found(reader, content)
-        notes = {"media_type": media, **again, **cast("dict[str, JSON]", found.get("notes", {}))}
+        found = self._closed(reader, content, allowed)
         pages = cast("list[str] | None", found.get("pages"))
         part = Part(
             name=name,
-            kind=str(found.get("kind", "pdf")),
+            kind=str(found["kind"]),
             pages=tuple(pages) if pages is not None else (cast("str", found["text"]),),
             paged=pages is not None,
-            notes=notes,
+            notes={**self._notes(media), **cast("dict[str, JSON]", found.get("notes", {}))},
         )
-        if part.kind == "pdf":
-            part = self._recognised(part, content)
         attached = cast("list[dict[str, str]]", found.get("attachments", []))
         return self._checked(part), [(each["name"], base64.b64decode(each["content"])) for each in attached]
 
-    def _found(self, reader: str, content: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        """Return what the reader found, and how closed it was; a PDF refused as damaged is read again by another."""
-        notes: dict[str, JSON] = {"isolation": dict(self._sandbox.isolation())}
-        try:
-            return self._sandbox.read(reader, content, self._left()), notes
-        except StepFailure as error:
-            if reader != "pdf" or error.failure is not Failure.INVALID_INPUT:
-                raise
-            if b"%%EOF" not in content[-_END_WITHIN:]:  # another reader would find some of its pages and not say so
-                raise StepFailure(Failure.TRUNCATED, "the PDF ends before its end mark") from error
-            found = self._sandbox.read("pdf_again", content, self._left())
-            if not any(map(shows, cast("list[str]", found["pages"]))):
-                raise  # no text in a PDF that one reader calls damaged does not make it a blank one
-            return found, {**notes, "reader": "pypdf"}
+    def _closed(self, reader: str, content: bytes, allowed: _Allowed) -> Mapping[str, JSON]:
+        """Return what a reader found, in the closed process."""
+        self.isolation = self._sandbox.isolation()
+        return self._sandbox.read(reader, content, self._left(), allowed.reading)
 
-    def _recognised(self, part: Part, content: bytes) -> Part:
-        """Return a PDF with the text of its pages that are pictures, where recognition is installed."""
-        if self._recogniser.program is None or all(map(shows, part.pages)):
-            return part
-        return recognise_pages(
-            part,
-            draw=lambda asked: self._sandbox.read("page_images", asked + b"\n" + content, self._left()),
-            recognise=lambda image: self._recogniser.read(image, self._languages, self._left()),
+    def _pdf(self, name: str, content: bytes, allowed: _Allowed) -> Part:
+        """Return a PDF, with the text of its pages that are pictures where recognition is installed.
+
+        Raises:
+            StepFailure: INVALID_INPUT for one with pages that cannot be read, where the step wants the whole.
+        """
+        found: Found = read_pdf(content, lambda reader: self._closed(reader, content, allowed))
+        part = Part(
+            name=name,
+            kind="pdf",
+            pages=found.pages,
+            paged=True,
+            missing=found.missing,
+            notes={**self._notes("application/pdf"), **found.notes},
         )
+        if self._recogniser.program is not None and not all(map(shows, part.pages)):
+            part = recognise_pages(
+                part,
+                draw=lambda asked: self._closed("page_images", asked + b"\n" + content, allowed),
+                recognise=lambda image: self._recognise(image, allowed),
+            )
+        if part.missing and not self._wanted.partial:
+            raise StepFailure(
+                Failure.INVALID_INPUT,
+                f"the PDF is damaged: {named_pages(part.missing, len(part.pages))}",
+                hints=("ask for it again; with `partial: true` the step reads the other pages",),
+            )
+        return part
+
+    def _recognise(self, image: bytes, allowed: _Allowed) -> Picture:
+        return self._recogniser.read(image, self._wanted.languages, self._left(), allowed.recognising)
+
+    def _notes(self, media: str) -> dict[str, JSON]:
+        """Return what is noted of every file that a closed process read."""
+        return {"media_type": media, "isolation": dict(self.isolation or {})}
 
     def _plain(self, name: str, content: bytes) -> Part:
         text, encoding = self._decoded(content)

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -16,6 +18,7 @@ from typing import Final
 
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
+from aie.layers.extract.allowance import Allowance
 
 __all__ = ["Line", "Picture", "Recogniser"]
 
@@ -23,6 +26,7 @@ _HERE: Final = Path(__file__).parent
 _MEMORY_MIB: Final = 512
 _CPU_S: Final = 60
 _WALL_MS: Final = 120_000
+"""Milliseconds of one picture, at the most."""
 _MOST_PIXELS: Final = 100_000_000
 """Pixels of one picture: an A3 page at 600 dots per inch has 70 million."""
 _PNG_SIZE: Final = re.compile(rb"\x89PNG\r\n\x1a\n....IHDR(....)(....)", re.DOTALL)
@@ -70,8 +74,14 @@ class Recogniser:
         found = _VERSION.search(made.stdout + made.stderr)
         return f"tesseract {found[1] if found else 'of unknown version'}"
 
-    def read(self, content: bytes, languages: tuple[str, ...], wall_ms: int | None) -> Picture:
+    def read(self, content: bytes, languages: tuple[str, ...], wall_ms: int | None, allowance: Allowance) -> Picture:
         """Return the lines of a picture.
+
+        Args:
+            content: the picture, in any format that tesseract reads.
+            languages: names that tesseract gives the languages of the text; none: its own choice.
+            wall_ms: milliseconds until an answer is of no use, waiting for a place to work in included.
+            allowance: what is left for all the pictures of the document.
 
         Raises:
             StepFailure: UNSUPPORTED without tesseract or without one of the languages; BOMB, TIMEOUT, INVALID_INPUT.
@@ -83,12 +93,24 @@ class Recogniser:
                 hints=("install tesseract where runs execute (Debian: apt install tesseract-ocr)",),
             )
         _check_size(content)
-        table = self._run(content, languages, min(_WALL_MS, wall_ms or _WALL_MS))
+        with self._place(wall_ms) as left, allowance.spending():
+            table = self._run(content, languages, max(1, min(_WALL_MS, left, allowance.left_ms)))
         pages, confidences = _lines(table)
         if not pages:
             raise StepFailure(Failure.INVALID_INPUT, "the picture is damaged: the recognition finds no page in it")
         mean = {"confidence": sum(confidences) // len(confidences)} if confidences else {}
         return Picture(pages=pages, notes={"recogniser": self.version, **mean})
+
+    @contextmanager
+    def _place(self, wall_ms: int | None) -> Iterator[int]:
+        """Wait for a place to work in; give the milliseconds that are then left, `_WALL_MS` where nothing presses."""
+        begun = time.monotonic()
+        if not self._slots.acquire(timeout=None if wall_ms is None else max(0.001, wall_ms / 1000)):
+            raise StepFailure(Failure.TIMEOUT, f"no text recognition was free within {wall_ms} ms")
+        try:
+            yield _WALL_MS if wall_ms is None else wall_ms - round((time.monotonic() - begun) * 1000)
+        finally:
+            self._slots.release()
 
     def _run(self, content: bytes, languages: tuple[str, ...], wall_ms: int) -> str:
         command = [
@@ -97,10 +119,9 @@ class Recogniser:
         ]
         environment = {"LC_ALL": "C.UTF-8", "OMP_THREAD_LIMIT": "1"}  # it may start no thread as it may no process
         try:
-            with self._slots:
-                made = subprocess.run(
-                    command, input=content, capture_output=True, env=environment, timeout=wall_ms / 1000, check=False
-                )
+            made = subprocess.run(
+                command, input=content, capture_output=True, env=environment, timeout=wall_ms / 1000, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise StepFailure(Failure.TIMEOUT, f"recognising the text took more than {wall_ms} ms") from error
         if made.returncode == -signal.SIGXCPU:

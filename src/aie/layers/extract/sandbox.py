@@ -24,6 +24,7 @@ from typing import Final
 
 from aie.core import JSON
 from aie.errors import Failure, StepFailure, Unavailable
+from aie.layers.extract.allowance import Allowance
 from aie.layers.extract.readers import READERS
 
 __all__ = ["SHARED", "Bounds", "Sandbox", "Usage"]
@@ -43,11 +44,13 @@ class Bounds:
     """What reading one document may use."""
 
     wall_ms: int = 30_000
-    """Milliseconds until the child is killed, however large the document."""
+    """Milliseconds until the child is killed, however large the document: the bound of all its children together."""
     small_wall_ms: int = 4_000
     """Milliseconds that even the smallest document may take."""
     wall_ms_per_mib: int = 4_000
     """Milliseconds that a MiB of a larger one may take: a small document that takes long was built to."""
+    recognition_ms: int = 300_000
+    """Milliseconds of recognising all the pictures of one document; beside them it takes no longer than any other."""
     cpu_s: int = 20
     """Seconds of processor time until the kernel kills the child."""
     memory_mib: int = 480
@@ -57,10 +60,13 @@ class Bounds:
     answer: int = 96 << 20
     """Bytes of what the reader may return."""
 
-    def of(self, size: int, wall_ms: int | None) -> "Bounds":
-        """Return the bounds of a document of `size` bytes that has `wall_ms` left (None: as long as it needs)."""
-        allowed = min(self.wall_ms, max(self.small_wall_ms, self.wall_ms_per_mib * size // (1 << 20)))
-        return replace(self, wall_ms=max(1, allowed if wall_ms is None else min(wall_ms, allowed)))
+    def allowance(self, size: int) -> Allowance:
+        """Return the time of a document of `size` bytes, for it and for all that is attached to it."""
+        return Allowance(min(self.wall_ms, max(self.small_wall_ms, self.wall_ms_per_mib * size // (1 << 20))))
+
+    def within(self, *left_ms: int | None) -> "Bounds":
+        """Return the bounds of a child that has this many milliseconds left (None: no limit)."""
+        return replace(self, wall_ms=max(1, min(self.wall_ms, *(each for each in left_ms if each is not None))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +123,16 @@ class Sandbox:
         alive = weakref.WeakMethod(self._renew_locks)
         os.register_at_fork(after_in_child=lambda: _call(alive()))
 
-    def read(self, reader: str, content: bytes, wall_ms: int | None = None) -> dict[str, JSON]:
+    def read(
+        self, reader: str, content: bytes, wall_ms: int | None = None, allowance: Allowance | None = None
+    ) -> dict[str, JSON]:
         """Read a document in a child of its own and return what the reader found.
 
         Args:
             reader: its name.
             content: the document.
-            wall_ms: milliseconds that are left for it, where that is less than the bounds allow.
+            wall_ms: milliseconds until an answer is of no use, waiting for a place to read in included.
+            allowance: what is left of the time of the document that this one is a part of; None for one on its own.
 
         Raises:
             StepFailure: what the reader refused; TOO_LARGE, TIMEOUT, BOMB (memory) or HOSTILE (the reader crashed).
@@ -135,16 +144,10 @@ class Sandbox:
                 f"the document has {len(content)} bytes; {self.bounds.document} are read at most",
                 hints=("split the document",),
             )
-        with self._place(wall_ms) as left:
-            bounds = self.bounds.of(len(content), left)
-            try:
-                found = self._ask(reader, content, bounds)
-            except _ZygoteLost as lost:
-                self._drop(lost.zygote)
-                try:
-                    found = self._ask(reader, content, bounds)
-                except _ZygoteLost as error:
-                    raise StepFailure(Failure.HOSTILE, "reading the document brings its process down, twice") from error
+        allowed = allowance or self.bounds.allowance(len(content))
+        self._started()  # the first use starts the readers, which is no time of the document's
+        with self._place(wall_ms) as left, allowed.spending():
+            found = self._twice(reader, content, self.bounds.within(left, allowed.left_ms))
         if "failure" in found:
             raise StepFailure(Failure(str(found["failure"])), str(found.get("why", "")))
         return found
@@ -194,6 +197,19 @@ class Sandbox:
             if self._zygote is None:
                 self._zygote = _start(self._readers)
             return self._zygote
+
+    def _twice(self, reader: str, content: bytes, bounds: Bounds) -> dict[str, JSON]:
+        """Ask once more where the forking process died: another document may have killed it."""
+        begun = time.monotonic()
+        try:
+            return self._ask(reader, content, bounds)
+        except _ZygoteLost as lost:
+            self._drop(lost.zygote)
+        took = round((time.monotonic() - begun) * 1000)
+        try:
+            return self._ask(reader, content, bounds.within(bounds.wall_ms - took))
+        except _ZygoteLost as error:
+            raise StepFailure(Failure.HOSTILE, "reading the document brings its process down, twice") from error
 
     def _ask(self, reader: str, content: bytes, bounds: Bounds) -> dict[str, JSON]:
         deadline = time.monotonic() + bounds.wall_ms / 1000 + _GRACE_SECONDS

@@ -15,7 +15,7 @@ logging.disable(logging.CRITICAL)  # pypdf writes of every oddity; nobody reads 
 
 @answered
 def read(content: bytes) -> dict[str, object]:
-    """Return the text of each page."""
+    """Return the text of each page, and the positions of those that cannot be read."""
     try:
         document = pypdf.PdfReader(io.BytesIO(content))
         if document.is_encrypted and not document.decrypt(""):
@@ -23,15 +23,25 @@ def read(content: bytes) -> dict[str, object]:
         if len(document.pages) > MOST_PAGES:
             raise Refused("too_large", f"a damaged PDF of more than {MOST_PAGES} pages")
         pages: list[str] = []
-        for page in document.pages:
-            pages.append(page.extract_text().replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
+        unread: list[int] = []
+        for number in range(len(document.pages)):
+            try:
+                text = document.pages[number].extract_text()
+            except MemoryError:
+                raise
+            except Exception:  # noqa: BLE001 — see below; the other pages may be whole
+                text = ""
+                unread.append(number)
+            pages.append(text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
             if sum(map(len, pages)) > MOST_CHARACTERS:
                 raise Refused("too_large", f"the PDF holds more than {MOST_CHARACTERS} characters")
     except (Refused, MemoryError):
         raise
     except Exception as error:  # pypdf promises no list of what it raises at damaged files
         raise Refused("invalid_input", "the PDF is damaged: two readers refuse it") from error
-    return {"kind": "pdf", "pages": pages}
+    if unread and len(unread) == len(pages):
+        raise Refused("invalid_input", "the PDF is damaged: two readers refuse it")
+    return {"kind": "pdf", "pages": pages, "unread_pages": unread}
 
 
 SAMPLE = (
