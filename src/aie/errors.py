@@ -23,7 +23,7 @@ Flow is not failure: `Signal` is outside the tree so that no `except Exception` 
 
 * Signal (BaseException)
   - Cancelled              the run was cancelled
-  - Held                   a call waits for money or for a kill switch to be lifted
+  - Held                   a call waits for money, for its turn, or for a kill switch to be lifted
 """
 
 from collections.abc import Sequence
@@ -230,6 +230,10 @@ class StepFailure(AieError):
         self.failure = failure
         self.report: Any = None
         """What the layer says of its work so far, as canonical JSON: recorded, sealed, beside the failure."""
+        self.again: int | None = None
+        """Microseconds after which the same is worth another try; None: it is not."""
+        self.hold: Held | None = None
+        """What the step waits for, durably, instead of failing; None: it fails."""
 
 
 class LimitReached(StepFailure):
@@ -268,14 +272,17 @@ class Held(Signal):
 
     Args:
         why: for people: which budget or stop, how much was free, how much was needed.
-        on: what has to change: a window of a budget, or a stop such as `stop:model:reader`.
+        on: what has to change: a window of a budget, a stop such as `stop:model:reader`, the rates of a model
+            (`rate:reader`), or the time (`until:` and microseconds since the epoch; `later`: `wait` from now).
         cost: micro-USD that the call may need.
         tokens: tokens that the call may need.
+        wait: microseconds, where only time has to pass.
     """
 
-    def __init__(self, why: str, *, on: str, cost: int = 0, tokens: int = 0) -> None:
+    def __init__(self, why: str, *, on: str, cost: int = 0, tokens: int = 0, wait: int = 0) -> None:
         super().__init__(why)
         self.why = why
         self.on = on
         self.cost = cost
         self.tokens = tokens
+        self.wait = wait

@@ -252,7 +252,7 @@ def escalation(broken: str) -> Iterator[None]:
         yield
         return
     unsure: Callable[[object], str | None] = (lambda _: None) if broken == "nothing" else (lambda _: "0.0000")
-    with mock.patch("aie.layers.model.choosing.walk", lambda planned, ask, _: walk(planned, ask, unsure)):
+    with mock.patch("aie.layers.model.choosing.walk", lambda planned, ask, tools, _: walk(planned, ask, tools, unsure)):
         yield
 
 

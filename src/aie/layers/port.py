@@ -4,6 +4,7 @@ A layer never sees a store, a clock of its own, or another layer. It is given a 
 values) and `Tools` (the few ports to the outside), and returns what it made or what it wants done.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -71,6 +72,14 @@ class Compiled:
     """Classes this step may raise; each needs a handler in the workflow file."""
 
 
+def _sleep(microseconds: int) -> None:
+    time.sleep(microseconds / 1_000_000)
+
+
+def _endless() -> int | None:
+    return None
+
+
 class Files(Protocol):
     """Read-only access to the bytes of documents."""
 
@@ -84,6 +93,8 @@ class Attempt(Protocol):
 
     recorded: JSON
     """Response of this very attempt when the journal already holds it, else None: use it instead of calling."""
+    tries: int
+    """Which try of this very call it is: 1, or more when earlier ones of the step's try brought no answer."""
 
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
@@ -125,7 +136,8 @@ class Attempts(Protocol):
         Raises:
             LimitReached: the reservation does not fit the run's limits, or a budget above them; when its `on_exhausted`
                 is `degrade` a cheaper candidate may be tried.
-            StepFailure: MODEL_RETIRED: the model was stopped; another one may be tried.
+            StepFailure: MODEL_RETIRED: the model was stopped. PROVIDER_DOWN: its circuit breaker is open.
+                RATE_LIMITED: its rates leave no room, and none came in a short wait. Another one may be tried.
             Held: the step waits; nobody but the runs floor catches it.
         """
         ...
@@ -169,6 +181,10 @@ class Tools:
     """Join of the labels of everything that the step reads: whoever outside is shown any of it must be allowed all."""
     case: str = ""
     """Keyed hash of the run's business case: what is drawn by it stays the same for the case."""
+    pause: Callable[[int], None] = _sleep
+    """Waits so many microseconds in this thread, and not a moment longer than the run may go on."""
+    time_left: Callable[[], int | None] = _endless
+    """Microseconds that the run may still take; None without a limit."""
     keys: Keys = field(default_factory=NoOtherRuns)
     """Keys that other runs may have, too."""
 

@@ -6,6 +6,7 @@ pure functions over what a release pins and what the catalog says now.
 """
 
 from aie.models.artefact import Artefact, artefact_digest, read_artefact, write_artefact
+from aie.models.breaker import Breaker, fails
 from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Part, input_bound
 from aie.models.classifier import Classifier
 from aie.models.connect import connect
@@ -24,7 +25,10 @@ from aie.models.ledger import (
     window_named,
 )
 from aie.models.planning import Call, Facts, Planned, Refused, plan, worst_case
+from aie.models.predictors import Kind as PredictorKind
+from aie.models.predictors import Predictor, PredictorLoader, Signature, load_predictor
 from aie.models.prices import Price, Tier, price_at
+from aie.models.retrying import again_after
 from aie.models.routes import Candidate, PinnedRoute, one_classifier, pin_model, pin_route, read_route
 from aie.models.tabular import Scored, TabularModel
 from aie.models.tabular_training import Row, table_facts, train_tabular_classifier
@@ -32,6 +36,7 @@ from aie.models.training import Example, Trained, TrainingReport, recipe_facts, 
 
 __all__ = [
     "Artefact",
+    "Breaker",
     "Budget",
     "Call",
     "CallFailed",
@@ -48,21 +53,28 @@ __all__ = [
     "PinnedRoute",
     "Planned",
     "Prediction",
+    "Predictor",
+    "PredictorKind",
+    "PredictorLoader",
     "Price",
     "Refused",
     "Row",
     "Scored",
+    "Signature",
     "Slab",
     "TabularModel",
     "Tier",
     "Trained",
     "TrainingReport",
     "Window",
+    "again_after",
     "artefact_digest",
     "connect",
     "explained",
+    "fails",
     "input_bound",
     "live_facts",
+    "load_predictor",
     "one_classifier",
     "open_window",
     "pin_model",

@@ -48,8 +48,8 @@ class Refused:
 
     model: str
     reason: str
-    """`unknown`, `blocked`, `not_approved`, `approvals`, `regions`, `retention`, `data_classes`, `modalities`,
-    `features`, `context`, `price`, `max_cost`, `quality` or `budget`."""
+    """`unknown`, `blocked`, `not_approved`, `circuit_open`, `approvals`, `regions`, `retention`, `data_classes`,
+    `modalities`, `features`, `context`, `price`, `max_cost`, `quality` or `budget`."""
     why: str
     """In words."""
 
@@ -126,6 +126,8 @@ def _objections(route: PinnedRoute, candidate: Candidate, call: Call, facts: Fac
         yield "blocked", str(facts["blocked"])
     if facts.get("approved") is not True:
         yield "not_approved", "it is not approved any more"
+    if facts.get("circuit"):
+        yield "circuit_open", str(facts["circuit"])
     for constraints in (route.constraints, now):
         yield from _permitted(candidate, constraints, facts)
     yield from _labels(candidate, call.labels, facts)

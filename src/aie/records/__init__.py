@@ -37,6 +37,17 @@ from aie.records.entries import (
 )
 from aie.records.erase import destroy_key
 from aie.records.events import Event
+from aie.records.gates import (
+    Room,
+    close_gate,
+    free_room,
+    open_gate,
+    opened_gates,
+    return_pass,
+    take_pass,
+    take_probe,
+    void_pass,
+)
 from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import (
@@ -84,6 +95,7 @@ __all__ = [
     "Report",
     "ReviewFilter",
     "ReviewRow",
+    "Room",
     "RunFilter",
     "RunRow",
     "Shares",
@@ -94,6 +106,7 @@ __all__ = [
     "UnknownOutcome",
     "budget_stream",
     "claimable",
+    "close_gate",
     "commit_sites",
     "current_heads",
     "destroy_key",
@@ -105,6 +118,7 @@ __all__ = [
     "expire_leases",
     "export_records",
     "fenced",
+    "free_room",
     "held_runs",
     "is_new",
     "key_stream",
@@ -114,7 +128,9 @@ __all__ = [
     "model_stream",
     "observe",
     "open_export",
+    "open_gate",
     "open_store",
+    "opened_gates",
     "orphans",
     "present",
     "reached",
@@ -123,11 +139,15 @@ __all__ = [
     "rebuild",
     "release_stream",
     "renew_lease",
+    "return_pass",
     "seal",
     "set_budgets",
     "stop_stream",
     "stops",
     "submission",
     "take_lease",
+    "take_pass",
+    "take_probe",
     "verify",
+    "void_pass",
 ]

@@ -9,7 +9,7 @@ from aie.core import observe, reached
 
 __all__ = ["SITES", "commit_sites", "observe", "reached"]
 
-SITES: Final = ("journal", "blob", "bundle", "lease", "expire", "seal", "rebuild", "schema", "slab")
+SITES: Final = ("journal", "blob", "bundle", "lease", "expire", "seal", "rebuild", "schema", "slab", "gate")
 """Every transaction of the records, by name."""
 
 commit_sites: Final = frozenset(f"{site}.{when}_commit" for site in SITES for when in ("before", "after"))

@@ -2,7 +2,8 @@
 
 `events`, `blobs`, `bundles`, `data_keys`, `executors`, `writers` and `blocks` are what was written. `runs`, `search`,
 `reviews`, `effects`, `environments`, `releases`, `draws`, `budgets` and `stops` are projections: dropped and refilled
-from events alone. `windows` and `slabs` are leases: who may reserve how much without asking again.
+from events alone. `windows` and `slabs` are leases: who may reserve how much without asking again; `gates` and
+`passes` are, too: which model is left alone, and whose turn it is to call one.
 """
 
 from typing import Final
@@ -22,7 +23,9 @@ __all__ = [
     "environments",
     "events",
     "executors",
+    "gates",
     "metadata",
+    "passes",
     "releases",
     "reviews",
     "runs",
@@ -303,6 +306,22 @@ slabs = Table(
     Index("slabs_window", "window_id"),
 )
 """What an executor may reserve of a window. Never more is drawn on it than was granted."""
+
+gates = Table("gates", metadata, _text("model", key=True), _big("open_until"), _big("probe_until"))
+"""A model: until when its circuit breaker is open, and until when one call tries whether it is there again. The row is
+the lock under which passes are given out."""
+
+passes = Table(
+    "passes",
+    metadata,
+    _text("id", key=True),
+    _text("model"),
+    _big("tokens"),
+    _big("counts_until"),
+    _big("holds_until"),
+    Index("passes_model", "model", "counts_until"),
+)
+"""A call that was let through: until when it counts as one of the last minute, and until when as under way at most."""
 
 budgets = Table(
     "budgets",

@@ -1,13 +1,15 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from aie.core import JSON, Spend
 from aie.errors import Failure
 from aie.layers import Attempt
 from aie.records.events import AttemptIntended, AttemptSettled
+from aie.runs.gate import Pass
 from aie.runs.state import Attempted, State
 
 __all__ = ["Ledger", "StepAttempts", "settlement"]
@@ -15,6 +17,14 @@ __all__ = ["Ledger", "StepAttempts", "settlement"]
 
 class Ledger(Protocol):
     """The segment's side of admission; called from any thread."""
+
+    def enter(self, model: str, worst: Spend) -> Pass:
+        """Wait for a call's turn with a model; what comes is given back after the call.
+
+        Raises:
+            LimitReached, StepFailure, Held: as `StepAttempts.open`.
+        """
+        ...
 
     def intend(self, event: AttemptIntended) -> AttemptIntended:
         """Admit and journal the intent; return it as it is durable, with the slabs that it draws on.
@@ -49,27 +59,48 @@ def settlement(intended: AttemptIntended, outcome: str, spend: Spend, **said: An
 class _Open:
     """One admitted call."""
 
-    def __init__(self, ledger: Ledger, event: AttemptIntended, recorded: JSON = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        event: AttemptIntended,
+        given: Pass | None = None,
+        *,
+        tries: int = 1,
+        recorded: JSON = None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._ledger = ledger
         self._event = event
+        self._given = given
+        self._failed = failed
         self.recorded = recorded
+        self.tries = tries
 
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
     ) -> None:
         """Record the answer and what it cost."""
         if self.recorded is None:
+            self._leave(None, spend.tokens)
             said = {"resolved": resolved, "fingerprint": fingerprint, "ms": ms, "response": response}
             self._ledger.settle(settlement(self._event, "settled", spend, measured=measured, **said))
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
+        self._leave(failure, 0)
         self._ledger.settle(settlement(self._event, "released", Spend(calls=1), failure=failure.value, ms=ms))
 
     def forfeit(self, failure: Failure, *, ms: int) -> None:
         """Record that the call may have been billed."""
         worst = Spend.from_json(self._event.worst)
+        self._leave(failure, None)
         self._ledger.settle(settlement(self._event, "forfeited", worst, failure=failure.value, ms=ms))
+
+    def _leave(self, failure: Failure | None, tokens: int | None) -> None:
+        if failure is not None:
+            self._failed()
+        if self._given is not None:
+            self._given.leave(failure, tokens)
 
 
 class StepAttempts:
@@ -89,17 +120,21 @@ class StepAttempts:
         self._next = 1 + (0 if progress is None else progress.spent_attempts)
         self._answered: dict[str, deque[Attempted]] = {}
         """Answers that the journal holds, by the hash of their request, oldest first."""
+        self._failed: Counter[tuple[str, str]] = Counter()
+        """Calls of this try that brought no answer, by model and hash of the request."""
         while (known := state.attempts.get(f"{path}#{self._next}")) is not None:
             self._next += 1
             if known.settled is not None and known.settled.outcome == "settled":
                 self._answered.setdefault(known.intended.request, deque()).append(known)
+            else:
+                self._failed[known.intended.model, known.intended.request] += 1
 
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 
         Raises:
             LimitReached: the reservation does not fit the run's limits, or a budget above them that says so.
-            StepFailure: MODEL_RETIRED: the model was stopped.
+            StepFailure: MODEL_RETIRED: the model was stopped. PROVIDER_DOWN, RATE_LIMITED: as the gate says.
             Held: a budget above the run says to wait, or the workflow or the tenant was stopped.
         """
         request_hash = self._hash(request)
@@ -117,6 +152,13 @@ class StepAttempts:
             snapshot=snapshot,
             route=route,
         )
-        admitted = self._ledger.intend(event)
+        given = self._ledger.enter(model, worst)
+        try:
+            admitted = self._ledger.intend(event)
+        except BaseException:
+            given.withdraw()
+            raise
         self._next += 1
-        return _Open(self._ledger, admitted)
+        call = (model, request_hash)
+        failed = partial(self._failed.update, [call])
+        return _Open(self._ledger, admitted, given, tries=self._failed[call] + 1, failed=failed)

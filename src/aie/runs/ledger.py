@@ -13,6 +13,7 @@ from aie.core import JSON, Clock, Spend
 from aie.errors import Denied, Failure, Held, LimitReached, StepFailure
 from aie.models import Budget, Exhausted, Slab, Window, explained, open_window, share_out, taken, window_named
 from aie.records import BudgetRow, SlabRow, StopRow, Store, drawn, locked_windows, set_budgets, stops
+from aie.runs.gate import Gate
 
 __all__ = ["BudgetLedger", "Controls"]
 
@@ -83,7 +84,7 @@ class BudgetLedger:
     """Admission above the run, for one executor."""
 
     def __init__(
-        self, store: Store, clock: Clock, executor: str, declared: Callable[[str], Mapping[str, JSON]]
+        self, store: Store, clock: Clock, executor: str, declared: Callable[[str], Mapping[str, JSON]], gate: Gate
     ) -> None:
         """Open the ledger.
 
@@ -92,7 +93,9 @@ class BudgetLedger:
             clock: the clock.
             executor: id under which slabs are leased.
             declared: live facts; `declared("budgets:")` returns those of `aie.yaml`.
+            gate: knows what room the rates of models leave, and whose circuit breaker is open.
         """
+        self._gate = gate
         self._store = store
         self._clock = clock
         self._executor = executor
@@ -141,8 +144,11 @@ class BudgetLedger:
             )
 
     def live(self, tenant: str, component: str) -> Mapping[str, JSON]:
-        """Return the live facts of a component; those of a model that was stopped say so under `blocked`."""
-        facts = self._declared(component)
+        """Return the live facts of a component.
+
+        Those of a model that was stopped say so under `blocked`, of one whose circuit breaker is open under `circuit`.
+        """
+        facts = self._gate.told(component, self._declared(component))
         kind, _, name = component.partition(":")
         found = self.controls.stop(tenant, "model", name) if kind in _MODELS else None
         return facts if found is None else {**facts, "blocked": _stop_text(found)}
@@ -245,6 +251,10 @@ class BudgetLedger:
         if on.startswith("stop:"):
             _, kind, name = on.split(":", 2)
             return self.controls.stop(tenant, kind, name) is None
+        if on.startswith("until:"):
+            return self._clock.now() >= int(on.removeprefix("until:"))
+        if on.startswith("rate:"):
+            return self._has_turn(on, wait, room)
         _, scope, name, *_ = window_named(on)
         budget = self.budget(tenant, scope, name)
         if budget is None:
@@ -254,6 +264,13 @@ class BudgetLedger:
         needed = Spend(cost=wait["cost"], tokens=wait["tokens"])
         fits = left.cost >= needed.cost and left.tokens >= needed.tokens
         room[window.id] = left - needed if fits else left
+        return fits
+
+    def _has_turn(self, on: str, wait: Mapping[str, Any], room: dict[str, Spend]) -> bool:
+        """Tell whether a model takes one more call; of many runs that wait for it only so many go on at a time."""
+        left = room[on] if on in room else self._gate.room(on.removeprefix("rate:"))
+        fits = left.calls >= 1 and left.tokens >= wait["tokens"]
+        room[on] = left - Spend(tokens=wait["tokens"], calls=1) if fits else left
         return fits
 
 

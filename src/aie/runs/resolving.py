@@ -104,6 +104,7 @@ class _Watched:
         self._attempt = attempt
         self._notice = notice
         self.recorded: JSON = attempt.recorded
+        self.tries = attempt.tries
 
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True

@@ -11,6 +11,7 @@ from aie.layers import Deliverer, Layer
 from aie.models import read_route
 from aie.records import Journal, Store
 from aie.releases import Release
+from aie.runs.gate import Gate
 from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
@@ -105,12 +106,16 @@ class Services:
     """Value of a secret reference."""
     deliverers: Mapping[str, Deliverer] = field(default_factory=dict)
     """What delivers effects, by layer."""
+    gate: Gate = field(init=False, repr=False)
+    """Rates and breakers of models."""
     ledger: BudgetLedger = field(init=False, repr=False)
     """Budgets and kill switches above runs."""
 
     def __post_init__(self) -> None:
         """Open the ledger under the executor's own id."""
-        ledger = BudgetLedger(self.store, self.clock, self.executor, self.live)
+        gate = Gate(self.store, self.clock, self.live)
+        object.__setattr__(self, "gate", gate)
+        ledger = BudgetLedger(self.store, self.clock, self.executor, self.live, gate)
         object.__setattr__(self, "ledger", ledger)
 
     def runtime(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Performs one step: from the state and a path to the event that says what came of it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from aie.core import JSON, Labels, Value, digest_json, join
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 
+_LOOK: Final = 0.2
+"""Seconds between two looks at kill switches while a step waits in its thread."""
 _LONGEST_KEY: Final = 1_000
 """Characters of the key of a map's item: it is part of the path of each step of the item."""
 
@@ -90,6 +93,7 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         )
         read = scope.labels([*node.inputs.values(), *([] if node.condition is None else [node.condition])])
         tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state))
+        tools = replace(tools, pause=partial(_pause, context), time_left=partial(_time_left, began, time_left_ms))
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
@@ -99,10 +103,12 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             case EffectRequest():
                 return _effect(context, path, outcome)
     except StepFailure as error:
+        if error.hold is not None:
+            return waiting(path, _dated(context, error.hold), began)
         limit = str(error.fields.get("limit", ""))
         return failed(path, error.failure, error.message, began, limit=limit, report=error.report)
     except Held as held:
-        return waiting(path, held, began)
+        return waiting(path, _dated(context, held), began)
     except Unavailable as error:  # a secret or an extra that is missing here: no call was made
         return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
     except AieError as error:
@@ -123,6 +129,13 @@ def waiting(path: str, held: Held, began: int | None = None) -> StepHeld:
     """Return the event of a step that waits; `began` in monotonic nanoseconds."""
     ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
     return StepHeld(path=path, on=held.on, cost=held.cost, tokens=held.tokens, why=held.why, ms=ms)
+
+
+def _dated(context: RunContext, held: Held) -> Held:
+    """Return the wait with the time at which it is over, where only time has to pass."""
+    if held.wait:
+        held.on = f"until:{context.services.clock.now() + held.wait}"
+    return held
 
 
 def expand_map(context: RunContext, state: State, path: str) -> Event:
@@ -304,6 +317,25 @@ def tools_for(
         case=case,
         keys=keys or NoOtherRuns(),
     )
+
+
+def _pause(context: RunContext, microseconds: int) -> None:
+    """Wait, for as long as the run may go on.
+
+    Raises:
+        Held: its workflow or tenant was stopped meanwhile.
+    """
+    until = time.monotonic_ns() + microseconds * 1000
+    while (left := until - time.monotonic_ns()) > 0:
+        context.services.ledger.check_step(context.tenant, context.workflow)
+        time.sleep(min(left / 1_000_000_000, _LOOK))
+
+
+def _time_left(began: int, time_left_ms: int | None) -> int | None:
+    """Return the microseconds that are left of the run's time; `began` in monotonic nanoseconds."""
+    if time_left_ms is None:
+        return None
+    return max(time_left_ms * 1000 - (time.monotonic_ns() - began) // 1000, 0)
 
 
 def _keys(context: RunContext, state: State) -> Keys | None:

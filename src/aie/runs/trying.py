@@ -91,6 +91,7 @@ class _Answered:
     """A call that was made before."""
 
     recorded: JSON
+    tries: int = 1
 
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
@@ -111,6 +112,7 @@ class _Kept:
         self._opened = opened
         self._keep = keep
         self.recorded = opened.recorded
+        self.tries = opened.tries
 
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True

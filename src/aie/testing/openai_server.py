@@ -40,6 +40,7 @@ _STATUS: Final[dict[str, tuple[int, str]]] = {
     "refused": (400, "invalid_request"),
     "unknown_model": (404, "model_not_found"),
 }
+_BILLED: Final = frozenset({"none", *FAULTS} - set(_STATUS))
 _GARBAGE: Final = b"<html><body>Bad gateway</body></html>"
 _DRIP_SECONDS: Final = 0.05
 
@@ -233,7 +234,7 @@ class OpenAIServer:
 
     def _entered(self, answer: _Answer, fault: Fault) -> Served:
         """Enter a request into the log, with what it will cost however its answer ends."""
-        used = {"prompt_tokens": 0, "completion_tokens": 0} if fault in _STATUS else answer.usage or {}
+        used = (answer.usage or {}) if fault in _BILLED else {"prompt_tokens": 0, "completion_tokens": 0}
         bill = Bill(fault=fault, tokens_in=used["prompt_tokens"], tokens_out=used["completion_tokens"])
         entry = Served(body=answer.body, bill=bill, began=_now())
         self._log.served.append(entry)

@@ -22,6 +22,7 @@ class Attempt:
     """One attempt as a test sees it."""
 
     recorded: JSON = None
+    tries: int = 1
 
     def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, **said: object) -> None:
         """Take it."""

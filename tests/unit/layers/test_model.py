@@ -53,6 +53,7 @@ class Attempt:
 
     worst: Spend
     recorded: JSON = None
+    tries: int = 1
     closed: list[object] = field(default_factory=list)
 
     def settle(self, spend: Spend, *, response: JSON, resolved: str, ms: int, **said: object) -> None:

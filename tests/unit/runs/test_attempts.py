@@ -1,8 +1,12 @@
 """A try that begins again: what the journal holds is not called twice."""
 
+from dataclasses import dataclass
+
+import pytest
 from immutables import Map
 
 from aie.core import JSON, Spend, digest_json
+from aie.errors import Failure, LimitReached
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.attempts import StepAttempts
 from aie.runs.state import Attempted, State
@@ -10,11 +14,29 @@ from aie.runs.state import Attempted, State
 WORST = Spend(cost=5, tokens=5, calls=1)
 
 
+@dataclass
+class Given:
+    """Leave to make one call."""
+
+    told: list[str]
+
+    def leave(self, failure: Failure | None, tokens: int | None) -> None:
+        self.told.append("answered" if failure is None else failure.value)
+
+    def withdraw(self) -> None:
+        self.told.append("withdrawn")
+
+
 class Ledger:
     """Admits everything."""
 
     def __init__(self) -> None:
         self.intended: list[AttemptIntended] = []
+        self.given: list[str] = []
+        """What became of the passes."""
+
+    def enter(self, model: str, worst: Spend) -> "Given":
+        return Given(self.given)
 
     def intend(self, event: AttemptIntended) -> AttemptIntended:
         self.intended.append(event)
@@ -62,3 +84,29 @@ def test_a_forfeited_call_has_no_answer() -> None:
     made, ledger = begun(attempt(1, "same", "forfeited"))
     assert made.open(model="m", request="same", worst=WORST).recorded is None
     assert [each.attempt for each in ledger.intended] == ["words#2"]
+
+
+def test_each_try_of_a_call_knows_how_many_there_were() -> None:
+    """Those of before the crash count, those of another model do not."""
+    made, ledger = begun(attempt(1, "same", "released"), attempt(2, "same", "forfeited"))
+    first = made.open(model="m", request="same", worst=WORST)
+    first.forfeit(Failure.TIMEOUT, ms=1)
+    assert (first.tries, made.open(model="m", request="same", worst=WORST).tries) == (3, 4)
+    assert made.open(model="other", request="same", worst=WORST).tries == 1
+    assert ledger.given == ["timeout"]
+
+
+def test_leave_to_call_is_given_back_whatever_comes_of_the_call() -> None:
+    """After an answer, after a failure, and when a budget refuses it."""
+
+    class Poor(Ledger):
+        def intend(self, event: AttemptIntended) -> AttemptIntended:
+            raise LimitReached("too dear", limit="cost", free=0, needed=5)
+
+    made, ledger = begun()
+    made.open(model="m", request="a", worst=WORST).settle(WORST, response="ok", resolved="m", ms=1)
+    made.open(model="m", request="b", worst=WORST).release(Failure.RATE_LIMITED, ms=1)
+    poor = Poor()
+    with pytest.raises(LimitReached):
+        StepAttempts(poor, State(), "words", digest_json).open(model="m", request="a", worst=WORST)
+    assert (ledger.given, poor.given) == (["answered", "rate_limited"], ["withdrawn"])

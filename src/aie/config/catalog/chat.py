@@ -11,7 +11,7 @@ from aie.config.scalars import Count, DecimalText, Duration, Usd
 from aie.config.spec import Spec
 from aie.core import JSON
 
-__all__ = ["ChatModel", "Feature", "Modality", "Parameters", "Price", "Rates"]
+__all__ = ["Breaker", "ChatModel", "Feature", "Modality", "Parameters", "Price", "Rates", "Retry"]
 
 Modality = Literal["text", "image", "pdf"]
 """What a model can be shown."""
@@ -53,7 +53,7 @@ class Price(Spec):
 
 
 class Rates(Spec):
-    """What the endpoint takes at most; over it, it answers with `rate_limited`. Live."""
+    """What the endpoint takes at most, of all workers together; a call beyond it waits. Live."""
 
     rpm: Count | None = None
     """Requests a minute."""
@@ -61,6 +61,39 @@ class Rates(Spec):
     """Tokens a minute."""
     concurrency: Count | None = None
     """Calls at the same time."""
+
+
+Times = Annotated[int, Field(ge=0, le=10)]
+"""How often something is done again."""
+
+
+class Retry(Spec):
+    """How often a call that brought no answer is made again, by its class of failure. Live.
+
+    Each time is an attempt with its own reservation. A route asks its other candidates first.
+    """
+
+    rate_limited: Times = 2
+    """The provider limits the rate of calls."""
+    provider_down: Times = 1
+    """It cannot be reached, or failed."""
+    timeout: Times = 0
+    """No answer in time."""
+    invalid_output: Times = 0
+    """An answer that is not of the protocol."""
+    at_most: Duration = 60_000_000
+    """The longest wait before a call is made again: a provider that asks for more fails the call."""
+
+
+class Breaker(Spec):
+    """When an endpoint that fails is asked nothing more for a while: its circuit breaker. Live."""
+
+    failures: Count = 5
+    """So many calls that failed `within`, at least half of all, open it."""
+    within: Duration = 30_000_000
+    """The time that is looked back on."""
+    pause: Duration = 15_000_000
+    """How long nothing is asked; then one call tries."""
 
 
 def _shape(value: object) -> str:
@@ -111,6 +144,10 @@ class ChatModel(Entry):
     """The most tokens of an image; none: unknown, one may fill the context window, as a PDF always may."""
     rates: Rates = Field(default_factory=Rates)
     """What the endpoint takes at most."""
+    retry: Retry = Field(default_factory=Retry)
+    """How often a call is made again."""
+    breaker: Breaker = Field(default_factory=Breaker)
+    """When it is asked nothing more for a while."""
     timeout: Duration = 60_000_000
     """Of one call, from its first byte to its last. Live."""
     stream: bool = False
@@ -148,6 +185,8 @@ class ChatModel(Entry):
             "modalities": [*sorted(self.modalities)],
             "tokens_per_image": self.tokens_per_image,
             "rates": self.rates.model_dump(mode="json"),
+            "retry": self.retry.model_dump(mode="json"),
+            "breaker": self.breaker.model_dump(mode="json"),
         }
 
     def sheets(self) -> tuple[Price, ...]:

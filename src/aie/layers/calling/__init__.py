@@ -67,5 +67,5 @@ def ask(question: Question, tools: Tools, connect: Callable[[str], Chat]) -> Ans
     """
     planned = planned_for(question.route, call_of(question, tools), tools)
     route = "" if planned.route.alone else planned.route.name
-    walked = walk(planned, lambda candidate: answer_with(question, candidate, tools, connect, route=route))
+    walked = walk(planned, lambda candidate: answer_with(question, candidate, tools, connect, route=route), tools)
     return walked.value.routed(walked.report)

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any, Final, cast
 
 from aie.config import mismatches
-from aie.core import JSON, Spend, canonical
-from aie.errors import Failure, InputError, StepFailure
+from aie.core import JSON, Spend, canonical, digest_json
+from aie.errors import Failure, InputError, LimitReached, StepFailure
 from aie.layers.calling.question import Answer, Question
 from aie.layers.calling.walking import refusal
 from aie.layers.port import Attempt, Tools
@@ -24,6 +24,7 @@ from aie.models import (
     ChatRequest,
     Endpoint,
     Price,
+    again_after,
     plan,
     read_route,
 )
@@ -127,7 +128,17 @@ class _Caller:
         if attempt.recorded is not None:
             return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
         asked = _Asked(request=request, endpoint=endpoint, stream=bool(facts.get("stream")))
-        return _settled(attempt, chat, asked, price, worst)
+        try:
+            return _settled(attempt, chat, asked, price, worst)
+        except CallFailed as error:
+            error.again = again_after(
+                facts.get("retry") or {},
+                error.failure,
+                tries=attempt.tries,
+                seed=f"{tools.case}/{digest_json(request.to_json())}",
+                retry_after=error.retry_after,
+            )
+            raise
 
     def _check(self, request: ChatRequest) -> None:
         """Plan anew for this very call: facts may have changed since the last one, and a repair says more.
@@ -146,10 +157,13 @@ class _Caller:
 
 def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:
     url, key = facts["endpoint"], facts["api_key"]
+    timeout, left = facts["timeout"], tools.time_left()
+    if left == 0:
+        raise LimitReached("the run's time limit is used up", limit="time", free=0, needed=1)
     return Endpoint(
         url=tools.secret(url) if url.startswith("env:") else url,
         key="" if key is None else tools.secret(key),
-        timeout=facts["timeout"],
+        timeout=timeout if left is None else min(timeout, left),
     )
 
 

@@ -1,12 +1,13 @@
 """Going through the candidates of a plan: who comes next after a failure, an unsure answer or an empty budget."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
 from aie.core import JSON, Spend, usd
-from aie.errors import Failure, LimitReached, StepFailure
+from aie.errors import Failure, Held, LimitReached, StepFailure
 from aie.layers.port import Tools
 from aie.models import Call, Candidate, Planned, Refused, plan, read_route
 
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 _WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked"})
 """Reasons that lie with the model, whatever was to be shown to it."""
+_PATIENCE: Final = 2_000_000
+"""Microseconds that a step waits in its thread before a candidate is asked again."""
 _COUNTED: Final = {"cost": "cost", "tokens": "tokens", "model_calls": "calls"}
 
 
@@ -39,13 +42,20 @@ def planned_for(key: str, call: Call, tools: Tools) -> Planned:
 
 
 def walk(
-    planned: Planned, ask: Callable[[Candidate], T], unsure: Callable[[T], str | None] = lambda _: None
+    planned: Planned,
+    ask: Callable[[Candidate], T],
+    tools: Tools,
+    unsure: Callable[[T], str | None] = lambda _: None,
 ) -> Walked[T]:
     """Ask one candidate after the other until one gives an answer that counts.
+
+    Once nobody is left, whoever failed in a way that is worth another try is asked again, after its wait. A wait that
+    is too long to hold a thread is the step's: it lets go of everything and begins again.
 
     Args:
         planned: who may be asked, in order.
         ask: asks one of them.
+        tools: the ports of the step.
         unsure: the confidence of an answer after which the next one is asked, None for one that counts; the last
             answer always counts.
 
@@ -64,8 +74,11 @@ def walk(
                 raise walking.reported(error) from None
         except StepFailure as error:
             walking.tried.append({"model": candidate.name, "failure": error.failure.value})
-            if not walking.left or error.failure not in planned.route.strategy["next_on"]:
-                raise walking.reported(error) from None
+            if error.failure not in planned.route.strategy["next_on"]:
+                walking.forget()
+            walking.note(candidate, error)
+            if not walking.left:
+                walking.wait(error, tools)
         else:
             confidence = unsure(value) if walking.left else None
             walking.tried.append({"model": candidate.name, **({} if confidence is None else {"unsure": confidence})})
@@ -82,6 +95,44 @@ class _Walking:
         self.left = deque(planned.order)
         self.refused = list(planned.refused)
         self.tried: list[JSON] = []
+        self._again: list[tuple[int, Candidate, StepFailure]] = []
+        """Who may be asked again, and when, in monotonic microseconds."""
+        self._held: StepFailure | None = None
+        """The failure of somebody whose turn may come."""
+
+    def forget(self) -> None:
+        """Leave everybody else out of it: the failure is not one after which others are asked."""
+        self.left.clear()
+        self._again.clear()
+        self._held = None
+
+    def note(self, candidate: Candidate, error: StepFailure) -> None:
+        """Remember a failure after which the same candidate may be asked again."""
+        if error.again is not None:
+            self._again.append((_now() + error.again, candidate, error))
+        elif error.hold is not None:
+            self._held = error
+
+    def wait(self, last: StepFailure, tools: Tools) -> None:
+        """Wait until somebody may be asked again.
+
+        Raises:
+            StepFailure: the last failure, if nobody may; with the step's own wait, if it is a long one.
+        """
+        if not self._again:
+            raise self.reported(self._held or last)
+        again = min(self._again, key=lambda each: each[0])
+        at, candidate, error = again
+        pause, left = max(at - _now(), 0), tools.time_left()
+        if left is not None and pause >= left:
+            raise self.reported(last)
+        if pause > _PATIENCE:
+            if self._held is None:
+                error.hold = Held(f"{candidate.name} is asked again: {error.message}", on="later", wait=pause)
+            raise self.reported(self._held or error)
+        tools.pause(pause)
+        self._again.remove(again)
+        self.left.append(candidate)
 
     def report(self) -> JSON:
         return self.planned.to_json() | {"refused": [each.to_json() for each in self.refused], "tried": self.tried}
@@ -94,10 +145,15 @@ class _Walking:
 def refusal(refused: Iterable[Refused]) -> StepFailure:
     """Return the failure of a step whose every candidate was refused."""
     told = list(refused)
-    withdrawn = all(each.reason in _WITHDRAWN for each in told)
     names = "; ".join(f"{each.model}: {each.why}" for each in told)
+    if any(each.reason == "circuit_open" for each in told):  # those that may be asked are down
+        failure = Failure.PROVIDER_DOWN
+    elif all(each.reason in _WITHDRAWN for each in told):
+        failure = Failure.MODEL_RETIRED
+    else:
+        failure = Failure.NOT_PERMITTED
     return StepFailure(
-        Failure.MODEL_RETIRED if withdrawn else Failure.NOT_PERMITTED,
+        failure,
         f"no model may be asked: {names}",
         hints=("`aie models` shows the catalog",),
     )
@@ -133,3 +189,7 @@ def _unfit(worst: Spend, spent: Spend, error: LimitReached) -> str:
         return ""
     shown = (usd(needed), usd(free)) if name == "cost" else (str(needed), str(free))
     return f"it may need {shown[0]} of {limit}, {shown[1]} are left"
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000

@@ -99,7 +99,7 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
         report: dict[str, JSON] = {**answer.report(), "prompt": None if prompt is None else prompt.report()}
         return data, report, None
 
-    walked = walk(planned, ask, lambda answered: answered[2])
+    walked = walk(planned, ask, tools, lambda answered: answered[2])
     data, report, _ = walked.value
     return Result(data=data, report={**cast("dict[str, JSON]", report), "route": walked.report})
 

@@ -1,0 +1,40 @@
+"""When a circuit breaker opens: outcomes of the last while, as one process sees them. Pure but for its memory."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from aie.errors import Failure
+
+__all__ = ["Breaker", "fails"]
+
+_FAILS = frozenset({Failure.PROVIDER_DOWN, Failure.TIMEOUT})
+
+
+def fails(failure: Failure | None) -> bool:
+    """Tell whether an outcome speaks against the endpoint: a refusal or a nonsense answer shows that it is there."""
+    return failure in _FAILS
+
+
+class Breaker:
+    """Outcomes of the calls of one endpoint. Not safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._outcomes: deque[tuple[int, bool]] = deque()
+
+    def opens(self, policy: Mapping[str, Any], failure: Failure | None, at: int) -> bool:
+        """Take an outcome and tell whether the breaker opens.
+
+        Args:
+            policy: `failures` and `within` (microseconds), live facts of the model.
+            failure: what the call failed with; None for an answer.
+            at: microseconds of a clock that only goes forward.
+        """
+        self._outcomes.append((at, fails(failure)))
+        while self._outcomes and self._outcomes[0][0] <= at - policy["within"]:
+            self._outcomes.popleft()
+        failed = sum(each for _, each in self._outcomes)
+        if failed < policy["failures"] or 2 * failed < len(self._outcomes):
+            return False
+        self._outcomes.clear()
+        return True

@@ -1,0 +1,244 @@
+"""The gate before each model: its rates, and its breaker, as one executor sees them.
+
+Rates hold for all workers of a store: each call is let through under a lock in the records. So does an open breaker;
+what opens it are the outcomes that one process saw.
+"""
+
+import secrets
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aie.core import JSON, Clock, Spend
+from aie.errors import Failure, Held, StepFailure
+from aie.models import Breaker, fails
+from aie.records import (
+    Room,
+    Store,
+    close_gate,
+    free_room,
+    open_gate,
+    opened_gates,
+    return_pass,
+    take_pass,
+    take_probe,
+    void_pass,
+)
+
+__all__ = ["Gate", "Pass"]
+
+_FRESH: Final = 300_000
+"""Microseconds for which what was read of open breakers is taken for what holds now."""
+_PATIENCE: Final = 2_000_000
+"""Microseconds that a call waits for its turn in a thread; after that its step waits durably."""
+_LOOK: Final = 0.2
+"""Seconds between two looks: at what other workers gave back, and at kill switches."""
+_GRACE: Final = 10_000_000
+"""Microseconds beyond its deadline after which a call is surely over."""
+_ENDLESS: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """Leave to make one call; given back exactly once."""
+
+    gate: "Gate"
+    model: str
+    name: str = ""
+    """In the records; empty where the model has no rates."""
+    worst: int = 0
+    """Tokens that were reserved."""
+    probe: bool = False
+    """The call tries a model that was left alone."""
+
+    def leave(self, failure: Failure | None, tokens: int | None = None) -> None:
+        """Give it back after the call: what it failed with, if it did, and what it used; None: nobody knows."""
+        self.gate.left(self, failure, self.worst if tokens is None else tokens)
+
+    def withdraw(self) -> None:
+        """Give it back: the call did not leave."""
+        self.gate.withdrawn(self)
+
+
+class Gate:
+    """What stands before models, for one executor."""
+
+    def __init__(self, store: Store, clock: Clock, declared: Callable[[str], Mapping[str, JSON]]) -> None:
+        """Open the gate.
+
+        Args:
+            store: the records.
+            clock: the clock.
+            declared: live facts; `declared("model:NAME")` returns those of a model.
+        """
+        self._store = store
+        self._clock = clock
+        self._declared = declared
+        self._turn = threading.Condition()
+        """Told when a place of this process was given back."""
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)
+        self._opened: dict[str, int] = {}
+        self._until = -1
+
+    # ------------------------------------------------------------ circuit breakers
+
+    def told(self, component: str, facts: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """Return the live facts of a component; those of a model whose breaker is open say so under `circuit`."""
+        kind, _, name = component.partition(":")
+        why = self._open(name) if kind == "model" and "breaker" in facts else ""
+        return {**facts, "circuit": why} if why else facts
+
+    def _open(self, model: str) -> str:
+        left = self._breaks().get(model, 0) - self._clock.now()
+        return f"its circuit breaker is open for another {left / 1_000_000:.1f} s" if left > 0 else ""
+
+    def _breaks(self) -> Mapping[str, int]:
+        now = self._clock.monotonic()
+        if now >= self._until:
+            self._opened = opened_gates(self._store)
+            self._until = now + _FRESH
+        return self._opened
+
+    # ------------------------------------------------------------ one call
+
+    def enter(self, model: str, worst: Spend, check: Callable[[], None]) -> Pass:
+        """Let a call through, after a wait for its turn if need be.
+
+        Args:
+            model: catalog name.
+            worst: the most that the call can use.
+            check: raises when the call must not leave any more; asked while it waits.
+
+        Raises:
+            StepFailure: PROVIDER_DOWN: the breaker is open, or another call tries the model. RATE_LIMITED: no room
+                came; the step may wait for it durably, unless the call will never fit.
+        """
+        facts = self._facts(model)
+        probe = self._probes(model, facts)
+        rates = facts.get("rates") or {}
+        if not any(rates.values()):
+            return Pass(gate=self, model=model, probe=probe)
+        name = secrets.token_hex(16)
+        try:
+            self._take_turn(model, rates, name=name, worst=worst, holds=_holds(facts), check=check)
+        except BaseException:
+            self.withdrawn(Pass(gate=self, model=model, probe=probe))
+            raise
+        return Pass(gate=self, model=model, name=name, worst=worst.tokens, probe=probe)
+
+    def room(self, model: str) -> Spend:
+        """Return what may be asked of a model now, in calls and tokens."""
+        rates = self._facts(model).get("rates") or {}
+        if not any(rates.values()):
+            return Spend(tokens=_ENDLESS, calls=_ENDLESS)
+        room = free_room(self._store, model, rates)
+        calls = min(_ENDLESS if each is None else each for each in (room.calls, room.places))
+        return Spend(tokens=_ENDLESS if room.tokens is None else room.tokens, calls=calls)
+
+    def left(self, given: Pass, failure: Failure | None, tokens: int) -> None:
+        """Take a pass back after its call."""
+        if given.name:
+            return_pass(self._store, given.name, tokens=tokens)
+            self._next()
+        policy = self._facts(given.model).get("breaker")
+        if not policy:
+            return
+        if given.probe:
+            if fails(failure):
+                open_gate(self._store, given.model, pause=policy["pause"])
+            else:
+                close_gate(self._store, given.model)
+            self._until = -1
+            return
+        with self._turn:
+            opens = self._breakers[given.model].opens(policy, failure, self._clock.monotonic())
+        if opens:
+            open_gate(self._store, given.model, pause=policy["pause"])
+            self._until = -1
+
+    def withdrawn(self, given: Pass) -> None:
+        """Take a pass back whose call did not leave."""
+        if given.name:
+            void_pass(self._store, given.name)
+            self._next()
+        if given.probe:
+            # Nobody knows more than before: the next call tries.
+            open_gate(self._store, given.model, pause=0)
+
+    def _probes(self, model: str, facts: Mapping[str, Any]) -> bool:
+        """Tell whether the call is the one that tries a model which was left alone.
+
+        Raises:
+            StepFailure: PROVIDER_DOWN: the pause lasts, or another call is that one.
+        """
+        if "breaker" not in facts or model not in self._breaks():
+            return False
+        why = self._open(model)
+        if not why and take_probe(self._store, model, holds=_holds(facts)):
+            return True
+        if not why and model not in opened_gates(self._store):
+            self._until = -1
+            return False
+        raise StepFailure(Failure.PROVIDER_DOWN, f"{model} was not asked: {why or 'one call tries it again first'}")
+
+    def _take_turn(
+        self,
+        model: str,
+        rates: Mapping[str, Any],
+        *,
+        name: str,
+        worst: Spend,
+        holds: int,
+        check: Callable[[], None],
+    ) -> None:
+        if rates.get("tpm") is not None and worst.tokens > rates["tpm"]:
+            raise StepFailure(
+                Failure.RATE_LIMITED,
+                f"a call of {model} may need {worst.tokens} tokens, its rates allow {rates['tpm']} a minute",
+                hints=("show it less, lower `max_tokens`, or raise `tpm`",),
+            )
+        until = self._clock.monotonic() + _PATIENCE
+        while True:
+            check()
+            with self._turn:
+                room = take_pass(self._store, model, rates, name=name, tokens=worst.tokens, holds=holds)
+                if room is None:
+                    return
+                left = until - self._clock.monotonic()
+                if left <= 0 or (_minute_is_full(room, worst.tokens) and room.next > left):
+                    raise _limited(model, rates, room, worst)
+                self._turn.wait(min(left / 1_000_000, _LOOK))
+
+    def _next(self) -> None:
+        with self._turn:
+            self._turn.notify()
+
+    def _facts(self, model: str) -> Mapping[str, Any]:
+        return self._declared(f"model:{model}")
+
+
+def _holds(facts: Mapping[str, Any]) -> int:
+    return int(facts.get("timeout", 0)) + _GRACE
+
+
+def _minute_is_full(room: Room, tokens: int) -> bool:
+    return (room.calls is not None and room.calls < 1) or (room.tokens is not None and room.tokens < tokens)
+
+
+def _limited(model: str, rates: Mapping[str, Any], room: Room, worst: Spend) -> StepFailure:
+    """Return the failure of a call whose turn did not come; its step waits for it, if nobody else can be asked."""
+    full = [
+        f"{rates[name]} {words}"
+        for name, words, free, needed in (
+            ("rpm", "calls a minute", room.calls, 1),
+            ("tpm", "tokens a minute", room.tokens, worst.tokens),
+            ("concurrency", "calls at the same time", room.places, 1),
+        )
+        if free is not None and free < needed
+    ]
+    why = f"{model} takes at most {' and '.join(full)}"
+    failure = StepFailure(Failure.RATE_LIMITED, why)
+    failure.hold = Held(why, on=f"rate:{model}", tokens=worst.tokens)
+    return failure
