@@ -11,7 +11,7 @@ from aie.models.decisions import ten_thousandths
 
 __all__ = ["Candidate", "PinnedRoute", "one_classifier", "pin_model", "pin_route", "read_route"]
 
-LocalKind = Literal["text_classifier", "tabular_classifier"]
+LocalKind = Literal["onnx", "tabular_classifier", "text_classifier"]
 """Kinds of models that run in this process."""
 
 _FALLBACK: Final[dict[str, JSON]] = {"kind": "fallback", "next_on": []}
@@ -80,9 +80,7 @@ def pin_route(route: Route) -> bytes:
     return canonical({"name": route.name, "alone": False, "candidates": candidates, **spec})
 
 
-def one_classifier(
-    name: str, kind: Literal["text_classifier", "tabular_classifier"] = "text_classifier"
-) -> PinnedRoute:
+def one_classifier(name: str, kind: LocalKind = "text_classifier") -> PinnedRoute:
     """Return the route of a step that names a classifier itself."""
     candidate = Candidate(name=name, kind=kind, pinned={})
     return PinnedRoute(

@@ -5,6 +5,7 @@ from aie.config.catalog.classifier import ChosenThreshold, LearntHere, Recipe, T
 from aie.config.catalog.entry import Approval, Entry, Quality, Retirement
 from aie.config.catalog.forms import day_start
 from aie.config.catalog.models import Misplaced, ModelEntry, ModelsSpec, Route
+from aie.config.catalog.onnx import OnnxClassifier
 from aie.config.catalog.routes import Cascade, Cheapest, Constraints, Fallback, RouteSpec, Weighted
 from aie.config.catalog.tabular import Boosting, FeatureSpec, TabularClassifier
 
@@ -25,6 +26,7 @@ __all__ = [
     "Modality",
     "ModelEntry",
     "ModelsSpec",
+    "OnnxClassifier",
     "Parameters",
     "Price",
     "Quality",

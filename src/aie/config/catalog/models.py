@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from aie.config.catalog.chat import ChatModel
 from aie.config.catalog.classifier import TextClassifier
+from aie.config.catalog.onnx import OnnxClassifier
 from aie.config.catalog.routes import Cascade, RouteSpec, Weighted
 from aie.config.catalog.tabular import TabularClassifier
 from aie.config.scalars import Name
@@ -14,7 +15,7 @@ from aie.config.spec import Spec
 
 __all__ = ["Misplaced", "ModelEntry", "ModelsSpec", "Route"]
 
-ModelEntry = Annotated[TextClassifier | TabularClassifier | ChatModel, Field(discriminator="kind")]
+ModelEntry = Annotated[TextClassifier | TabularClassifier | OnnxClassifier | ChatModel, Field(discriminator="kind")]
 
 
 class Misplaced(NamedTuple):
@@ -84,8 +85,8 @@ class ModelsSpec(Spec):
             why = "each candidate needs a weight, and nothing else does"
             yield Misplaced(("routes", name, "strategy", "weights"), why)
         for at, each in enumerate(route.candidates):
-            if isinstance(self.models.get(each), TabularClassifier):
-                why = "a tabular classifier takes features by name: steps name it themselves"
+            if isinstance(self.models.get(each), TabularClassifier | OnnxClassifier):
+                why = "this model takes its inputs by name: steps name it themselves"
                 yield Misplaced(("routes", name, "candidates", at), why)
         if isinstance(route.strategy, Cascade):
             for at, each in enumerate(route.candidates[:-1]):

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Literal, cast
 
-from aie.config import ChatModel, ModelStep, Route, Site, StepSpec, TabularClassifier, TextClassifier
+from aie.config import ChatModel, ModelStep, OnnxClassifier, Route, Site, StepSpec, TabularClassifier, TextClassifier
 from aie.layers.model.asking import compile_asking, run_asking
 from aie.layers.model.choosing import compile_choosing, run_choosing
 from aie.layers.model.classifying import classify, compile_classifying
+from aie.layers.model.predicting import compile_predicting, predict
 from aie.layers.model.scoring import compile_scoring, score
 from aie.layers.port import Compiled, Result, Task, Tools
 from aie.models import Chat, connect
@@ -39,6 +40,8 @@ class ModelLayer:
             return compile_classifying(step, chosen, site)
         if isinstance(chosen, TabularClassifier):
             return compile_scoring(step, chosen, site)
+        if isinstance(chosen, OnnxClassifier):
+            return compile_predicting(step, chosen, site)
         entries = chosen.entries if isinstance(chosen, Route) else (chosen,)
         if isinstance(chosen, ChatModel) or all(isinstance(each, ChatModel) for each in entries):
             return compile_asking(step, cast("ChatModel | Route", chosen), site)
@@ -55,6 +58,8 @@ class ModelLayer:
                 return classify(task, tools)
             case "tabular":
                 return score(task, tools)
+            case "onnx":
+                return predict(task, tools)
             case "choice":
                 return run_choosing(task, tools, self._connect)
             case _:
