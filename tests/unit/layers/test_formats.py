@@ -34,7 +34,7 @@ def test_a_word_document_is_read_in_order_with_its_tables_and_margins(read_files
         document.sections[0].footer.paragraphs[0].text = "Page"
 
     data = read_files(word(build)).data
-    assert data["text"] == "Draft\n\nAgreement\n\nBetween us.\n\nTerm\t2 years\nNotice\n\none\n\nSigned.\n\nPage"
+    assert data["text"] == "Draft\n\nAgreement\n\nBetween us.\n\nTerm\t2 years\nNotice\n\n• one\n\nSigned.\n\nPage"
     assert (data["kind"], data["pages"]) == ("docx", [])
 
 

@@ -1,8 +1,8 @@
 """Read a Word document in reading order: paragraphs, tables and text boxes, then notes, headers and footers.
 
 The tree is walked here, because the text of content controls, tracked insertions and text boxes is visible on paper and
-python-docx passes over it. Deleted and hidden text is not on paper and not read; numbers that Word counts itself
-("1.", "(a)") are not in the file and not made up.
+python-docx passes over it. Deleted and hidden text is not on paper and not read. Numbers that Word counts itself ("1.",
+"(a)") are counted here as Word does (see `numbering.py`), each story for itself.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from .archives import Package
+from .numbering import Counter, Numbering, numbering
 from .rows import line
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -33,49 +34,50 @@ _APART = (
 
 def read(package: Package, content: bytes) -> dict[str, object]:
     """Return the text; headers come first, notes and footers last, each distinct one once."""
-    body = package.tree("word/document.xml")
+    body, numbered = package.tree("word/document.xml"), numbering(package)
     parts = [
-        *_margins(package, "word/header"),
-        _text(body),
-        *(note for part, tag in _APART for note in _notes(package, part, tag)),
-        *_margins(package, "word/footer"),
+        *_margins(package, "word/header", numbered),
+        _text(body, numbered),
+        *(note for part, tag in _APART for note in _notes(package, part, tag, numbered)),
+        *_margins(package, "word/footer", numbered),
     ]
     return {"kind": "docx", "text": "\n\n".join(part for part in parts if part), "notes": {"hidden": _hidden(body)}}
 
 
-def _text(root: etree._Element) -> str:
-    return "\n\n".join(block for block in _blocks(root) if block.strip()).strip("\n")
+def _text(root: etree._Element, numbered: Numbering) -> str:
+    counter = Counter(numbered)
+    return "\n\n".join(block for block in _blocks(root, counter) if block.strip()).strip("\n")
 
 
-def _margins(package: Package, prefix: str) -> Iterator[str]:
+def _margins(package: Package, prefix: str, numbered: Numbering) -> Iterator[str]:
     names = sorted(name for name in package.names if name.startswith(prefix) and name.endswith(".xml"))
-    yield from dict.fromkeys(_text(package.tree(name)) for name in names)
+    yield from dict.fromkeys(_text(package.tree(name), numbered) for name in names)
 
 
-def _notes(package: Package, part: str, tag: str) -> Iterator[str]:
+def _notes(package: Package, part: str, tag: str, numbered: Numbering) -> Iterator[str]:
     if part not in package.names:
         return
     for note in package.tree(part).iter(tag):
         if note.get(W + "type") in (None, "normal"):  # the others are the lines that separate notes from text
-            yield f"[{note.get(W + 'id')}] {_text(note)}"
+            yield f"[{note.get(W + 'id')}] {_text(note, numbered)}"
 
 
-def _blocks(root: etree._Element) -> Iterator[str]:
+def _blocks(root: etree._Element, counter: Counter) -> Iterator[str]:
     """Yield the text of each paragraph and table below, in order; a list of items is one block."""
     items: list[str] = []
     for kind, block in _elements(root):
         if kind == "item":
-            items.append(_paragraph(block))
+            items.append(counter.label(block) + _paragraph(block))
             continue
         if items:
             yield "\n".join(items)
             items = []
         if kind == "table":
-            yield _table(block)
+            yield _table(block, counter)
             continue
-        yield _paragraph(block)
+        yield counter.label(block) + _paragraph(block)
         for box in _outermost(block, BOX):
-            yield from _blocks(box)
+            yield from _blocks(box, counter)
     if items:
         yield "\n".join(items)
 
@@ -111,17 +113,17 @@ def _paragraph(paragraph: etree._Element) -> str:
     return "".join(shown).strip("\n")
 
 
-def _table(table: etree._Element) -> str:
+def _table(table: etree._Element, counter: Counter) -> str:
     """Return rows as lines, cells between tabs; a table inside a cell is part of the cell's text."""
-    rows = [line(map(_cell, _outermost(row, W + "tc"))) for row in _outermost(table, W + "tr")]
+    rows = [line(_cell(cell, counter) for cell in _outermost(row, W + "tc")) for row in _outermost(table, W + "tr")]
     return "\n".join(row for row in rows if row)
 
 
-def _cell(cell: etree._Element) -> str:
+def _cell(cell: etree._Element, counter: Counter) -> str:
     merged = cell.find(f"{W}tcPr/{W}vMerge")
     if merged is not None and merged.get(W + "val") != "restart":
         return ""  # it belongs to the cell above, which was read
-    return " ".join(_blocks(cell))
+    return " ".join(_blocks(cell, counter))
 
 
 def _outermost(root: etree._Element, tag: str) -> Iterator[etree._Element]:
