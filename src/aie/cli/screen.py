@@ -20,6 +20,8 @@ Format = Literal["text", "json"]
 _WIDEST: Final = 110
 """Lines longer than this are hard to read."""
 _GAP: Final = "  "
+_ID: Final = 40
+"""Letters of the longest word that is kept in one piece: longer than any identifier, shorter than a digest."""
 
 
 class Progress(Protocol):
@@ -82,7 +84,9 @@ class Screen:
         sizes = [max(len(row[at]) for row in [head, *body]) for at in range(len(head))]
         fixed = sum(sizes[:-1]) + len(_GAP) * (len(head) - 1)
         room = width() - fixed
-        if room < min(sizes[-1], 16):
+        longest = max(len(word) for row in [head, *body] for word in (row[-1].split() or [""]))
+        # An identifier in two pieces cannot be copied.
+        if room < min(sizes[-1], max(16, min(longest, _ID))):
             return _blocks(head, body)
         lines = [self.bold(_line(head, sizes))]
         for row in body:

@@ -208,5 +208,9 @@ def _told(value: JSON) -> str:
             return plain(value)
         case [*items] if all(isinstance(each, dict) and each.keys() == {"rule", "why"} for each in items):
             return "\n".join(f"{plain(each['rule'])}: {plain(each['why'])}" for each in items if isinstance(each, dict))
+        case dict() if not any(isinstance(each, dict | list) for each in value.values()):
+            return "\n".join(
+                f"{name}: {each if isinstance(each, str) else plain(each)}" for name, each in sorted(value.items())
+            )
         case _:
             return json.dumps(value, ensure_ascii=False)
