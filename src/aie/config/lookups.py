@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from aie.config.policy import Clearance
 from aie.config.scalars import Count, Duration, Name, Path
 from aie.config.spec import Spec, StepName
 
@@ -51,7 +52,14 @@ class TableLookup(_Lookup):
     """release: the file is part of the release, as it was then. run: as it is when a run looks."""
 
 
-class HttpLookup(_Lookup):
+class _AwayLookup(_Lookup):
+    """What a lookup has that is told the values to look for."""
+
+    clearance: Clearance = Field(default_factory=Clearance)
+    """What of labelled values it may be asked by; left out: none. Live."""
+
+
+class HttpLookup(_AwayLookup):
     """An endpoint that answers one JSON object."""
 
     kind: Literal["http"]
@@ -83,7 +91,7 @@ class HttpLookup(_Lookup):
         return path
 
 
-class SqlLookup(_Lookup):
+class SqlLookup(_AwayLookup):
     """A statement that reads one row of a database."""
 
     kind: Literal["sql"]

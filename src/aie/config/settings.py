@@ -7,8 +7,9 @@ from pydantic import Field
 from aie.config.budgets import BudgetsSpec
 from aie.config.lookups import Lookup
 from aie.config.network import NetworkSpec
+from aie.config.policy import Clearance
 from aie.config.scalars import Count, Duration, Name
-from aie.config.spec import Spec
+from aie.config.spec import Spec, StepName
 
 __all__ = ["Desk", "FileReceiver", "HttpReceiver", "Receiver", "Settings"]
 
@@ -22,7 +23,19 @@ class Desk(Spec):
     """From opening to the deadline; none: no deadline."""
 
 
-class FileReceiver(Spec):
+class _Receiver(Spec):
+    """What every receiver has."""
+
+    identity: tuple[str, ...] = Field(default=(), strict=False)
+    """Fields of the body that make two requests the same effect; empty: the whole body."""
+    sensitive: tuple[StepName, ...] = Field(default=(), strict=False)
+    """Fields of the body that decide what is done, e.g. `amount`, `iban`: each must be decided by a person, be
+    endorsed, or come from where no outsider writes."""
+    clearance: Clearance = Field(default_factory=Clearance)
+    """What of labelled values it may get; left out: none. Live."""
+
+
+class FileReceiver(_Receiver):
     """Drops each effect as one JSON file."""
 
     kind: Literal["file"]
@@ -31,11 +44,9 @@ class FileReceiver(Spec):
     """Relative to the workspace."""
     semantics: Literal["idempotent"] = "idempotent"
     """A file drop is idempotent: the key names the file."""
-    identity: tuple[str, ...] = Field(default=(), strict=False)
-    """Fields of the body that make two requests the same effect; empty: the whole body."""
 
 
-class HttpReceiver(Spec):
+class HttpReceiver(_Receiver):
     """Posts each effect as JSON."""
 
     kind: Literal["http"]
@@ -46,8 +57,6 @@ class HttpReceiver(Spec):
     """What the receiver promises about a repeated key."""
     secret: Annotated[str, Field(pattern=r"^env:[A-Z][A-Z0-9_]*$")] | None = None
     """Reference of the signing key, `env:NAME`; never the key itself."""
-    identity: tuple[str, ...] = Field(default=(), strict=False)
-    """Fields of the body that make two requests the same effect; empty: the whole body."""
     timeout: Duration = 10_000_000
     """Of one delivery."""
     retries: Annotated[int, Field(ge=0, le=100)] = 5

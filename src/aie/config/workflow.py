@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from aie.config.datasets import DatasetSpec
 from aie.config.handlers import Handlers
+from aie.config.policy import ForbidSpec, InputLabels, InputPath
 from aie.config.scalars import CELText, Count, Duration, Name, Path, Share, Usd
 from aie.config.source import Source
 from aie.config.spec import Spec, StepName
@@ -100,6 +101,11 @@ class WorkflowSpec(Spec):
     """JSON Schema of the input."""
     output: Path
     """JSON Schema of the result."""
+    labels: dict[InputPath, InputLabels] = Field(default_factory=dict)
+    """What parts of the input hold, e.g. `input.claimant: [personal]`; a part that is not named holds nothing
+    particular, and outsiders could have written it."""
+    forbid: ForbidSpec | None = None
+    """Attributes that must not reach a decision."""
     steps: Steps = Field(min_length=1)
     """What is done; the order follows from what refers to what."""
     result: dict[StepName, CELText]

@@ -5,7 +5,7 @@ from aie.core.digest import JSON, canonical, digest_bytes, digest_json
 from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
 from aie.core.json_text import read_json
-from aie.core.labels import Integrity, Labels, LabelsJSON, join
+from aie.core.labels import UNTRUSTED, Integrity, Labels, LabelsJSON, join
 from aie.core.limits import Limits, Spend
 from aie.core.money import Money, micro_usd, usd
 from aie.core.sites import observe, reached
@@ -14,6 +14,7 @@ from aie.core.visible import visible
 
 __all__ = [
     "JSON",
+    "UNTRUSTED",
     "Cite",
     "Clock",
     "Document",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-__all__ = ["Integrity", "Labels", "LabelsJSON", "join"]
+__all__ = ["UNTRUSTED", "Integrity", "Labels", "LabelsJSON", "join"]
 
 Integrity = Literal["trusted", "untrusted"]
 
@@ -45,6 +45,10 @@ class Labels:
             regions=None if regions is None else frozenset(regions),
             integrity=data["integrity"],
         )
+
+
+UNTRUSTED = Labels(integrity="untrusted")
+"""Of what outsiders could have written."""
 
 
 def join(labels: Iterable[Labels]) -> Labels:

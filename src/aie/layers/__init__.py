@@ -1,6 +1,7 @@
 """The kinds of step: what each compiles to and how it runs. Layers are peers that share the port and nothing else."""
 
 from aie.layers.act import receiver_facts
+from aie.layers.clearance import objection
 from aie.layers.extract import Box, Places, boxes, media_type
 from aie.layers.lookup import lookup_facts
 from aie.layers.port import (
@@ -57,6 +58,7 @@ __all__ = [
     "call_sites",
     "lookup_facts",
     "media_type",
+    "objection",
     "receiver_facts",
     "runtime",
 ]

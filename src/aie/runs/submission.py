@@ -6,9 +6,9 @@ only gets `wake` set, which the segment's closing transaction looks at.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
-from aie.core import JSON, Labels
+from aie.core import JSON, UNTRUSTED, Labels
 from aie.errors import AieError, Conflict, IdempotencyConflict, InputError, NotFound
 from aie.records import Answer, Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
 from aie.records.events import (
@@ -29,8 +29,6 @@ __all__ = ["Relation", "Submission", "Submitted", "cancel", "decide_review", "mi
 
 Relation = Literal["", "supersede", "duplicate"]
 """What a later run of a case is to the first: `supersede` makes its effects anew, `duplicate` never repeats one."""
-
-UNTRUSTED: Final = Labels(integrity="untrusted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

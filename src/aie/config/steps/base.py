@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field, PrivateAttr
 
 from aie.config.handlers import Handlers
+from aie.config.policy import DeclassifySpec
 from aie.config.scalars import CELText
 from aie.config.spec import Spec
 
@@ -18,6 +19,9 @@ class Step(Spec):
     """The step is skipped, and its value is null, where this is false."""
     on: Handlers = Field(default_factory=dict)
     """Handlers by failure class; the workflow's own `on` serves what is missing here."""
+    declassify: DeclassifySpec | None = None
+    """Data classes that the step reads and its value does not carry: only of steps whose value is a choice or a check,
+    and so cannot."""
     _name: str = PrivateAttr(default="")
 
     @property

@@ -8,8 +8,10 @@ from typing import Final, assert_never, cast
 from aie.config import ActStep, FileReceiver, HttpReceiver, ObjectType, Receiver, Settings, Site, StepSpec
 from aie.core import JSON, Clock, SystemClock, canonical
 from aie.errors import Failure, StepFailure
+from aie.layers.act.endorsing import check_sensitive, endorsements
 from aie.layers.act.file import drop, find
 from aie.layers.act.http import Post, ask, post
+from aie.layers.clearance import check_clearance, clearance_facts
 from aie.layers.port import Compiled, Component, Delivery, EffectRequest, LayerName, Semantics, Task, Tools
 
 __all__ = ["ActLayer", "receiver_facts"]
@@ -22,11 +24,13 @@ _SECOND: Final = 1_000_000
 def receiver_facts(name: str, settings: Settings, root: Path) -> dict[str, JSON]:
     """Return what is not pinned of a receiver: where it is and how to reach it, as the settings say now."""
     receiver = settings.receivers[name]
+    clearance: dict[str, JSON] = {"clearance": clearance_facts(receiver.clearance)}
     match receiver:
         case FileReceiver():
-            return {"folder": str(root.resolve() / receiver.folder)}
+            return {**clearance, "folder": str(root.resolve() / receiver.folder)}
         case HttpReceiver():
             return {
+                **clearance,
                 "url": receiver.url,
                 "secret": receiver.secret,
                 "timeout": receiver.timeout,
@@ -55,12 +59,15 @@ class ActLayer:
         assert isinstance(step, ActStep)
         receiver = site.receiver("act", step.act)
         types = [site.expression(f"with.{name}", text) for name, text in step.with_.items()]
-        if receiver is None or not _is_sound(step, receiver, site) or None in types:
+        endorsed = None if receiver is None else endorsements(step, receiver, site)
+        if receiver is None or not _is_sound(step, receiver, site) or None in types or endorsed is None:
             return None
+        sensitive = sorted(set(receiver.sensitive) & step.with_.keys())
         pinned: dict[str, JSON] = {
             "kind": receiver.kind,
             "semantics": receiver.semantics,
             "identity": list(receiver.identity),
+            "sensitive": cast("JSON", sorted(receiver.sensitive)),
         }
         component = Component(
             kind="receiver",
@@ -70,23 +77,31 @@ class ActLayer:
         )
         return Compiled(
             conduct="effect",
-            inputs=step.with_,
+            inputs={**step.with_, **endorsed},
             config={
                 "receiver": f"receiver:{step.act}",
                 "semantics": receiver.semantics,
                 "identity": list(receiver.identity),
+                "sensitive": cast("JSON", sensitive),
             },
             components=(component,),
             output=ObjectType(open=True),
-            failures=_failures(receiver),
+            failures=_failures(receiver, guarded=bool(sensitive) or site.is_labelled),
         )
 
     def run(self, task: Task, tools: Tools) -> EffectRequest:
-        """Say what is owed; nothing leaves before that is durable."""
-        body: dict[str, JSON] = {name: value.data for name, value in sorted(task.inputs.items())}
+        """Say what is owed; nothing leaves before that is durable.
+
+        Raises:
+            StepFailure: NOT_PERMITTED when a sensitive field is neither trusted nor endorsed, or the receiver may not
+                be given data of these labels.
+        """
+        receiver = cast("str", task.config["receiver"])
+        check_clearance(tools, receiver)
+        body = check_sensitive(task)
         identity = cast("list[str]", task.config["identity"])
         return EffectRequest(
-            receiver=cast("str", task.config["receiver"]),
+            receiver=receiver,
             semantics=cast("Semantics", task.config["semantics"]),
             body=body,
             identity={name: body[name] for name in identity} if identity else body,
@@ -155,6 +170,7 @@ def _is_sound(step: ActStep, receiver: Receiver, site: Site) -> bool:
     return not missing and not late
 
 
-def _failures(receiver: Receiver) -> frozenset[Failure]:
+def _failures(receiver: Receiver, *, guarded: bool) -> frozenset[Failure]:
     known = frozenset({Failure.RECEIVER_DOWN, Failure.RECEIVER_REFUSED})
+    known |= {Failure.NOT_PERMITTED} if guarded else set()
     return known if receiver.kind == "file" else known | {Failure.DELIVERY_UNKNOWN}

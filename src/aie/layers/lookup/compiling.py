@@ -25,6 +25,7 @@ from aie.config import (
 )
 from aie.core import JSON, canonical
 from aie.errors import Failure
+from aie.layers.clearance import clearance_facts
 from aie.layers.lookup.rows import BadTable, Loader
 from aie.layers.port import Compiled, Component
 
@@ -39,9 +40,11 @@ def lookup_facts(name: str, settings: Settings, root: Path) -> dict[str, JSON]:
         case TableLookup():
             return {"file": str(root.resolve() / lookup.file)}
         case HttpLookup():
-            return {"url": lookup.url, "headers": dict(lookup.headers), "timeout": lookup.timeout, "allow": allow}
+            away: dict[str, JSON] = {"clearance": clearance_facts(lookup.clearance), "allow": allow}
+            return {**away, "url": lookup.url, "headers": dict(lookup.headers), "timeout": lookup.timeout}
         case SqlLookup():
-            return {"url": lookup.url, "root": str(root.resolve()), "timeout": lookup.timeout, "allow": allow}
+            away = {"clearance": clearance_facts(lookup.clearance), "allow": allow}
+            return {**away, "url": lookup.url, "root": str(root.resolve()), "timeout": lookup.timeout}
         case _:
             assert_never(lookup)
 
@@ -73,7 +76,7 @@ def compile_lookup(step: LookupStep, site: Site) -> Compiled | None:
         },
         components=components,
         output=_output(schema[1], step),
-        failures=_failures(step, lookup),
+        failures=_failures(step, lookup, guarded=site.is_labelled),
     )
 
 
@@ -179,7 +182,7 @@ def _output(row: ObjectType, step: LookupStep) -> ObjectType:
     return ObjectType(fields, frozenset(fields))
 
 
-def _failures(step: LookupStep, lookup: Lookup) -> frozenset[Failure]:
+def _failures(step: LookupStep, lookup: Lookup, *, guarded: bool) -> frozenset[Failure]:
     failures = {Failure.LOOKUP_MISSING} if step.missing == "fail" else set()
     pinned = _is_pinned(lookup)
     if not pinned or lookup.as_of is not None:
@@ -187,7 +190,7 @@ def _failures(step: LookupStep, lookup: Lookup) -> frozenset[Failure]:
     if not pinned:
         failures |= {Failure.PROVIDER_REFUSED}
     if not isinstance(lookup, TableLookup):
-        failures |= {Failure.TIMEOUT}
+        failures |= {Failure.TIMEOUT} | ({Failure.NOT_PERMITTED} if guarded else set())
     if isinstance(lookup, HttpLookup):
         failures |= {Failure.RATE_LIMITED}
     return frozenset(failures)

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from aie.config import LookupStep, Site, StepSpec, read_schema
 from aie.core import JSON, Clock, Labels, SystemClock, iso, read_file
 from aie.errors import Failure, InputError, StepFailure
+from aie.layers.clearance import check_clearance
 from aie.layers.lookup import http, sql
 from aie.layers.lookup.compiling import compile_lookup
 from aie.layers.lookup.rows import Answer, BadTable, Loader, Rows, shaped
@@ -46,7 +47,8 @@ class LookupLayer:
         """Look the row up.
 
         Raises:
-            StepFailure: LOOKUP_MISSING where the step says so; PROVIDER_DOWN, PROVIDER_REFUSED, RATE_LIMITED, TIMEOUT
+            StepFailure: LOOKUP_MISSING where the step says so; NOT_PERMITTED where the system may not be given what it
+                would be asked by; PROVIDER_DOWN, PROVIDER_REFUSED, RATE_LIMITED, TIMEOUT
                 or INVALID_OUTPUT where the system gives no answer that can be used.
         """
         pinned = tools.cache(cast("str", task.config["lookup"]), json.loads)
@@ -110,6 +112,7 @@ class LookupLayer:
 
 def _ask(name: str, pinned: Mapping[str, Any], by: Mapping[str, JSON], task: Task, tools: Tools) -> Answer:
     """Ask what is away from here."""
+    check_clearance(tools, name)
     live = cast("Mapping[str, Any]", tools.live(name))
     left = live["timeout"] if task.time_left_ms is None else min(live["timeout"], task.time_left_ms * 1000)
     seconds = max(left, 1_000) / _SECOND
