@@ -16,9 +16,11 @@ from aie.records import (
     environment_stream,
     locked_windows,
     release_stream,
+    return_pass,
     stop_stream,
     submission,
     take_lease,
+    take_pass,
 )
 from aie.records import events as ev
 
@@ -117,6 +119,8 @@ def _tell_release(store: Store, journal: Journal, tenant: str) -> None:
     window = f"{tenant}/tenant/{tenant}/total/total"
     with locked_windows(store, tenant, [window]) as shares:
         shares.grant(tenant, window, f"{window}#1", EXECUTOR, Spend(cost=1_000_000, tokens=1_000_000))
+    take_pass(store, "reader", {"rpm": 600}, name=f"pass_{tenant}", tokens=40, holds=60_000_000)
+    return_pass(store, f"pass_{tenant}", tokens=30)
     stopped = ev.StopSet(kind="model", name="reader", actor="ada", reason="it rambles")
     lifted = ev.StopLifted(kind="model", name="reader", actor="bob", reason="it was replaced")
     append(journal, tenant, stop_stream(tenant, "model", "reader"), stopped, lifted)
