@@ -103,6 +103,8 @@ def test_an_amount_is_the_same_in_every_convention(amount):
         ("USD 5 EUR", None),
         ("five", None),
         ("1,2,3", None),
+        ("Rs. 1,23,456.00", "123456.00 INR"),
+        ("12,34,56,789", "123456789.00 USD"),
     ],
 )
 def test_money_with_signs_and_brackets(quote, expected):

@@ -49,6 +49,21 @@ def test_a_date_after_a_phrase():
     assert found(AGREEMENT, [{"before": ["by and between"], "within": "5 characters"}], type="date") == "2012-01-06"
 
 
+@pytest.mark.parametrize("currency", [None, "EUR"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Total INR 1,23,456.00 now", ["123456.00 INR"]),
+        ("Total 1,23,456.00 INR now", ["123456.00 INR"]),
+        ("See USD 12.5.3 there", []),
+        ("on 12.03.2124 500 EUR", ["500.00 EUR"]),
+    ],
+)
+def test_an_amount_is_never_a_piece_of_a_longer_number(text, expected, currency):
+    """Neither the beginning nor the end of one: a total cut short would be cited, and wrong by far."""
+    assert found(text, [{"find": "money"}], type="money", many=True, currency=currency) == expected
+
+
 def test_names_by_their_form():
     """Companies by legal form, persons by capitals; one name in two spellings is one value."""
     assert found(AGREEMENT, [{"find": "company"}], type="name", many=True) == ["Larkfield Paper, Inc."]

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from aie.fields.normalise.folding import fold
-from aie.fields.normalise.numbers import NUMBER, exact
+from aie.fields.normalise.numbers import NO_MORE, NUMBER, exact
 
 __all__ = ["MONEY", "read_money"]
 
@@ -55,7 +55,7 @@ _CURRENCY: Final = "|".join(
     ]
 )
 
-MONEY: Final = rf"(?:(?:{_CURRENCY})\s?(?:{NUMBER})(?!\d)|(?:{NUMBER})\s?(?:{_CURRENCY})(?![a-z]))"
+MONEY: Final = rf"(?:(?:{_CURRENCY})\s?(?:{NUMBER}){NO_MORE}|(?:{NUMBER})\s?(?:{_CURRENCY})(?![a-z]))"
 """Where an amount with its currency may stand in a folded text."""
 
 _SPLIT: Final = re.compile(rf"(-)?(?P<before>{_CURRENCY})?\s?(?P<number>{NUMBER})\s?(?P<after>{_CURRENCY})?(?:/-|,-)?")

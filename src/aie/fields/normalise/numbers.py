@@ -6,10 +6,16 @@ from typing import Final
 
 from aie.fields.normalise.folding import fold
 
-__all__ = ["NUMBER", "WORDS", "exact", "read_decimal", "read_integer", "words_to_int"]
+__all__ = ["NO_MORE", "NUMBER", "WORDS", "exact", "read_decimal", "read_integer", "words_to_int"]
 
-NUMBER: Final = r"[-+(]?\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,6})?\)?|[-+(]?\d{1,15}(?:[.,]\d{1,6})?\)?"
+NUMBER: Final = (
+    r"[-+(]?\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,6})?\)?"
+    r"|[-+(]?\d{1,2}(?:,\d{2}){1,5},\d{3}(?:\.\d{1,6})?\)?"
+    r"|[-+(]?\d{1,15}(?:[.,]\d{1,6})?\)?"
+)
 """Where a number may stand in a text; whether it is one is for `exact` to say."""
+NO_MORE: Final = r"(?!\d|[.,']\d)"
+"""What must follow a number: one that goes on after what `NUMBER` takes is another number, not a smaller one."""
 
 _UNITS: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -25,6 +31,8 @@ WORDS: Final = rf"(?:{'|'.join([*_TENS.split(), *reversed(_UNITS.split()), 'hund
 
 _PLAIN: Final = re.compile(r"\d{1,15}(?:\.\d{1,6})?")
 _GROUPED: Final = re.compile(r"(\d{1,3})((?:([ ,.'])\d{3})(?:\3\d{3}){0,4})([.,]\d{1,6})?")
+_LAKHS: Final = re.compile(r"([1-9]\d?(?:,\d{2}){1,5},\d{3})(\.\d{1,6})?")
+"""Grouped as in India: `1,23,456.00`."""
 _COMMA: Final = re.compile(r"(\d{1,15}),(\d{1,6})")
 
 
@@ -49,6 +57,9 @@ def _digits(text: str, *, three_group: bool) -> Decimal | None:
     if grouped is not None and _groups(grouped, three_group=three_group):
         whole = grouped[1] + re.sub(r"\D", "", grouped[2])
         return Decimal(whole + (f".{grouped[4][1:]}" if grouped[4] else "")) if len(whole) <= 15 else None
+    lakhs = _LAKHS.fullmatch(text)
+    if lakhs is not None:
+        return Decimal(text.replace(",", ""))
     if _PLAIN.fullmatch(text):
         return Decimal(text)
     comma = _COMMA.fullmatch(text)

@@ -37,15 +37,16 @@ def finder(rule: Rule, field: FieldSpec) -> Finder:
     if form == "choice":
         return _folded(phrases(tuple(written for written, _ in forms(field.choices))))
     if form == "money" and field.currency is not None:
-        return _folded(re.compile(f"{MONEY}|{_NUMBERS}"))
+        return _folded(re.compile(f"{_MONEY}|{_NUMBERS}"))
     return _FINDERS[form]
 
 
 _NUMBERS: Final = rf"(?<![\d.,])(?:{NUMBER})(?![\d%]|[.,]\d)"
+_MONEY: Final = rf"(?<![\w.,])(?:{MONEY})"
 _PATTERNS: Final = {
     "date": re.compile(DATE),
     "duration": re.compile(rf"(?<!\w)(?:{DURATION})(?!\w)"),
-    "money": re.compile(rf"(?<![\w.,])(?:{MONEY})"),
+    "money": re.compile(_MONEY),
     "decimal": re.compile(_NUMBERS),
     "integer": re.compile(_NUMBERS),
     "code": _CODE,
