@@ -23,6 +23,37 @@ The neighbours were kind; the dog was not hurt.
 The repair costs an amount of 430.00 USD, as the bill says."""
 
 
+# Invented; with the tokens that the four vocabularies of the estimate count in them: `cl100k_base`, `o200k_base`, and
+# Mistral's of 131,000 and of 32,000 tokens.
+COUNTED = {
+    """\
+1. Term. This lease begins in May and ends after five years. Either party may extend it once.
+
+2. Rent. The yearly rent is 900.00 EUR, to be paid in advance. The rent never rises.
+
+3. Notice. A notice of termination is written and sent by post. It ends the lease after three months.
+
+4. Repairs. Small repairs are the tenant's business, and the landlord sees to the roof.
+
+5. Law. This lease is governed by the laws of Larkland.""": (107, 106, 110, 126),
+    """\
+KEDAI LARKFIELD SDN BHD (201634-P)
+NO. 14, JALAN 7/21
+TAX INVOICE 00041873
+18-03-2018 11:23
+PAPER A4 80G   2 X 11.90     23.80
+TOTAL RM 25.23
+CASH 30.00  CHANGE 4.77
+""": (89, 89, 121, 123),
+}
+
+
+@pytest.mark.parametrize(("text", "counts"), COUNTED.items())
+def test_the_estimate_is_above_every_vocabulary_and_not_far_above(text, counts):
+    """At most a fifth above the one that counts most."""
+    assert max(counts) <= estimate_tokens(text) <= max(counts) * 12 // 10
+
+
 @given(text=TEXTS, size=st.integers(1, 200), budget=st.integers(1, 300), query=st.text(max_size=30))
 def test_passages_are_verbatim_and_never_pass_the_budget(text, size, budget, query):
     """For any text, size, budget and query."""

@@ -128,8 +128,8 @@ def test_a_quota_keeps_room_for_a_source_and_gives_back_what_it_leaves(task, wor
     many = "\n\n".join(f"The rent of house {n} is paid on time every single month." for n in range(30))
     few = "A word on the rent from the tenant, who is late."
     plain = recipe("rent", "house", "paid", select={"size": 60})
-    assert "tenant" not in run(task, world, plain, many, few, fit=100).data["text"]
-    shared = run(task, world, plain | {"pack": {"quotas": {"b": 40}}}, many, few, fit=100)
+    assert "tenant" not in run(task, world, plain, many, few, fit=92).data["text"]
+    shared = run(task, world, plain | {"pack": {"quotas": {"b": 40}}}, many, few, fit=92)
     assert {each["source"] for each in shared.data["passages"]} == {"a", "b"}
     assert shared.report["tokens"] > 75
     assert {each["id"].partition(".")[0] for each in shared.report["kept"]} == {"1", "2"}
