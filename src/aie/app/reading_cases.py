@@ -57,7 +57,7 @@ class CaseReader:
         site = self._site(step, problems)
         site.expression("from", step.from_)
         problems.raise_if_any()
-        self._given = Expression(site.programs[step.from_])
+        self._given = Expression(site.program(step.from_))
 
     def source(self, case: Case, dataset: DatasetSpec) -> Source:
         """Return what the step reads.
@@ -102,7 +102,7 @@ class CaseReader:
         problems.raise_if_any()
         assert compiled is not None, "what cannot be compiled has a problem"
         self._types[name] = compiled.output
-        self._before.append(_Reads(name, compiled, Expression(site.programs[step.from_])))
+        self._before.append(_Reads(name, compiled, Expression(site.program(step.from_))))
 
     def _site(self, step: ExtractStep, problems: Problems) -> Site:
         return Site(

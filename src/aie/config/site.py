@@ -57,7 +57,7 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     """Every file used so far, by path relative to the workspace: the release pins them."""
     programs: dict[str, str] = field(default_factory=dict)
-    """What runs for each expression that was checked, by its text."""
+    """What runs for each expression that was checked here, by its text: with other types in scope it is another."""
     within: Source | None = None
     """File that the step names and that keys are paths of; None for the workflow file itself."""
 
@@ -75,6 +75,12 @@ class Site:
     def receivers(self) -> Mapping[str, Receiver]:
         """Receivers of the workspace by name."""
         return self.workspace.settings.receivers
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether anything in a run can have data classes or be bound to regions."""
+        rows = self.workspace.settings.lookups.values()
+        return bool(self.workflow.labels) or any(each.classes or each.regions is not None for each in rows)
 
     @property
     def desks(self) -> Mapping[str, Desk]:
@@ -159,6 +165,10 @@ class Site:
             return None
         self.programs[text] = checked.program
         return checked.type
+
+    def program(self, text: str) -> str:
+        """Return what runs for an expression; its text where it was not understood, which is a problem already."""
+        return self.programs.get(text, text)
 
     def file(self, key: str, path: str, *, base: From = "workflow") -> bytes | None:
         """Return the bytes of a file that the step uses; `path` is relative to the workflow's folder, or to `base`."""

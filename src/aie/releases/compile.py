@@ -24,7 +24,9 @@ from aie.config import (
 )
 from aie.errors import Conflict, Edit, NotFound, Problem
 from aie.releases.catalog import catalog_problems
+from aie.releases.guarding import policy_of
 from aie.releases.plan import Plan
+from aie.releases.policy import POLICY, Policy
 from aie.releases.release import Release, is_portable_path, seal
 from aie.releases.steps import Parts, StepCompiler
 
@@ -70,31 +72,35 @@ def compile_release(workspace: Workspace, workflow: str) -> Release:
 
 
 def _compile(workspace: Workspace, spec: WorkflowSpec, problems: Problems) -> tuple[Parts, Plan]:
-    parts = Parts(workspace=workspace, workflow=spec, problems=problems)
+    parts, told = Parts(workspace=workspace, workflow=spec, problems=problems), len(problems)
     parts.files[spec.source.file] = _own_bytes(workspace, spec)
     takes = _schema(parts, "input", spec.input, _INPUT)
     gives = _schema(parts, "output", spec.output, _OUTPUT)
     scope: dict[str, Type] = {"input": takes}
-    _check_case(parts.site(None, scope), spec)
-    # What runs for a text depends on what is known where it stands: a step's own `if` may tell more than this.
-    identity = dict(parts.programs)
+    first = parts.site(None, scope)
+    _check_case(first, spec)
     compiler = StepCompiler(parts=parts, steps=spec.steps, around=scope, path=("steps",))
     nodes, types = compiler.compile()
-    _check_result(parts.site(None, {**scope, **types}), spec, gives)
+    last = parts.site(None, {**scope, **types})
+    _check_result(last, spec, gives)
     plan = Plan(
         workflow=spec.workflow,
-        case=identity.get(spec.case, spec.case),
-        subject=None if spec.subject is None else identity.get(spec.subject, spec.subject),
-        search={name: identity.get(text, text) for name, text in spec.search.items()},
+        case=first.program(spec.case),
+        subject=None if spec.subject is None else first.program(spec.subject),
+        search={name: first.program(text) for name, text in spec.search.items()},
         risk=spec.risk,
         limits=spec.limits.limits(),
-        result={name: parts.program(text) for name, text in spec.result.items()},
+        result={name: last.program(text) for name, text in spec.result.items()},
         input_schema=_INPUT,
         output_schema=_OUTPUT,
         nodes=nodes,
     )
     _check_bounded(parts.site(None, {}), plan)
     _check_paths(parts)
+    if len(problems) == told:  # what reaches what is known only of steps that are sound
+        policy = policy_of(parts, plan, takes)
+        if policy != Policy():
+            parts.components[POLICY] = policy.content()
     return parts, plan
 
 

@@ -61,8 +61,6 @@ class Parts:
     """Content by `<kind>:<name>`."""
     runtime: dict[str, int] = field(default_factory=dict)
     """Version of each layer used."""
-    programs: dict[str, str] = field(default_factory=dict)
-    """What runs for each expression, by its text."""
 
     def site(self, step: StepSpec | None, scope: Mapping[str, Type], path: tuple[str | int, ...] = ()) -> Site:
         """Return where a step, or what belongs to the whole workflow, is compiled."""
@@ -74,12 +72,7 @@ class Parts:
             problems=self.problems,
             path=path,
             files=self.files,
-            programs=self.programs,
         )
-
-    def program(self, text: str) -> str:
-        """Return what runs for an expression; its text where it was not understood, which is a problem already."""
-        return self.programs.get(text, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +120,11 @@ class StepCompiler:
 
     def _step(self, step: StepSpec, scope: Mapping[str, Type], edges: Mapping[str, str]) -> tuple[Node | None, Type]:
         site = self.parts.site(step, scope, (*self.path, step.name))
+        condition: str | None = None
         if step.if_ is not None:
             site.expression("if", step.if_, BoolType())
+            # At once: everything after it is read knowing that it holds, and the same text may run as something else.
+            condition = site.program(step.if_)
         body: MapPlan | None = None
         compiled: Compiled | None
         if isinstance(step, MapStep):
@@ -147,8 +143,8 @@ class StepCompiler:
             layer=kind,
             conduct=compiled.conduct,
             needs=tuple(sorted(root for root in edges if self._is_own(root) or root in self.outer)),
-            condition=None if step.if_ is None else self.parts.program(step.if_),
-            inputs={name: self.parts.program(text) for name, text in compiled.inputs.items()},
+            condition=condition,
+            inputs={name: site.program(text) for name, text in compiled.inputs.items()},
             config=compiled.config,
             output=schema_of(compiled.output),
             map=body,
@@ -167,10 +163,9 @@ class StepCompiler:
         around = {**site.scope, spec.as_: _item_type(site, step)}
         if spec.as_ in site.scope or spec.as_ in self.steps:
             site.problem("name-taken", "map.as", f"`{spec.as_}` names something else already", "choose another name")
+        item = self.parts.site(step, around, site.path)
         if spec.key is not None:
-            _check_key(self.parts.site(step, around, site.path), spec.key)
-        over = self.parts.program(spec.over)
-        key = None if spec.key is None else self.parts.program(spec.key)
+            _check_key(item, spec.key)
         outer = frozenset({*self.steps, *self.outer})
         body = StepCompiler(
             parts=self.parts, steps=spec.steps, around=around, path=(*site.path, "map", "steps"), outer=outer
@@ -186,9 +181,9 @@ class StepCompiler:
             failures=_MAP_FAILURES,
         )
         plan = MapPlan(
-            over=over,
+            over=site.program(spec.over),
             as_=spec.as_,
-            key=key,
+            key=None if spec.key is None else item.program(spec.key),
             at_most=spec.at_most,
             nodes=nodes,
         )

@@ -57,7 +57,7 @@ def _sum(name: str, text: str, types: Mapping[str, Type], site: Site) -> JSON:
         return None
     if site.expression(f"sums.{name}", text, types[name]) is None:
         return None
-    return {"program": site.programs[text], "text": text, "reads": list(references(text)), "kind": kind}
+    return {"program": site.program(text), "text": text, "reads": list(references(text)), "kind": kind}
 
 
 def _order(rule: str, names: Sequence[str], types: Mapping[str, Type], site: Site) -> JSON:

@@ -1,7 +1,7 @@
 """What every kind of check says: passed, repaired or for a person, with the reason of each rule in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
 from aie.config import BoolType, CheckStep, ListType, ObjectType, Site, TextType, Type, expression, nullable, references
@@ -72,16 +72,15 @@ def prepare_repairs(step: CheckStep, site: Site, rules: Sequence[str]) -> dict[s
     """Return the program and type of each repair by rule and field; None when one is not sound."""
     made: dict[str, dict[str, tuple[str, Type]]] = {}
     sound = True
-    own = replace(site, programs={})  # a text may run as another program elsewhere in the workflow
     for rule, fields in step.repair.items():
         if rule not in rules:
             site.unknown(f"repair.{rule}", rule, rules, "rule")
             sound = False
         for name, text in fields.items():
-            given = own.expression(f"repair.{rule}.{name}", text)
+            given = site.expression(f"repair.{rule}.{name}", text)
             sound &= given is not None
             if given is not None:
-                made.setdefault(rule, {})[name] = (own.programs[text], given)
+                made.setdefault(rule, {})[name] = (site.program(text), given)
     return made if sound else None
 
 
