@@ -5,6 +5,7 @@ from aie.releases.catalog import Retiring, catalog_problems, retiring
 from aie.releases.compile import check, compile_release
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
+from aie.releases.policy import POLICY, Declassified, Policy, Unused, read_policy
 from aie.releases.release import Lock, Release, open_release, seal, short
 from aie.releases.report import PlanReport, plan_release
 from aie.releases.stored import find_release, load_release, save_release
@@ -13,8 +14,10 @@ __all__ = [
     "FAIL",
     "MAP",
     "MAX_BUNDLE",
+    "POLICY",
     "Change",
     "ChangeKind",
+    "Declassified",
     "Handler",
     "HandlerKind",
     "Lock",
@@ -24,8 +27,10 @@ __all__ = [
     "Part",
     "Plan",
     "PlanReport",
+    "Policy",
     "Release",
     "Retiring",
+    "Unused",
     "catalog_problems",
     "check",
     "compile_release",
@@ -36,6 +41,7 @@ __all__ = [
     "parse_plan",
     "plan_release",
     "read_bundle",
+    "read_policy",
     "retiring",
     "save_release",
     "seal",

@@ -51,7 +51,7 @@ def catalog_problems(workspace: Workspace, components: Mapping[str, bytes], now:
         now: microseconds since the epoch.
     """
     models = workspace.models
-    named = {key.partition(":")[2] for key in components if key.startswith("classifier:")}
+    named = {key.partition(":")[2] for key in components if key.startswith(("classifier:", "tabular:"))}
     for key, content in sorted(components.items()):
         if key.startswith("route:"):
             route = read_route(content)

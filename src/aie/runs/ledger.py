@@ -17,7 +17,7 @@ from aie.runs.gate import Gate
 
 __all__ = ["BudgetLedger", "Controls"]
 
-_MODELS: Final = frozenset({"model", "route", "classifier", "predictor"})
+_MODELS: Final = frozenset({"model", "route", "classifier", "tabular", "predictor"})
 """Kinds of live facts that a model has, by how a step names it."""
 _FRESH: Final = 300_000
 """Microseconds for which what was read of stops and set budgets is taken for what holds now."""
@@ -119,7 +119,7 @@ class BudgetLedger:
         """
         found = self._stopped(tenant, workflow)
         if found is not None:
-            raise Denied(_stop_text(found), hints=(f"aie resume {found.kind} {found.name}",))
+            raise Denied(_stop_text(found), hints=(f"aie resume {found.kind} {found.name} --reason TEXT",))
 
     def check_step(self, tenant: str, workflow: str) -> None:
         """Let a step begin, or one of its calls leave.
@@ -140,7 +140,10 @@ class BudgetLedger:
         found = self.controls.stop(tenant, "model", model)
         if found is not None:
             raise StepFailure(
-                Failure.MODEL_RETIRED, _stop_text(found), hints=(f"aie resume model {model}",), stopped=model
+                Failure.MODEL_RETIRED,
+                _stop_text(found),
+                hints=(f"aie resume model {model} --reason TEXT",),
+                stopped=model,
             )
 
     def live(self, tenant: str, component: str) -> Mapping[str, JSON]:

@@ -1,13 +1,14 @@
 """From a person's decision to a step's value."""
 
+from dataclasses import replace
 from typing import Any, Protocol, cast, runtime_checkable
 
-from aie.core import JSON, Labels, digest_json
+from aie.core import JSON, digest_json
 from aie.errors import Failure, StepFailure
 from aie.layers import Result
 from aie.records import Event
 from aie.records.events import ReviewOpened, StepFinished
-from aie.runs.scope import scope_of
+from aie.runs.scope import labels_read, made_labels, scope_of
 from aie.runs.state import OpenReview, State
 from aie.runs.steps import RunContext, failed
 
@@ -57,7 +58,7 @@ def resolve(context: RunContext, state: State, path: str) -> Event:
     place = context.loaded.index.place(path)
     scope = scope_of(context.loaded, state, place)
     texts = list(place.node.inputs.values())
-    labels = scope.labels(texts)
+    read = labels_read(scope, place, state)
     layer: Any = context.services.layers[place.node.layer]
     try:
         if isinstance(layer, Resolver):
@@ -69,7 +70,7 @@ def resolve(context: RunContext, state: State, path: str) -> Event:
     return StepFinished(
         path=path,
         ref=context.ref(result.data),
-        labels=Labels(classes=labels.classes, regions=labels.regions, integrity="trusted").to_json(),
+        labels=replace(made_labels(context.loaded, place, read), integrity="trusted").to_json(),
         reads=scope.reads(texts),
         ms=0,
         cpu_us=0,

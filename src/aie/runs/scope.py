@@ -7,13 +7,15 @@ from typing import Final, Protocol
 
 from aie.config import expression
 from aie.core import JSON, Cite, Labels, Value, join
+from aie.releases import Node
 from aie.runs.paths import Place, item_path
 from aie.runs.services import Loaded
 from aie.runs.state import State, Status
 
-__all__ = ["Scope", "scope_of"]
+__all__ = ["Scope", "labels_read", "made_labels", "scope_of"]
 
 
+_INPUT: Final = "input"
 _PATH: Final = re.compile(r"[a-z]\w*(\.[A-Za-z_]\w*)+")
 """A part of a value, as an expression names it."""
 
@@ -40,10 +42,10 @@ class Scope:
             StepFailure: EXPRESSION, when it cannot be evaluated on these values.
         """
         read = self._read((text,))
+        labels = self.labels((text,))
         if len(read) == 1 and read[0][0] == text:
-            return read[0][1]
+            return replace(read[0][1], labels=labels)
         data = expression(text).evaluate({name: value.data for name, value in read})
-        labels = join(value.labels for _, value in read)
         if len(read) != 1:
             return Value(data=data, ref="", labels=labels)
         ((_, whole),) = read
@@ -58,8 +60,15 @@ class Scope:
         return {name: value.ref for name, value in sorted(self._read(texts))}
 
     def labels(self, texts: Iterable[str]) -> Labels:
-        """Return the joined labels of every value that the expressions name."""
-        return join(value.labels for _, value in self._read(texts))
+        """Return the joined labels of what the expressions read: of the input each part, of a step its whole value."""
+        paths = dict.fromkeys(path for text in texts for path in self.loaded.paths(text))
+        return join(self._labels(path) for path in paths)
+
+    def _labels(self, path: tuple[str, ...]) -> Labels:
+        value = self.values.get(path[0])
+        if value is None:
+            return Labels()
+        return self.loaded.policy.of_input(path, value.labels) if path[0] == _INPUT else value.labels
 
     def _read(self, texts: Iterable[str]) -> list[tuple[str, Value]]:
         names = dict.fromkeys(name for text in texts for name in self.loaded.roots(text))
@@ -76,6 +85,19 @@ def _cites_within(whole: Value, text: str, data: JSON) -> tuple[Cite, ...]:
         return tuple(replace(each, path=each.path.removeprefix(place)) for each in own)
     quoted = (each for each in whole.cites if isinstance(data, str) and each.quote and each.quote in data)
     return tuple(replace(each, path="") for each in quoted)
+
+
+def labels_read(scope: Scope, place: Place, state: State) -> Labels:
+    """Return the joined labels of everything that a step reads, and of what decides whether it runs at all."""
+    node = place.node
+    texts = [*node.inputs.values(), *([] if node.condition is None else [node.condition])]
+    around = state.maps.get(place.map_path)
+    return join((scope.labels(texts), Labels() if around is None else Labels.from_json(around.labels)))
+
+
+def made_labels(loaded: Loaded, place: Place, labels: Labels) -> Labels:
+    """Return the labels of a step's value: those of what it was made from, but for what the release declassifies."""
+    return loaded.policy.lowered(f"{place.map_path}.{place.node.name}".removeprefix("."), labels)
 
 
 def scope_of(loaded: Loaded, state: State, place: Place | None) -> Scope:
@@ -105,7 +127,7 @@ class _Visible:
         if place is not None:
             expanded, body = state.maps[place.map_path], self._loaded.index.bodies[place.map_path]
             around = self._loaded.index.nodes[place.map_path].map
-            own = _value(state, item_path(place.map_path, place.key, name)) if name in body else None
+            own = self._value(item_path(place.map_path, place.key, name), body[name]) if name in body else None
             if own is not None:
                 return own
             if around is not None and name == around.as_:
@@ -113,22 +135,25 @@ class _Visible:
                 labels = Labels.from_json(expanded.labels)
                 return Value(data=item, ref=f"{place.map_path}[{place.key}]", labels=labels)
         if name in self._loaded.index.nodes:
-            return _value(state, name)
+            return self._value(name, self._loaded.index.nodes[name])
         submitted = state.submitted
-        if name != "input" or submitted is None:
+        if name != _INPUT or submitted is None:
             return None
         labels = Labels.from_json(submitted.input_labels)
         return Value(data=submitted.input, ref=submitted.body_hash, labels=labels)
 
-
-def _value(state: State, path: str) -> Value | None:
-    finished = state.outputs.get(path)
-    if finished is None:
-        progress = state.nodes.get(path)
-        return Value(data=None, ref="") if progress is not None and progress.status is Status.SKIPPED else None
-    return Value(
-        data=finished.output,
-        ref=finished.ref,
-        labels=Labels.from_json(finished.labels),
-        cites=tuple(Cite.from_json(cite) for cite in finished.cites),  # type: ignore[arg-type]
-    )
+    def _value(self, path: str, node: Node) -> Value | None:
+        finished = self._state.outputs.get(path)
+        if finished is not None:
+            return Value(
+                data=finished.output,
+                ref=finished.ref,
+                labels=Labels.from_json(finished.labels),
+                cites=tuple(Cite.from_json(cite) for cite in finished.cites),  # type: ignore[arg-type]
+            )
+        progress = self._state.nodes.get(path)
+        if progress is None or progress.status is not Status.SKIPPED:
+            return None
+        # That it was skipped tells something of what its condition read.
+        labels = Scope(loaded=self._loaded, values=self).labels(() if node.condition is None else (node.condition,))
+        return Value(data=None, ref="", labels=labels)

@@ -145,7 +145,7 @@ class Segment:
             case GatherMap():
                 self._recording.record(gather_map(context, state, command.path))
             case UseDefault():
-                self._recording.record(default_value(context, command.path, command.failure))
+                self._recording.record(default_value(context, state, command.path, command.failure))
             case OpenReview():
                 self._recording.record(self._guard(command.path, lambda: escalation(context, state, command)))
             case ResolveReview():

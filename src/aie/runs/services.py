@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from aie.config import references
+from aie.config import references, static_paths
 from aie.core import JSON, Clock, Ids
 from aie.layers import Deliverer, Layer
 from aie.models import read_route
 from aie.records import Journal, Store
-from aie.releases import Release
+from aie.releases import POLICY, Policy, Release, read_policy
 from aie.runs.gate import Gate
 from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
 __all__ = ["Loaded", "Releases", "Services", "models_of"]
+
+
+_LOCAL: Final = ("classifier", "tabular")
+"""Kinds of components that are models of the catalog themselves."""
 
 
 def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
@@ -28,7 +32,7 @@ def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
             yield names
     for key in components:
         kind, _, name = key.partition(":")
-        if kind == "classifier" and name not in routed:
+        if kind in _LOCAL and name not in routed:
             yield (name,)
 
 
@@ -38,7 +42,10 @@ class Loaded:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.index: Index = index_plan(release.plan)
+        self.policy: Policy = read_policy(release.components[POLICY]) if POLICY in release.components else Policy()
+        """Labels of the input, and what lowers a label."""
         self._roots: dict[str, tuple[str, ...]] = {}
+        self._paths: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._cache: dict[tuple[str, Any], Any] = {}
         self.models: tuple[tuple[str, ...], ...] = tuple(models_of(release.components))
         """Catalog names behind each thing that its steps ask."""
@@ -50,6 +57,13 @@ class Loaded:
         known = self._roots.get(text)
         if known is None:
             known = self._roots[text] = references(text)
+        return known
+
+    def paths(self, text: str) -> tuple[tuple[str, ...], ...]:
+        """Return the parts of values that an expression of the plan reads."""
+        known = self._paths.get(text)
+        if known is None:
+            known = self._paths[text] = static_paths(text)
         return known
 
     def component(self, key: str) -> bytes:

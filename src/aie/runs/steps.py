@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from aie.core import JSON, Labels, Value, digest_json, join
+from aie.core import JSON, UNTRUSTED, Labels, Value, digest_json, join
 from aie.errors import AieError, Failure, Held, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepHeld, StepSkipped
-from aie.releases import Node
 from aie.runs.keys import RunKeys
 from aie.runs.paths import item_path
 from aie.runs.resolving import Watched
-from aie.runs.scope import Scope, scope_of
+from aie.runs.scope import Scope, labels_read, made_labels, scope_of
 from aie.runs.services import Loaded, Services
 from aie.runs.state import State
 
@@ -91,13 +90,13 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             time_left_ms=time_left_ms,
             mode=context.mode,
         )
-        read = scope.labels([*node.inputs.values(), *([] if node.condition is None else [node.condition])])
+        read = labels_read(scope, place, state)
         tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state))
         tools = replace(tools, pause=partial(_pause, context), time_left=partial(_time_left, began, time_left_ms))
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
-                return _finished(context, path, node, scope, outcome, began, cpu)
+                return _finished(context, path, scope, outcome, read, began, cpu)
             case ReviewRequest():
                 return _review(context, path, outcome)
             case EffectRequest():
@@ -160,7 +159,8 @@ def expand_map(context: RunContext, state: State, path: str) -> Event:
             raise StepFailure(Failure.INVALID_INPUT, "two items of the map have the same key")
     except StepFailure as error:
         return failed(path, error.failure, error.message)
-    return MapExpanded(path=path, keys=keys, items=over.data, labels=over.labels.to_json())
+    labels = join((over.labels, scope.labels(() if node.condition is None else (node.condition,))))
+    return MapExpanded(path=path, keys=keys, items=over.data, labels=labels.to_json())
 
 
 def gather_map(context: RunContext, state: State, path: str) -> StepFinished:
@@ -179,18 +179,22 @@ def gather_map(context: RunContext, state: State, path: str) -> StepFinished:
     return value_event(context, path, items, join(labels))
 
 
-def default_value(context: RunContext, path: str, failure: str) -> StepFinished:
-    """Return the value that a handler gives in place of a failed step's."""
-    handler = context.loaded.index.place(path).node.handler(Failure(failure))
+def default_value(context: RunContext, state: State, path: str, failure: str) -> StepFinished:
+    """Return the value that a handler gives in place of a failed step's: that it failed tells of what it read."""
+    place = context.loaded.index.place(path)
+    handler = place.node.handler(Failure(failure))
+    labels = labels_read(scope_of(context.loaded, state, place), place, state)
     while handler.then is not None:
         handler = handler.then
-    return value_event(context, path, handler.value, Labels(), report={"default": True, "failure": failure})
+    report: JSON = {"default": True, "failure": failure}
+    return value_event(context, path, handler.value, made_labels(context.loaded, place, labels), report=report)
 
 
 def effect_value(context: RunContext, state: State, path: str) -> StepFinished:
-    """Return the value of an effect that its receiver confirmed: the receipt."""
-    delivered = state.receipts[path]
-    return value_event(context, path, delivered.receipt, Labels(integrity="untrusted"), report={"key": delivered.key})
+    """Return the value of an effect that its receiver confirmed: the receipt, which may tell what was sent."""
+    delivered, place = state.receipts[path], context.loaded.index.place(path)
+    labels = join((UNTRUSTED, labels_read(scope_of(context.loaded, state, place), place, state)))
+    return value_event(context, path, delivered.receipt, labels, report={"key": delivered.key})
 
 
 def result_of(context: RunContext, state: State) -> dict[str, JSON]:
@@ -204,13 +208,16 @@ def result_of(context: RunContext, state: State) -> dict[str, JSON]:
 
 
 def _finished(
-    context: RunContext, path: str, node: Node, scope: Scope, result: Result, began: int, cpu: int
+    context: RunContext, path: str, scope: Scope, result: Result, read: Labels, began: int, cpu: int
 ) -> StepFinished:
+    place = context.loaded.index.place(path)
+    node = place.node
     texts = [*node.inputs.values(), *([node.condition] if node.condition is not None else [])]
     return StepFinished(
         path=path,
         ref=context.ref(result.data),
-        labels=join((scope.labels(texts), result.labels or Labels())).to_json(),  # a layer may only add
+        # A layer may only add; what lowers a label stands in the release.
+        labels=made_labels(context.loaded, place, join((read, result.labels or Labels()))).to_json(),
         reads=scope.reads(texts),
         ms=(time.monotonic_ns() - began) // 1_000_000,
         cpu_us=(time.thread_time_ns() - cpu) // 1000,

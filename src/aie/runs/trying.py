@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from aie.core import JSON, Cite, Labels, Spend, Value, join
+from aie.core import JSON, Cite, Labels, Spend, Value
 from aie.errors import AieError, Failure, NotFound, StepFailure
 from aie.layers import Attempt, Attempts, EffectRequest, Files, Layer, Result, ReviewRequest, Task, Tools
 from aie.runs.paths import Place
@@ -188,7 +188,8 @@ def try_step(
             return came("skipped", message="its condition was false")
         inputs = {name: scope.evaluate(text) for name, text in node.inputs.items()}
         task = Task(path=path, config=node.config, inputs=inputs, workflow=loaded.index.plan.workflow, mode="replay")
-        outcome = layers[node.layer].run(task, tools(join(value.labels for value in values.values())))
+        texts = [*node.inputs.values(), *([] if node.condition is None else [node.condition])]
+        outcome = layers[node.layer].run(task, tools(scope.labels(texts)))
     except StepFailure as error:
         return came("failed", failure=error.failure.value, message=_said(error))
     except AieError as error:

@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
-from aie.config import references
+from aie.config import references, static_paths
 from aie.core import Cite, Value
+from aie.releases import Policy
 from aie.runs.scope import Scope
 
 QUOTE = "The rent is 900.00 EUR."
@@ -14,7 +15,8 @@ def cite(path, quote=QUOTE):
 
 
 def evaluate(text, **values):
-    return Scope(loaded=SimpleNamespace(roots=references), values=values).evaluate(text)  # type: ignore[arg-type]
+    loaded = SimpleNamespace(roots=references, paths=static_paths, policy=Policy())
+    return Scope(loaded=loaded, values=values).evaluate(text)  # type: ignore[arg-type]
 
 
 def test_a_part_of_a_value_has_the_cites_of_its_place():
