@@ -43,25 +43,21 @@ def parse(text: str, *, longest: int = MAX_TEXT) -> Expr:
         SyntaxProblem: at the first place where it cannot go on.
     """
     if len(text) > longest:
-        raise SyntaxProblem(
-            Finding(
-                code="cel-too-long",
-                message=f"longer than {longest} characters",
-                start=0,
-                end=len(text),
-                hint="divide it over several steps",
-            )
+        raise SyntaxProblem.of(
+            code="cel-too-long",
+            message=f"longer than {longest} characters",
+            start=0,
+            end=len(text),
+            hint="divide it over several steps",
         )
     words = tokens(text)
     if len(words) > MAX_TOKENS and longest == MAX_TEXT:
-        raise SyntaxProblem(
-            Finding(
-                code="cel-too-long",
-                message=f"more than {MAX_TOKENS} words",
-                start=0,
-                end=len(text),
-                hint="divide it over several steps",
-            )
+        raise SyntaxProblem.of(
+            code="cel-too-long",
+            message=f"more than {MAX_TOKENS} words",
+            start=0,
+            end=len(text),
+            hint="divide it over several steps",
         )
     return _Parser(words).whole()
 
@@ -94,15 +90,13 @@ class _Parser:
         token = self._next
         given = f"`{token.text}`" if token.kind != "end" else "the end"
         meant = _WORDS.get(token.text)
-        return SyntaxProblem(
-            Finding(
-                code="cel-syntax",
-                message=f"{expected}, this is {given}",
-                start=token.start,
-                end=token.end,
-                hint=f"write `{meant}`" if meant else "look at what stands before",
-                replacement=meant,
-            )
+        return SyntaxProblem.of(
+            code="cel-syntax",
+            message=f"{expected}, this is {given}",
+            start=token.start,
+            end=token.end,
+            hint=f"write `{meant}`" if meant else "look at what stands before",
+            replacement=meant,
         )
 
     def whole(self) -> Expr:
@@ -115,14 +109,12 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             token = self._next
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-too-deep",
-                    message=f"nested deeper than {MAX_DEPTH} levels",
-                    start=token.start,
-                    end=token.end,
-                    hint="divide it over several steps",
-                )
+            raise SyntaxProblem.of(
+                code="cel-too-deep",
+                message=f"nested deeper than {MAX_DEPTH} levels",
+                start=token.start,
+                end=token.end,
+                hint="divide it over several steps",
             )
         node = self._or()
         if self._is("?"):
@@ -224,24 +216,20 @@ class _Parser:
 
     def _call(self, name: Token, target: Expr | None, args: tuple[Expr, ...], end: int) -> Call:
         if target is not None and len(args) in _MACROS.get(name.text, ()) and not isinstance(args[0], Ident):
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-syntax",
-                    message=f"the first argument of `{name.text}` is a name for the item",
-                    start=args[0].start,
-                    end=args[0].end,
-                    hint=f"write `.{name.text}(x, …)`",
-                )
+            raise SyntaxProblem.of(
+                code="cel-syntax",
+                message=f"the first argument of `{name.text}` is a name for the item",
+                start=args[0].start,
+                end=args[0].end,
+                hint=f"write `.{name.text}(x, …)`",
             )
         if name.text == "has" and target is None and len(args) == 1 and not isinstance(args[0], Select):
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-syntax",
-                    message="`has` asks for a field, e.g. `has(input.note)`",
-                    start=args[0].start,
-                    end=args[0].end,
-                    hint="compare with null instead: `… != null`",
-                )
+            raise SyntaxProblem.of(
+                code="cel-syntax",
+                message="`has` asks for a field, e.g. `has(input.note)`",
+                start=args[0].start,
+                end=args[0].end,
+                hint="compare with null instead: `… != null`",
             )
         start = name.start if target is None else target.start
         return Call(start=start, end=end, name=name.text, name_start=name.start, target=target, args=args)
@@ -265,15 +253,13 @@ class _Parser:
         if self._is("{"):
             return self._map()
         if self._is(".") and self._words[self._at + 1].kind == "word":
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-unsupported",
-                    message="a name does not begin with a dot",
-                    start=token.start,
-                    end=token.end,
-                    hint="remove the dot",
-                    replacement="",
-                )
+            raise SyntaxProblem.of(
+                code="cel-unsupported",
+                message="a name does not begin with a dot",
+                start=token.start,
+                end=token.end,
+                hint="remove the dot",
+                replacement="",
             )
         raise self._unexpected("a value expected")
 
@@ -289,38 +275,32 @@ class _Parser:
             raise self._unexpected("a value expected")
         self._take()
         if token.text in RESERVED:
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-syntax",
-                    message=f"`{token.text}` is a reserved word",
-                    start=token.start,
-                    end=token.end,
-                    hint="a step with this name cannot be referred to; rename it",
-                )
+            raise SyntaxProblem.of(
+                code="cel-syntax",
+                message=f"`{token.text}` is a reserved word",
+                start=token.start,
+                end=token.end,
+                hint="a step with this name cannot be referred to; rename it",
             )
         if self._is("("):
             args, end = self._arguments()
             return self._call(token, None, args, end)
         if self._is("{"):
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-unsupported",
-                    message="there are no named structs",
-                    start=token.start,
-                    end=token.end,
-                    hint="write a map: `{'name': value}`",
-                    replacement="",
-                )
+            raise SyntaxProblem.of(
+                code="cel-unsupported",
+                message="there are no named structs",
+                start=token.start,
+                end=token.end,
+                hint="write a map: `{'name': value}`",
+                replacement="",
             )
         if token.text in RESERVED:
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-syntax",
-                    message=f"`{token.text}` is a reserved word",
-                    start=token.start,
-                    end=token.end,
-                    hint="a step with this name cannot be referred to; rename it",
-                )
+            raise SyntaxProblem.of(
+                code="cel-syntax",
+                message=f"`{token.text}` is a reserved word",
+                start=token.start,
+                end=token.end,
+                hint="a step with this name cannot be referred to; rename it",
             )
         return Ident(start=token.start, end=token.end, name=token.text)
 
@@ -389,13 +369,11 @@ def _unescape(match: re.Match[str], token: Token) -> str:
         return _CHARS.get(char, char)
     code = int(octal, 8) if octal else int(byte or short or long, 16)
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        raise SyntaxProblem(
-            Finding(
-                code="cel-syntax",
-                message="an escape that stands for no character",
-                start=token.start,
-                end=token.end,
-                hint="write the character itself",
-            )
+        raise SyntaxProblem.of(
+            code="cel-syntax",
+            message="an escape that stands for no character",
+            start=token.start,
+            end=token.end,
+            hint="write the character itself",
         )
     return chr(code)

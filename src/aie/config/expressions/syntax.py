@@ -7,7 +7,7 @@ what it accepts and we leave out (structs, bytes, unsigned integers, leading dot
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 __all__ = [
     "RESERVED",
@@ -51,6 +51,13 @@ class SyntaxProblem(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message)
         self.finding = finding
+
+    @classmethod
+    def of(
+        cls, *, code: str, message: str, start: int, end: int, hint: str = "", replacement: str | None = None
+    ) -> Self:
+        """Return the problem of a mistake, as `Finding` describes one."""
+        return cls(Finding(code=code, message=message, start=start, end=end, hint=hint, replacement=replacement))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,14 +261,12 @@ def tokens(text: str) -> list[Token]:
         kind = match.lastgroup
         if kind in {"bytes", "uint"}:
             what = "bytes" if kind == "bytes" else "an unsigned integer"
-            raise SyntaxProblem(
-                Finding(
-                    code="cel-unsupported",
-                    message=f"{what} cannot be used here",
-                    start=at,
-                    end=match.end(),
-                    hint="use text and plain integers",
-                )
+            raise SyntaxProblem.of(
+                code="cel-unsupported",
+                message=f"{what} cannot be used here",
+                start=at,
+                end=match.end(),
+                hint="use text and plain integers",
             )
         if kind != "skip":
             name: Literal["int", "float", "string", "word", "op", "end"]
