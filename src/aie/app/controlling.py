@@ -161,7 +161,7 @@ def set_stop(app: App, kind: StopKind, name: str, *, reason: str) -> None:
     tenant = name if kind == "tenant" else app.tenant
     _check_known(app, kind, name)
     if any((row.tenant, row.kind, row.name) == (tenant, kind, name) for row in stops(app.store)):
-        raise Conflict(f"{kind} {name} is stopped", hints=(f"aie resume {kind} {name}",))
+        raise Conflict(f"{kind} {name} is stopped", hints=(f"aie resume {kind} {name} --reason TEXT",))
     event = StopSet(kind=kind, name=name, actor=app.actor, reason=_reason(reason))
     _append(app, tenant, stop_stream(tenant, kind, name), event)
 
@@ -198,18 +198,18 @@ def _check_known(app: App, kind: StopKind, name: str) -> None:
         case "workflow":
             known = _workflows(app)
         case "model":
-            known = _models(app) or [name]
+            known = _models(app, name)
     if name not in known:
         listed = ", ".join(known) or "none"
         raise NotFound(f"there is no {kind} {name!r}", hints=(f"{kind}s: {listed}",))
 
 
-def _models(app: App) -> list[str]:
-    """Return the models of the catalog; none while it has mistakes: they must not keep anybody from stopping one."""
+def _models(app: App, asked: str) -> list[str]:
+    """Return the models of the catalog; any name while it has mistakes, which must keep nobody from stopping one."""
     try:
         return sorted(load_models(app.root).models)
     except ConfigError:
-        return []
+        return [asked]
 
 
 def _workflows(app: App) -> list[str]:

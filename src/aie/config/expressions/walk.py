@@ -117,7 +117,12 @@ class Walk(ABC):
         """Return the type without null; report a value that may be null."""
         if isinstance(typed.type, NullableType | NullType):
             source = self._source(node)
-            self._find("cel-null", node, f"`{source}` may be null {what}", f"write `{source} != null && …` before it")
+            self._find(
+                "cel-null",
+                node,
+                f"`{source}` may be null {what}",
+                f"write `{source} != null && …` before it, or `{source} != null ? … : null`",
+            )
             return None
         return typed.type
 
