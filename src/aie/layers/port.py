@@ -35,7 +35,7 @@ __all__ = [
     "Tools",
 ]
 
-LayerName = Literal["extract", "context", "lookup", "model", "check", "review", "act"]
+LayerName = Literal["extract", "context", "lookup", "model", "agent", "check", "review", "act"]
 
 Conduct = Literal["pure", "slow", "external", "effect", "human"]
 """pure: recomputed at will. slow: the same, but its result is journalled. external: calls that cost or cannot be

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from aie.layers.act import ActLayer
+from aie.layers.agent import AgentLayer
 from aie.layers.check import CheckLayer
 from aie.layers.context import ContextLayer
 from aie.layers.extract import ExtractLayer
@@ -16,15 +17,18 @@ from aie.layers.review import ReviewLayer
 __all__ = ["DELIVERERS", "LAYERS", "runtime"]
 
 _ACT: Final = ActLayer()
+_LOOKUP: Final = LookupLayer()
+_MODEL: Final = ModelLayer()
 
 LAYERS: Final[Mapping[LayerName, Layer]] = MappingProxyType(
     {
         "act": _ACT,
+        "agent": AgentLayer({"lookup": _LOOKUP, "model": _MODEL}),
         "check": CheckLayer(),
         "context": ContextLayer(),
         "extract": ExtractLayer(),
-        "lookup": LookupLayer(),
-        "model": ModelLayer(),
+        "lookup": _LOOKUP,
+        "model": _MODEL,
         "review": ReviewLayer(),
     }
 )

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from aie.config import (
     ActStep,
+    AgentStep,
     AnyType,
     BoolType,
     CheckStep,
@@ -256,7 +257,9 @@ def _edges(step: StepSpec) -> dict[str, str]:
     return found
 
 
-def _layer_of(step: ExtractStep | ContextStep | LookupStep | ModelStep | CheckStep | ReviewStep | ActStep) -> LayerName:
+def _layer_of(
+    step: ExtractStep | ContextStep | LookupStep | ModelStep | AgentStep | CheckStep | ReviewStep | ActStep,
+) -> LayerName:
     match step:
         case ExtractStep():
             return "extract"
@@ -266,6 +269,8 @@ def _layer_of(step: ExtractStep | ContextStep | LookupStep | ModelStep | CheckSt
             return "lookup"
         case ModelStep():
             return "model"
+        case AgentStep():
+            return "agent"
         case CheckStep():
             return "check"
         case ReviewStep():

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 from aie.config.scalars import CELText, Count
 from aie.config.spec import Spec, StepName
 from aie.config.steps.act import ActStep
+from aie.config.steps.agent import AgentLimits, AgentStep, ArgumentSpec, ToolSpec
 from aie.config.steps.base import Step
 from aie.config.steps.check import CheckKind, CheckStep
 from aie.config.steps.context import CONTEXTS, ContextStep
@@ -22,6 +23,9 @@ __all__ = [
     "LAYER_KEYS",
     "MERGED",
     "ActStep",
+    "AgentLimits",
+    "AgentStep",
+    "ArgumentSpec",
     "CheckKind",
     "CheckStep",
     "ContextStep",
@@ -34,6 +38,7 @@ __all__ = [
     "Step",
     "StepSpec",
     "Steps",
+    "ToolSpec",
     "step_tag",
 ]
 
@@ -69,7 +74,7 @@ class MapStep(Step):
                 yield f"map.steps.{name}.{key}", text
 
 
-LAYER_KEYS = ("extract", "context", "lookup", "model", "check", "review", "act", "map")
+LAYER_KEYS = ("extract", "context", "lookup", "model", "agent", "check", "review", "act", "map")
 """Each step has exactly one of these keys; it says which class the step is."""
 
 
@@ -81,7 +86,7 @@ def step_tag(value: Any) -> str:
     return f"<{keys[0]}>" if keys else "<none>"
 
 
-StepSpec = ExtractStep | ContextStep | LookupStep | ModelStep | CheckStep | ReviewStep | ActStep | MapStep
+StepSpec = ExtractStep | ContextStep | LookupStep | ModelStep | AgentStep | CheckStep | ReviewStep | ActStep | MapStep
 """One step of a workflow file."""
 
 # Tags are written in angle brackets: pydantic puts them into the path of an error, where a bare `model` could be a key.
@@ -90,6 +95,7 @@ _Tagged = Annotated[
     | Annotated[ContextStep, Tag("<context>")]
     | Annotated[LookupStep, Tag("<lookup>")]
     | Annotated[ModelStep, Tag("<model>")]
+    | Annotated[AgentStep, Tag("<agent>")]
     | Annotated[CheckStep, Tag("<check>")]
     | Annotated[ReviewStep, Tag("<review>")]
     | Annotated[ActStep, Tag("<act>")]
