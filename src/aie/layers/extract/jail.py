@@ -41,6 +41,8 @@ MOST_FILES = 256
 """Open files, here and in a child: more documents at once than an engine reads."""
 OUT_OF_MEMORY = 77
 """Exit status of a child that met its memory limit."""
+LAST_WORDS = (b"memory allocation of ", b"std::bad_alloc")
+"""What the runtimes of Rust and C++ say on stderr before they abort for want of memory."""
 KIB_OF_RSS = 1024 if sys.platform == "darwin" else 1
 """What `ru_maxrss` is divided by to give KiB."""
 
@@ -52,8 +54,8 @@ FOREIGN_ENCODINGS = frozenset({"mbcs", "oem", "cp65001"})
 LATE_MODULES = ("_strptime", "heapq", "stringprep")
 
 Reader = Callable[[bytes], dict[str, object]]
-Alive = dict[int, tuple[float, socket.socket]]
-"""Children by process id, each with when it is killed and the channel of its document."""
+Alive = dict[int, tuple[float, socket.socket, int]]
+"""Children by process id, each with when it is killed, the channel of its document and what it says on stderr."""
 Owed = dict[socket.socket, tuple[float, bytes]]
 """Verdicts by the channel they are for, each with when it is given up."""
 
@@ -160,13 +162,22 @@ def accept(control: socket.socket, table: dict[str, Reader], alive: Alive) -> bo
     name, wall, cpu, memory, size, answer = REQUEST.unpack(message)
     zygote = os.getpid()
     try:
+        said, stderr = os.pipe()
+    except OSError:  # no descriptor to be had: the channel closes without a verdict, the engine sees that
+        channel.close()
+        return True
+    try:
         pid = os.fork()
-    except OSError:  # no process to be had: the channel closes without a verdict, the engine sees that
+    except OSError:  # no process to be had: as above
+        os.close(said)
+        os.close(stderr)
         channel.close()
         return True
     if pid == 0:
         status = 1
         try:
+            os.set_blocking(stderr, False)  # nobody listens while it lives
+            os.dup2(stderr, 2)
             os.closerange(3, channel.fileno())  # the control socket, the channels of other documents
             os.closerange(channel.fileno() + 1, MOST_FILES)
             give_up_rights(zygote, cpu, memory)
@@ -176,7 +187,8 @@ def accept(control: socket.socket, table: dict[str, Reader], alive: Alive) -> bo
             status = OUT_OF_MEMORY
         finally:
             os._exit(status)
-    alive[pid] = (time.monotonic() + wall / 1000, channel)
+    os.close(stderr)
+    alive[pid] = (time.monotonic() + wall / 1000, channel, said)
     return True
 
 
@@ -230,7 +242,7 @@ def read(channel: socket.socket, reader: Reader, size: int, answer: int) -> None
 def bury(alive: Alive, owed: Owed) -> None:
     """Collect the dead, kill the late, and owe each channel the word of how it ended and what it used."""
     now = time.monotonic()
-    for pid, (deadline, channel) in list(alive.items()):
+    for pid, (deadline, channel, said) in list(alive.items()):
         late = False
         done, status, used = os.wait4(pid, os.WNOHANG)
         if not done:
@@ -241,13 +253,26 @@ def bury(alive: Alive, owed: Owed) -> None:
             _, status, used = os.wait4(pid, 0)
         if late:
             kind, number = b"T", 0
+        elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT and lacked_memory(said):
+            kind, number = b"E", OUT_OF_MEMORY
         elif os.WIFSIGNALED(status):
             kind, number = b"S", os.WTERMSIG(status)
         else:
             kind, number = b"E", os.WEXITSTATUS(status)
+        os.close(said)
         del alive[pid]
         cpu = round((used.ru_utime + used.ru_stime) * 1_000_000)
         owed[channel] = now + PATIENCE, VERDICT.pack(MARK, kind[0], number, cpu, used.ru_maxrss // KIB_OF_RSS)
+
+
+def lacked_memory(said: int) -> bool:
+    """Whether a dead child said on stderr that it had no memory left: libraries abort where Python raises."""
+    os.set_blocking(said, False)
+    try:
+        words = os.read(said, 1 << 16)
+    except BlockingIOError:
+        return False
+    return any(each in words for each in LAST_WORDS)
 
 
 def tell(owed: Owed) -> None:

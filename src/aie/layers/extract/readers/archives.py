@@ -64,6 +64,8 @@ def tree(content: bytes) -> etree._Element:
     except etree.XMLSyntaxError as error:
         if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
             raise MemoryError from error
+        if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
+            raise Refused("bomb", "a part of the document is nested too deeply") from error
         raise Refused("invalid_input", "a part of the document is no well-formed XML") from error
     except ValueError as error:
         raise Refused("invalid_input", "a part of the document is no well-formed XML") from error

@@ -13,6 +13,8 @@ from .archives import Package
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 LEVELS = 9
+MOST_BASED = 64
+"""Styles based on each other; Word allows eleven."""
 MOST_NUMBER = 1 << 31
 """Word's own numbers end below it."""
 MOST_FORM = 100
@@ -107,6 +109,7 @@ def numbering(package: Package) -> Numbering:
     root = package.tree("word/numbering.xml")
     definitions = {each.get(W + "abstractNumId", ""): each for each in root.iterchildren(W + "abstractNum")}
     linked = {link: name for name, each in definitions.items() if (link := _value(each, "styleLink")) is not None}
+    levels = {name: _levels(each) for name, each in definitions.items()}
     lists: dict[str, _List] = {}
     by_style: dict[tuple[str, str], int] = {}
     for num in root.iterchildren(W + "num"):
@@ -115,7 +118,7 @@ def numbering(package: Package) -> Numbering:
         if definition is None:
             continue
         name = linked.get(_value(definition, "numStyleLink") or "", name)  # a list that is another's by its style
-        lists[num.get(W + "numId", "")] = _list(name, definitions[name], num)
+        lists[num.get(W + "numId", "")] = _list(name, levels[name], num)
         for each in definitions[name].iterchildren(W + "lvl"):
             style = _value(each, "pStyle")
             if style is not None:
@@ -124,10 +127,15 @@ def numbering(package: Package) -> Numbering:
     return Numbering(lists, {} if styles is None else _styles(styles, by_style))
 
 
-def _list(name: str, definition: etree._Element, num: etree._Element) -> _List:
-    levels = {_number(each.get(W + "ilvl"), 0): _level(each) for each in definition.iterchildren(W + "lvl")}
+def _levels(definition: etree._Element) -> dict[int, Level]:
+    return {_number(each.get(W + "ilvl"), 0): _level(each) for each in definition.iterchildren(W + "lvl")}
+
+
+def _list(name: str, levels: dict[int, Level], num: etree._Element) -> _List:
     starts: dict[int, int] = {}
-    for override in num.iterchildren(W + "lvlOverride"):
+    overrides = list(num.iterchildren(W + "lvlOverride"))
+    levels = dict(levels) if overrides else levels
+    for override in overrides:
         at = _number(override.get(W + "ilvl"), 0)
         other = override.find(W + "lvl")
         if other is not None:
@@ -172,17 +180,16 @@ def _styles(root: etree._Element, by_style: dict[tuple[str, str], int]) -> dict[
 def _inherited(
     style: str, own: dict[str, etree._Element], by_style: dict[tuple[str, str], int]
 ) -> tuple[str, int] | None:
-    named: str | None = None
     level: str | None = None
     seen: set[str] = set()
-    while style in own and style not in seen and named is None:
+    while style in own and style not in seen and len(seen) < MOST_BASED:
         seen.add(style)
         numbered = own[style].find(f"{W}pPr/{W}numPr")
         if numbered is not None:
             level = level if level is not None else _value(numbered, "ilvl")
             named = _value(numbered, "numId")
-        if named is not None:
-            return named, by_style.get((named, style), _number(level, 0))
+            if named is not None:
+                return named, by_style.get((named, style), _number(level, 0))
         style = _value(own[style], "basedOn") or ""
     return None
 

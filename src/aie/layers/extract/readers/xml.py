@@ -57,6 +57,8 @@ def _refusal(error: etree.XMLSyntaxError) -> Refused:
         raise MemoryError from error
     if error.code in (codes.ERR_ENTITY_LOOP, codes.ERR_ENTITY_BOUNDARY):
         return Refused("bomb", "the XML declares entities made of entities")
+    if error.code == codes.ERR_RESOURCE_LIMIT:
+        return Refused("bomb", "the XML is nested too deeply, or its entities grow too far")
     if error.code in (codes.ERR_DOCUMENT_END, codes.ERR_TAG_NOT_FINISHED, codes.ERR_DOCUMENT_EMPTY):
         return Refused("truncated", "the XML ends before its last element does")
     return Refused("invalid_input", "the XML is not well-formed")
