@@ -14,7 +14,7 @@ from .archives import Package
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 LEVELS = 9
 MOST_BASED = 64
-"""Styles based on each other; Word allows eleven."""
+"""Styles based on each other; Word allows eleven, and none on itself."""
 MOST_NUMBER = 1 << 31
 """Word's own numbers end below it."""
 MOST_FORM = 100
@@ -160,15 +160,25 @@ def _level(element: etree._Element) -> Level:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Style:
+    named: str | None
+    level: str | None
+    based_on: str
+
+
 def _styles(root: etree._Element, by_style: dict[tuple[str, str], int]) -> dict[str, tuple[str, int]]:
     """Return list and level of each numbered style of paragraphs; a style has those of the one it is based on."""
-    own: dict[str, etree._Element] = {}
+    own: dict[str, _Style] = {}
     default = ""
     for each in root.iterchildren(W + "style"):
-        if each.get(W + "type") == "paragraph":
-            own[each.get(W + "styleId", "")] = each
-            if each.get(W + "default") in ("1", "true", "on"):
-                default = each.get(W + "styleId", "")
+        if each.get(W + "type") != "paragraph":
+            continue
+        numbered = each.find(f"{W}pPr/{W}numPr")
+        named, level = (None, None) if numbered is None else (_value(numbered, "numId"), _value(numbered, "ilvl"))
+        own[each.get(W + "styleId", "")] = _Style(named, level, _value(each, "basedOn") or "")
+        if each.get(W + "default") in ("1", "true", "on"):
+            default = each.get(W + "styleId", "")
     found: dict[str, tuple[str, int]] = {}
     for style in own:
         place = _inherited(style, own, by_style)
@@ -177,20 +187,16 @@ def _styles(root: etree._Element, by_style: dict[tuple[str, str], int]) -> dict[
     return {**found, "": found[default]} if default in found else found
 
 
-def _inherited(
-    style: str, own: dict[str, etree._Element], by_style: dict[tuple[str, str], int]
-) -> tuple[str, int] | None:
+def _inherited(style: str, own: dict[str, _Style], by_style: dict[tuple[str, str], int]) -> tuple[str, int] | None:
     level: str | None = None
-    seen: set[str] = set()
-    while style in own and style not in seen and len(seen) < MOST_BASED:
-        seen.add(style)
-        numbered = own[style].find(f"{W}pPr/{W}numPr")
-        if numbered is not None:
-            level = level if level is not None else _value(numbered, "ilvl")
-            named = _value(numbered, "numId")
-            if named is not None:
-                return named, by_style.get((named, style), _number(level, 0))
-        style = _value(own[style], "basedOn") or ""
+    for _ in range(MOST_BASED):
+        if style not in own:
+            return None
+        level = level if level is not None else own[style].level
+        named = own[style].named
+        if named is not None:
+            return named, by_style.get((named, style), _number(level, 0))
+        style = own[style].based_on
     return None
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 import python_calamine
+from lxml import etree
 
 from .archives import Package
 from .refusing import MOST_CHARACTERS, Refused
@@ -14,6 +15,10 @@ from .rows import line
 
 MOST_CELLS = 4_000_000
 """Cells of the rectangle that a sheet's used cells span: the library holds all of it, the empty ones too."""
+
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_MOST_DIGITS = 10
+"""Of a count that is believed; the library reads no more."""
 
 Cell: TypeAlias = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta | None
 
@@ -37,7 +42,8 @@ def read_xlsb(package: Package, content: bytes) -> dict[str, object]:
 
 def read_ods(package: Package, content: bytes) -> dict[str, object]:
     """Return the sheets of an OpenDocument workbook."""
-    package.tree("content.xml")
+    for table in package.tree("content.xml").iter(TABLE + "table"):
+        _check_span(*_span(table))
     return workbook(content, "ods")
 
 
@@ -92,8 +98,30 @@ def _bound(xml: bytes) -> None:
     for column, row in _REFERENCE.findall(xml):
         rows = max(rows, int(row))
         columns = max(columns, _number(column))
+    _check_span(rows, columns)
+
+
+def _check_span(rows: int, columns: int) -> None:
     if rows * columns > MOST_CELLS:
         raise Refused("bomb", f"a sheet spans {rows} rows and {columns} columns; {MOST_CELLS} cells are read at most")
+
+
+def _span(table: etree._Element) -> tuple[int, int]:
+    """Return how far the used cells of an OpenDocument sheet reach, with what its rows and cells repeat."""
+    rows, used, columns = 0, 0, 0
+    for row in table.iter(TABLE + "table-row"):
+        rows += _repeated(row, "number-rows-repeated")
+        width = 0
+        for cell in row:
+            width += _repeated(cell, "number-columns-repeated")
+            if len(cell) or cell.text:
+                used, columns = rows, max(columns, width)
+    return used, columns
+
+
+def _repeated(element: etree._Element, name: str) -> int:
+    count = element.get(TABLE + name, "1")
+    return int(count) if count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS else 1
 
 
 def _number(letters: bytes) -> int:
