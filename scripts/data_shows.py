@@ -22,6 +22,7 @@ SHOWS: Final = (
     "sroie_receipts",
     "cuad",
     "kleister_nda",
+    "vehicle_claims",
 )
 SKIPPED: Final = 3
 
