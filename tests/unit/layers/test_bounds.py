@@ -26,7 +26,7 @@ def refused(read_files, content: bytes, **config) -> StepFailure:
 
 
 def test_a_pdf_with_a_page_that_cannot_be_read_is_refused_by_the_page(read_files):
-    """Its text would look whole; the reason says which page, the hint what to do, the record how closed readers were."""
+    """Its text would look whole; the reason says which page, the hint what to do, the record how closed it was."""
     error = refused(read_files, make_pdf("first", "second", "third").replace(*UNREADABLE))
     assert (error.failure, "page 2 of 3" in error.message) == (Failure.INVALID_INPUT, True)
     assert "partial: true" in error.hints[0]
