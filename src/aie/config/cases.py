@@ -270,7 +270,10 @@ def _day(row: _Row, source: str) -> str:
 
 def _file(row: _Row, source: str) -> str:
     named = str(_required(row, source))
-    full = (row.folder / named).resolve()
+    try:
+        full = (row.folder / named).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL is a ValueError, a circle of links a RuntimeError
+        raise InputError(f"{row.place}: `{source}` is not a path") from error
     if not full.is_relative_to(row.folder.resolve()):
         raise InputError(f"{row.place}: `{source}` names a file outside the dataset's folder")
     return str(full)

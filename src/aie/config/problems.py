@@ -67,7 +67,7 @@ def did_you_mean(name: str, names: Iterable[str], what: str = "") -> str:
     if near is not None:
         return f"did you mean `{near}`?"
     if not known:
-        return f"there is no {what} here" if what else ""
+        return f"there {'are' if what.endswith('s') else 'is'} no {what} here" if what else ""
     shown = ", ".join(f"`{each}`" for each in known[:12])
     return f"known{' ' + what if what else ''}: {shown}{' …' if len(known) > 12 else ''}"
 

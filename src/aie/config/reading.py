@@ -48,7 +48,7 @@ def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | 
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        found = [each for each in error.errors(include_url=False, include_input=False) if not _follows(source, each)]
         for each in found[:MAX_PROBLEMS]:
             problems.add(_translate(kind, source, each))
     if any(each["type"] != "extra_forbidden" for each in found):
@@ -59,6 +59,12 @@ def read_spec(kind: type[SpecT], source: Source, problems: Problems) -> SpecT | 
         return kind.model_validate(data)
     except ValidationError:
         return None
+
+
+def _follows(source: Source, error: ErrorDetails) -> bool:
+    """Tell whether a list is too short only because pydantic leaves out its members that are refused themselves."""
+    least = error.get("ctx", {}).get("min_length")
+    return error["type"] == "too_short" and len(source.find(_path(source, error["loc"]))[0].members) >= (least or 0)
 
 
 def _take_out(data: Any, path: Place) -> None:
@@ -212,7 +218,7 @@ def _form(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) ->
         path,
         "bad-value",
         f"{context.get('expected', 'another value')} expected{given}",
-        hint=f"write it like `{example}`",
+        hint=f"write it like `{example}`" if example else "",
         edit=edit,
     )
 
@@ -327,6 +333,17 @@ def _reference(source: Source, path: Place, pattern: str) -> Problem:
     return _problem(source, path, "bad-value", f"{expected} expected", hint=hint)
 
 
+def _length(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
+    context = error.get("ctx", {})
+    least, most = context.get("min_length"), context.get("max_length")
+    node = source.find(path)[0]
+    what = "character" if node.kind == "scalar" else "key" if node.kind == "map" else "item"
+    bound = least if least is not None else most
+    message = f"at {'least' if least is not None else 'most'} {bound} {what}{'' if bound == 1 else 's'} expected"
+    hint = "add what is missing" if least is not None else "leave out what is too much"
+    return _problem(source, path, "out-of-range", message, hint=hint)
+
+
 def _range(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
     context = error.get("ctx", {})
     node = source.find(path)[0]
@@ -362,11 +379,12 @@ _TRANSLATORS: Final[Mapping[str, Callable[[type[Spec], Source, Place, ErrorDetai
     "unknown_name": _unknown_name,
     "string_pattern_mismatch": _pattern,
     "price": _price,
-    "too_short": _range,
-    "too_long": _range,
+    "too_short": _length,
+    "too_long": _length,
+    "string_too_short": _length,
+    "string_too_long": _length,
     "greater_than": _range,
     "less_than": _range,
-    "string_too": _range,
 }
 
 

@@ -183,7 +183,7 @@ class Site:
                 "missing-file",
                 key,
                 f"`{path}`: {found}",
-                did_you_mean(path, names, "files there"),
+                did_you_mean(path, names, "files"),
                 self.replacement(key, near) if near else None,
             )
             return None

@@ -50,7 +50,7 @@ class Workspace:
             return full.relative_to(base).as_posix(), read_file(full, at_most=MAX_FILE)
         except InputError:
             return f"larger than {MAX_FILE} bytes"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # a circle of links is a RuntimeError
             return error.strerror.lower() if isinstance(error, OSError) and error.strerror else "not a path"
 
     def neighbours(self, path: str) -> list[str]:
@@ -60,7 +60,7 @@ class Workspace:
             if not folder.is_relative_to(self.root.resolve()):
                 return []
             return sorted(each.name for each in folder.iterdir() if each.is_file())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):
             return []
 
 

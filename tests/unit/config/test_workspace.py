@@ -221,6 +221,24 @@ def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
     assert load_workspace(write(root)).read("link") == "outside the workspace"
 
 
+def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
+    """A circle of links is told like any file that is not there."""
+    workspace = load_workspace(write(tmp_path))
+    (tmp_path / "circle").symlink_to("circle")
+    assert workspace.read("circle") == "not a path"
+    assert workspace.neighbours("circle/x") == []
+
+
+@pytest.mark.parametrize(
+    ("by", "told"), [("[]", ["at least 1 item expected"]), ("[[]]", ["text expected, this is a list"])]
+)
+def test_a_list_is_short_by_what_people_wrote(tmp_path: Path, by: str, told: list[str]) -> None:
+    """In words of people, and not once more because its only member is refused."""
+    lookups = f"lookups: {{x: {{kind: table, file: x.csv, by: {by}, row: row.json}}}}\n"
+    root = write(tmp_path, settings=SETTINGS + lookups)
+    assert [each.message for each in problems(root)] == told
+
+
 def test_what_is_pinned_and_what_is_live_are_apart(tmp_path: Path) -> None:
     """An address or a price may change without another release."""
     models = """\
