@@ -10,6 +10,7 @@ from pathlib import Path
 from aie.app.reading_cases import CaseReader
 from aie.config import (
     DOCUMENTS,
+    MERGED,
     ExtractorSpec,
     ExtractStep,
     LearnsSpec,
@@ -132,7 +133,7 @@ def _naming(
     for name, step in steps.items():
         if isinstance(step, MapStep):
             yield from _naming(step.map.steps, (*path, name, "map", "steps"))
-        elif isinstance(step, ExtractStep) and step.extract not in DOCUMENTS:
+        elif isinstance(step, ExtractStep) and step.extract not in (*DOCUMENTS, MERGED):
             yield (*path, name), step
 
 

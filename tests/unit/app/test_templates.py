@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.app import check_workspace, list_templates, start_workspace
+from aie.app import check_workspace, list_templates, start_workspace, teachable, trainable
 from aie.errors import Conflict, InputError, NotFound
 
 TEMPLATES = ["claims", "contracts", "invoices", "triage"]
@@ -23,6 +23,14 @@ def test_a_template_has_no_mistake_but_that_nothing_is_trained(tmp_path: Path, t
     assert mistakes == ({"untrained-model"} if template in TRAINED else set())
     assert not [name for name in made if name.endswith(".py")]
     assert {"aie.yaml", "README.md", ".gitignore"} <= set(made)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_learns_in_a_template_is_listed(tmp_path: Path, template: str):
+    """`aie init` names training where something learns, and `merged` is no extractor that could."""
+    start_workspace(tmp_path / "w", template)
+    learns = [*trainable(tmp_path / "w"), *teachable(tmp_path / "w")]
+    assert bool(learns) == (template in TRAINED)
 
 
 def test_the_templates_are_known():
