@@ -13,8 +13,8 @@ __all__ = ["READERS"]
 _HERE: Final = Path(__file__).parent
 
 _NAMES: Final = (
-    "boxes", "compound", "delimited", "html", "mail", "office", "page_images", "pdf_again", "rtf", "xml",
+    "boxes", "compound", "delimited", "html", "mail", "office", "page_images", "pdf", "pdf_again", "rtf", "xml",
 )  # fmt: skip
 
-READERS: Final = {"pdf": _HERE.parent / "pdf.py", **{name: _HERE / f"{name}.py" for name in _NAMES}}
+READERS: Final = {name: _HERE / f"{name}.py" for name in _NAMES}
 """The files of the readers, by the name they are asked for."""
