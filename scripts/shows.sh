@@ -38,6 +38,10 @@ show one_workflow --seed "$seed"
 show one_workflow --seed "$seed" --control
 show residency --seed "$seed"
 show residency --seed "$seed" --control
+show calendars
+show calendars --control
+show agent_obedience --seed "$seed"
+refused agent_obedience --runs 60 --seed "$seed" --control
 show templates
 refused templates --control
 show swapping --seed "$seed"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.shows import one_workflow, residency
+from tests.shows import calendars, one_workflow, residency
 
 pytestmark = pytest.mark.slow
 
@@ -32,3 +32,10 @@ def test_nothing_reaches_another_region_unless_the_catalog_is_wrong(
     for name in ("GONE", "DOWN", "US"):
         monkeypatch.setenv(f"RESIDENCY_{name}", "set by the show")
     assert residency.show(4, 1, control=control).holds() != control
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_the_calendar_of_a_model_and_of_its_prices_is_kept(monkeypatch: pytest.MonkeyPatch, control: bool) -> None:
+    """With its negative control: a catalog without the dates."""
+    monkeypatch.setenv("ONE_WORKFLOW_URL", "set by the show")
+    assert bool(calendars.run_show(control=control).missed) == control
