@@ -49,6 +49,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
         _block("Models refused", _refused(explanation, width)),
         _block("Done outside", _effects(explanation, width)),
         _block("Failures", _failures(explanation, width)),
+        _block("Policy", (line for each in explanation.policy for line in _wrap(each, width))),
         _block("Versions", _versions(explanation, width)),
         _block("Limits", _pairs(limit_lines(explanation), width)),
         _block("Cost", _wrap(cost_line(explanation), width)),

@@ -5,7 +5,7 @@ from aie.releases.catalog import Retiring, catalog_problems, retiring
 from aie.releases.compile import check, compile_release
 from aie.releases.diff import Change, ChangeKind, Part, diff
 from aie.releases.plan import FAIL, MAP, Handler, HandlerKind, MapPlan, Node, NodeConduct, Plan, parse_plan
-from aie.releases.policy import POLICY, Declassified, Policy, Unused, read_policy
+from aie.releases.policy import POLICY, Policy, policy_in_words, read_policy
 from aie.releases.release import Lock, Release, open_release, seal, short
 from aie.releases.report import PlanReport, plan_release
 from aie.releases.stored import find_release, load_release, save_release
@@ -17,7 +17,6 @@ __all__ = [
     "POLICY",
     "Change",
     "ChangeKind",
-    "Declassified",
     "Handler",
     "HandlerKind",
     "Lock",
@@ -30,7 +29,6 @@ __all__ = [
     "Policy",
     "Release",
     "Retiring",
-    "Unused",
     "catalog_problems",
     "check",
     "compile_release",
@@ -40,6 +38,7 @@ __all__ = [
     "open_release",
     "parse_plan",
     "plan_release",
+    "policy_in_words",
     "read_bundle",
     "read_policy",
     "retiring",

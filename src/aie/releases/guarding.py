@@ -29,7 +29,7 @@ from aie.releases.expected import ExpectedLabels
 from aie.releases.flow import Flow, Path, flow_of
 from aie.releases.grounds import is_ground
 from aie.releases.plan import Node, Plan
-from aie.releases.policy import Declassified, Policy, Unused
+from aie.releases.policy import Declassified, Endorsed, Policy, Unused
 from aie.releases.steps import Parts
 
 __all__ = ["policy_of"]
@@ -54,6 +54,7 @@ def policy_of(parts: Parts, plan: Plan, takes: Type) -> Policy:
             for path, each in spec.labels.items()
         },
         declassified=dict(_declassified(parts, flow)),
+        endorsed=dict(_endorsed(parts, flow)),
         unused=tuple(_unused(parts, flow, takes)),
     )
     expected = ExpectedLabels(flow, policy, parts.components)
@@ -162,6 +163,14 @@ def _refuse_way(parts: Parts, flow: Flow, attribute: str, decision: str) -> bool
 
 
 # ---------------------------------------------------------------- acts and doors
+
+
+def _endorsed(parts: Parts, flow: Flow) -> Iterator[tuple[str, Endorsed]]:
+    for name in flow.nodes:
+        step, _ = _written(parts, name)
+        if isinstance(step, ActStep):
+            for field, each in step.endorse.items():
+                yield f"{name}.{field}", Endorsed(when=each.when, because=each.because)
 
 
 def _check_sensitive(parts: Parts, name: str, node: Node, expected: ExpectedLabels) -> None:

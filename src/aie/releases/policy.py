@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from aie.core import JSON, Integrity, Labels, canonical, join
 from aie.releases.flow import Path, overlap
 
-__all__ = ["POLICY", "Declassified", "Policy", "Unused", "read_policy"]
+__all__ = ["POLICY", "Declassified", "Endorsed", "Policy", "Unused", "policy_in_words", "read_policy"]
 
 POLICY: Final = "policy:labels"
 """The component of a release that holds its policy; a workflow that says nothing of labels has none."""
@@ -19,6 +19,14 @@ class Declassified:
     """Data classes that a step's value does not carry."""
 
     classes: frozenset[str]
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endorsed:
+    """When a field that is sensitive to a receiver may be acted on though no person decided it."""
+
+    when: str
     because: str
 
 
@@ -43,6 +51,8 @@ class Policy:
     """Labels by part of the input, as they are declared."""
     declassified: Mapping[str, Declassified] = field(default_factory=dict)
     """By step; those of maps as `map.step`."""
+    endorsed: Mapping[str, Endorsed] = field(default_factory=dict)
+    """By step and field, e.g. `pay.amount`."""
     unused: tuple[Unused, ...] = ()
 
     def of_input(self, path: Path, submitted: Labels) -> Labels:
@@ -52,6 +62,8 @@ class Policy:
             path: the part, `("input",)` for all of it.
             submitted: labels that the whole input was submitted with.
         """
+        if not self.inputs:
+            return submitted
         touched = [labels for each, labels in self.inputs.items() if overlap(each, path)]
         around = [each for each in self.inputs if path[: len(each)] == each]
         closest = max(around, key=len, default=None)
@@ -78,6 +90,7 @@ class Policy:
                 step: {"classes": cast("JSON", sorted(each.classes)), "because": each.because}
                 for step, each in self.declassified.items()
             },
+            "endorsed": {field: {"when": each.when, "because": each.because} for field, each in self.endorsed.items()},
             "unused": [
                 {
                     "decision": each.decision,
@@ -100,6 +113,7 @@ def read_policy(content: bytes) -> Policy:
             step: Declassified(classes=frozenset(each["classes"]), because=each["because"])
             for step, each in data["declassified"].items()
         },
+        endorsed={field: Endorsed(**each) for field, each in data["endorsed"].items()},
         unused=tuple(
             Unused(
                 decision=each["decision"],
@@ -110,3 +124,25 @@ def read_policy(content: bytes) -> Policy:
             for each in data["unused"]
         ),
     )
+
+
+def policy_in_words(policy: Policy) -> tuple[str, ...]:
+    """Return what a policy says, a sentence each, without full stops."""
+    lines = [f"{'.'.join(path)}: {_labels(labels)}" for path, labels in policy.inputs.items()]
+    for step, lowers in policy.declassified.items():
+        lines.append(f"{step} does not carry {', '.join(sorted(lowers.classes))}: {lowers.because}")
+    lines += [f"{name} may be acted on when {each.when}: {each.because}" for name, each in policy.endorsed.items()]
+    for proof in policy.unused:
+        steps = f" and {len(proof.steps)} steps" if len(proof.steps) > 1 else ""
+        lines.append(
+            f"{', '.join(proof.attributes)}: proven unused in {proof.decision}, which only "
+            f"{len(proof.inputs)} other parts of the input{steps} can reach"
+        )
+    return tuple(lines)
+
+
+def _labels(labels: Labels) -> str:
+    said = [", ".join(sorted(labels.classes)) or "nothing particular"]
+    if labels.regions is not None:
+        said.append(f"only in {', '.join(sorted(labels.regions)) or 'no region'}")
+    return "; ".join([*said, labels.integrity])

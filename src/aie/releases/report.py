@@ -6,6 +6,7 @@ from aie.config import Workspace
 from aie.core import JSON
 from aie.releases.compile import compile_release
 from aie.releases.diff import Change, diff
+from aie.releases.policy import POLICY, policy_in_words, read_policy
 from aie.releases.release import Release, short
 
 __all__ = ["PlanReport", "plan_release"]
@@ -37,6 +38,12 @@ class PlanReport:
             return f"nothing changed: the files make {before}"
         count = len(self.changes)
         return f"{before} → {self.release.short}: {count} change{'' if count == 1 else 's'}"
+
+    @property
+    def policy(self) -> tuple[str, ...]:
+        """What it says of labels, in words."""
+        content = self.release.components.get(POLICY)
+        return () if content is None else policy_in_words(read_policy(content))
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form for `--format json`."""

@@ -18,7 +18,7 @@ from aie.records.events import (
     StepFinished,
     StepSkipped,
 )
-from aie.releases import Node, Release
+from aie.releases import POLICY, Node, Release, policy_in_words, read_policy
 from aie.runs.explanation import (
     Call,
     ComponentUse,
@@ -96,6 +96,7 @@ def explain(
         cpu_us=sum(step.cpu_us for step in steps),
         segments=tuple(_segments(story)),
         holds=dict(story.held) if finished is None else {},
+        policy=policy_in_words(read_policy(release.components[POLICY])) if POLICY in release.components else (),
         needs_runtime=story.needs.needs if story.needs else {},
         installed=_installed(story, installed),
         migrations=tuple(_migrations(story, release)),

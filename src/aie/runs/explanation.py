@@ -298,6 +298,8 @@ class Explanation:
     """Why, by path of each step whose call waits for money or for a stop to be lifted."""
     alerts: tuple[str, ...] = ()
     """What became known of its models since: a name that came to mean another one."""
+    policy: tuple[str, ...] = ()
+    """What its release says of labels, in words: what the input holds, what lowers a label, what is proven unused."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return everything, by field name."""

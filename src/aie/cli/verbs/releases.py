@@ -45,7 +45,8 @@ def plan(
     with opened(workspace, tenant=tenant) as app:
         report = plan_workflow(app, workflow, environment=against)
     data: dict[str, JSON] = {"release": report.release.id, "against": report.current, "new": report.is_new}
-    screen.show(data | {"changes": _as_json(report.changes)}, [report.summary, *_change_lines(report.changes)])
+    data |= {"changes": _as_json(report.changes), "policy": list(report.policy)}
+    screen.show(data, [report.summary, *_change_lines(report.changes), *report.policy])
     screen.next(f"aie release {workflow}")
 
 
