@@ -49,7 +49,8 @@ __all__ = ["Stopped", "show_killed", "show_stopped"]
 AT_ONCE: Final = (
     "journal.before_commit", "journal.after_commit", "lease.before_commit", "lease.after_commit",
     "expire.before_commit", "expire.after_commit", "seal.before_commit", "seal.after_commit",
-    "claim.before", "claim.after", "flush.before", "flush.after", "close.before", "close.after",
+    "claim.before", "claim.after", "keying.before", "keying.after", "flush.before", "flush.after",
+    "close.before", "close.after",
     "chat.before", "chat.after", "delivery.before", "delivery.after", "post.before", "post.sent", "post.after",
     "drop.before", "drop.after",
 )  # fmt: skip
@@ -62,7 +63,6 @@ AFTER_A_DEATH: Final = (
 SKIPPED: Final = {
     "of clients, who hold no lease": ("submission", "decision", "cancellation", "retry", "migration", "blob"),
     "of administration, which holds no lease": ("schema", "bundle", "rebuild"),
-    "of steps that the workflow here has not": ("keying",),
     "reached only beside an injected defect or another version": ("give_back", "lack"),
 }
 _SHORT: Final = Pace(lease=700_000, beat=0.1)
