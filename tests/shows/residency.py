@@ -56,6 +56,7 @@ ENTRY = """\
     price: {{input_per_million: 1.00 USD, output_per_million: 4.00 USD}}
     context_window: 8000
     timeout: 500 ms
+    breaker: {{failures: 1000000}}    # each run is to ask them
 """
 ROUTE = """\
 routes:

@@ -1,5 +1,6 @@
 """Run workflows: submit, wait until a run rests, work as a worker."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -162,7 +163,13 @@ class Runner:
             self.app = self.app if self.executor is None else self.executor.app
 
     def _rests(self, row: RunRow) -> bool:
-        """Whether nothing happens by itself: a run that only waits for its effect's first delivery goes on at once."""
+        """Whether nothing happens by itself.
+
+        A run goes on at once that only waits for its effect's first delivery, and soon one of which a call waits for
+        its turn or its time.
+        """
+        if row.state == "waiting" and _goes_on(row):
+            return bool(self.app.store.reviews(ReviewFilter(tenant=row.tenant, run=row.id, state="open"), limit=1).rows)
         if row.state != "waiting" or not row.effects:
             return row.state in RESTING
         effects = self.app.store.effects(EffectFilter(tenant=row.tenant, run=row.id))
@@ -182,6 +189,12 @@ class Runner:
         for each in recorded:
             if isinstance(each.event, RunFinished | RunWaiting | RunNeedsRuntime):
                 self.news(each.stream)
+
+
+def _goes_on(row: RunRow) -> bool:
+    """Tell whether one of the run's calls waits for nothing that somebody has to do."""
+    waits = json.loads(row.held) if row.held else []
+    return any(each["on"].startswith(("until:", "rate:")) for each in waits)
 
 
 class runner:  # noqa: N801 — used as `with runner(app) as r`

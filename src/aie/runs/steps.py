@@ -1,7 +1,8 @@
 """Performs one step: from the state and a path to the event that says what came of it."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -91,8 +92,8 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             mode=context.mode,
         )
         read = labels_read(scope, place, state)
-        tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state))
-        tools = replace(tools, pause=partial(_pause, context), time_left=partial(_time_left, began, time_left_ms))
+        left = partial(_time_left, began, time_left_ms)
+        tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left)
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
@@ -301,7 +302,13 @@ def _check_owed(context: RunContext, key: str, semantics: str) -> None:
 
 
 def tools_for(
-    context: RunContext, attempts: Attempts, *, labels: Labels, case: str = "", keys: Keys | None = None
+    context: RunContext,
+    attempts: Attempts,
+    *,
+    labels: Labels,
+    case: str = "",
+    keys: Keys | None = None,
+    time_left: Callable[[], int | None] = lambda: None,
 ) -> Tools:
     """Return the ports of one step of this run.
 
@@ -311,6 +318,7 @@ def tools_for(
         labels: join of the labels of everything that the step reads.
         case: keyed hash of the business case.
         keys: keys that other runs may have, too; None: there are no other runs.
+        time_left: microseconds that the run may still take; None without a limit.
     """
     told = (context.tenant, context.run, context.loaded.release.id)
     return Tools(
@@ -323,6 +331,8 @@ def tools_for(
         labels=labels,
         case=case,
         keys=keys or NoOtherRuns(),
+        pause=partial(_pause, context),
+        time_left=time_left,
     )
 
 

@@ -140,7 +140,7 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             waiting += state == "waiting" and not held
             last = each.run
             note = f": {row.failure} at {row.failed_path}" if row is not None and row.failure else ""
-            note = ": a call waits for money or for a stop to be lifted" if held else note
+            note = ": a call waits for money, for its turn, or for a stop to be lifted" if held else note
             again = " (the same input as before)" if each.repeated else ""
             data: dict[str, JSON] = {"input": each.name, "run": each.run, "state": state, "repeated": each.repeated}
             data |= {"failure": row.failure, "step": row.failed_path} if row is not None and row.failure else {}
