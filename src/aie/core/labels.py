@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 __all__ = ["UNTRUSTED", "Integrity", "Labels", "LabelsJSON", "join"]
 
@@ -40,6 +40,8 @@ class Labels:
     def from_json(cls, data: LabelsJSON) -> "Labels":
         """Read the stored form."""
         regions = data["regions"]
+        if regions is None and not data["classes"]:
+            return _PLAIN[data["integrity"]]
         return cls(
             classes=frozenset(data["classes"]),
             regions=None if regions is None else frozenset(regions),
@@ -49,6 +51,9 @@ class Labels:
 
 UNTRUSTED = Labels(integrity="untrusted")
 """Of what outsiders could have written."""
+
+_PLAIN: Final[dict[Integrity, Labels]] = {"trusted": Labels(), "untrusted": UNTRUSTED}
+"""Labels without classes and regions, which most values have: they are read and joined several times a step."""
 
 
 def join(labels: Iterable[Labels]) -> Labels:
@@ -62,4 +67,6 @@ def join(labels: Iterable[Labels]) -> Labels:
             regions = each.regions if regions is None else regions & each.regions
         if each.integrity == "untrusted":
             integrity = "untrusted"
+    if regions is None and not classes:
+        return _PLAIN[integrity]
     return Labels(classes=classes, regions=regions, integrity=integrity)

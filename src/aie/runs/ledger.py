@@ -43,6 +43,11 @@ class Controls:
         self._read()
         return self._models.get(name) if kind == "model" else self._stops.get((tenant, kind, name))
 
+    def stop_above(self, tenant: str, workflow: str) -> StopRow | None:
+        """Return the kill switch that keeps a workflow from going on: its tenant's or its own, or None."""
+        self._read()
+        return self._stops.get((tenant, "tenant", tenant)) or self._stops.get((tenant, "workflow", workflow))
+
     def stopped(self) -> list[tuple[str, str]]:
         """Return (tenant, workflow) of everything that must not begin; an empty workflow stands for all."""
         self._read()
@@ -157,7 +162,7 @@ class BudgetLedger:
         return facts if found is None else {**facts, "blocked": _stop_text(found)}
 
     def _stopped(self, tenant: str, workflow: str) -> StopRow | None:
-        return self.controls.stop(tenant, "tenant", tenant) or self.controls.stop(tenant, "workflow", workflow)
+        return self.controls.stop_above(tenant, workflow)
 
     # ------------------------------------------------------------ budgets
 

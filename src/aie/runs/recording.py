@@ -117,7 +117,8 @@ class Recording:
         worst, tries = Spend.from_json(event.worst), 0
         while True:
             self._admit(worst)
-            drawing = replace(event, draws=self._draws(event, worst, short=tries > 0))
+            draws = self._draws(event, worst, short=tries > 0)
+            drawing = replace(event, draws=draws) if draws else event
             if self._put_intent(drawing, worst):
                 return drawing
             tries += 1

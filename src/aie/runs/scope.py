@@ -44,7 +44,8 @@ class Scope:
         read = self._read((text,))
         labels = self.labels((text,))
         if len(read) == 1 and read[0][0] == text:
-            return replace(read[0][1], labels=labels)
+            whole = read[0][1]
+            return whole if whole.labels == labels else replace(whole, labels=labels)
         data = expression(text).evaluate({name: value.data for name, value in read})
         if len(read) != 1:
             return Value(data=data, ref="", labels=labels)
