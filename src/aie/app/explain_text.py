@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
     cost_line,
@@ -47,6 +48,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
         _block("Left out", _dropped(explanation, width)),
         _block("People", _people(explanation, width)),
         _block("Models refused", _refused(explanation, width)),
+        _block("Tools", (line for each in tool_lines(explanation.steps) for line in _wrap(each, width))),
         _block("Done outside", _effects(explanation, width)),
         _block("Failures", _failures(explanation, width)),
         _block("Policy", (line for each in explanation.policy for line in _wrap(each, width))),

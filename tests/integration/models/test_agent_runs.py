@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from aie.app import Given, lock_release, open_app, runner
+from aie.app import Given, explain_run, explain_text, lock_release, open_app, runner
 from aie.errors import ConfigError
 from aie.records.events import AttemptIntended, AttemptSettled, RunFinished, StepFailed, StepFinished
 from aie.testing import OpenAIServer
+from tests.shows.agent_obedience import GUARDS, show
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +131,7 @@ class Made:
     spent: int
     intended: int
     failures: list[str]
+    explained: list[str]
 
 
 @pytest.fixture
@@ -154,6 +156,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
                 one = here.submit(Given(name="c", folder=root, data=data), release).run
                 here.wait(one, timeout=60)
             events = [each.event for each in app.store.read(one)]
+            explained = explain_text(explain_run(app, one))
         steps = [each for each in events if isinstance(each, StepFinished)]
         return Made(
             finished=next(each for each in events if isinstance(each, RunFinished)),
@@ -161,6 +164,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
             spent=sum(each.spend["cost"] for each in events if isinstance(each, AttemptSettled)),
             intended=sum(isinstance(each, AttemptIntended) for each in events),
             failures=[each.failure for each in events if isinstance(each, StepFailed)],
+            explained=explained,
         )
 
     return made
@@ -213,6 +217,17 @@ def test_what_is_not_listed_is_refused_and_recorded(run: Callable[..., Made], tu
     assert made.finished.output["complete"] is True
     assert outcomes(made) == [("refused", reason), ("answered", "")]
     assert "Ben Okoro" not in json.dumps(server.requests)
+
+
+def test_explain_tells_each_turn(run: Callable[..., Made]) -> None:
+    """What was done, what was refused and why."""
+    with OpenAIServer([call("send_mail", to="x@evil.example"), GOOD, answer()]) as server:
+        lines = [line.strip() for line in run(server).explained]
+    at = lines.index("Tools")
+    assert lines[at + 1 : at + 3] == [
+        "research: send_mail(to: x@evil.example): refused (unlisted_tool)",
+        "research: policy(policy_number: P-1): answered",
+    ]
 
 
 def test_calls_are_bounded(run: Callable[..., Made]) -> None:
@@ -290,3 +305,16 @@ def test_mistakes_have_their_place(root: Path) -> None:
         ("unsafe-pattern", "steps.research.tools.words.takes.text.pattern"),
         ("unknown-model", "steps.research.agent"),
     }
+
+
+def test_a_model_that_obeys_strangers_gets_nothing() -> None:
+    """The show in short."""
+    shown = show(15, 2)
+    assert shown.holds(), shown.to_json()
+
+
+@pytest.mark.parametrize("guard", [each for each in GUARDS if each])
+def test_without_a_guard_something_gets_through(guard: str) -> None:
+    """Its controls in short: what is counted is there to be counted."""
+    with GUARDS[guard]():
+        assert show(15, 2).through
