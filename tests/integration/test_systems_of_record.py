@@ -19,7 +19,7 @@ store: sqlite:///.aie/aie.db
 environments: [production]
 desks: {accounts: {}}
 receivers:
-  bank: {kind: file, folder: outbox}
+  bank: {kind: file, folder: outbox, clearance: {classes: [personal]}}
 lookups:
   suppliers: {kind: table, file: tables/suppliers.csv, by: [name], row: tables/supplier.json, classes: [personal]}
 """

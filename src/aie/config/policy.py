@@ -38,7 +38,15 @@ InputLabels = Annotated[
         {
             "anyOf": [
                 {"type": "array", "items": {"type": "string"}, "description": "Data classes"},
-                {"$ref": "#/$defs/_InputLabels"},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "classes": {"type": "array", "items": {"type": "string"}},
+                        "regions": {"type": ["array", "null"], "items": {"type": "string"}},
+                        "integrity": {"enum": ["trusted", "untrusted"]},
+                    },
+                },
             ]
         }
     ),

@@ -119,18 +119,18 @@ def _unused(parts: Parts, flow: Flow, takes: Type) -> Iterator[Unused]:
     forbid = parts.workflow.forbid
     if forbid is None:
         return
-    sound = [_is_known(parts, at, attribute, flow, takes) for at, attribute in enumerate(forbid.attributes)]
+    known = [each for at, each in enumerate(forbid.attributes) if _is_known(parts, at, each, flow, takes)]
     for at, named in enumerate(forbid.decision):
         decisions = flow.decisions(named)
         if not decisions and named not in parts.workflow.steps:
-            known = [*(each for each in flow.reads), "result"]
+            names = [*flow.reads, "result"]
             parts.site(None, {}).problem(
-                "unknown-decision", f"forbid.decision.{at}", f"nothing is named `{named}`", did_you_mean(named, known)
+                "unknown-decision", f"forbid.decision.{at}", f"nothing is named `{named}`", did_you_mean(named, names)
             )
         for decision in decisions:
-            ways = [_refuse_way(parts, flow, attribute, decision) for attribute in forbid.attributes]
+            ways = [_refuse_way(parts, flow, attribute, decision) for attribute in known]
             inputs, steps = flow.reached_by(decision)
-            if all(sound) and not any(ways):
+            if len(known) == len(forbid.attributes) and not any(ways):
                 reached = tuple(".".join(path) for path in inputs)
                 yield Unused(decision=decision, attributes=forbid.attributes, inputs=reached, steps=steps)
 

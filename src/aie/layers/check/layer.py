@@ -59,7 +59,7 @@ _KINDS: Final[Mapping[CheckKind, _Kind]] = {
     ),
 }
 _OWN: Final = {"schema_": "schema", "as_": "as"}
-_SHARED: Final = frozenset({"check", "then", "if_", "on"})
+_SHARED: Final = frozenset({"check", "then", "if_", "on", "declassify"})
 
 
 class CheckLayer:
