@@ -251,7 +251,7 @@ def show(count: int, seed: int, *, store: str = "", workers: int = 1) -> dict[st
     """
     began = time.monotonic()
     # Less than what the calls of all runs may cost: towards the end, budgets refuse some.
-    caps = {"run": RUN_CAP, "workflow": 600 * count, "tenant": 620 * count}
+    caps = {"run": RUN_CAP, "workflow": 400 * count, "tenant": 410 * count}
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aie-faults-")))
         servers = {

@@ -7,13 +7,24 @@ from typing import Final, cast
 
 from aie.app.opening import App
 from aie.config import MapStep, Workspace, did_you_mean, load_workspace
-from aie.core import JSON
+from aie.core import JSON, Spend
 from aie.errors import NotFound
-from aie.layers import Attempts, Tools
+from aie.layers import Tools
 from aie.records import Recorded, RunFilter
 from aie.records.events import RunSubmitted
 from aie.releases import compile_release
-from aie.runs import Came, KnownCalls, Loaded, State, Tried, fold, item_path, recorded_values, try_step
+from aie.runs import (
+    Came,
+    KnownCalls,
+    Loaded,
+    State,
+    TrialCalls,
+    Tried,
+    fold,
+    item_path,
+    recorded_values,
+    try_step,
+)
 
 __all__ = ["Trial", "stamps", "trial"]
 
@@ -31,6 +42,8 @@ class Trial:
     """What the run recorded of the step; None when it did not come to it."""
     asked: tuple[tuple[JSON, JSON], ...]
     """Questions to models with their answers."""
+    spent: Spend | None = None
+    """What calls cost that were made for it; None when none might be made."""
 
     @property
     def same(self) -> bool:
@@ -38,9 +51,7 @@ class Trial:
         return self.before is not None and self.tried.compared() == self.before.compared()
 
 
-def trial(
-    app: App, step: str, *, workflow: str = "", run: str = "", case: str = "", others: Attempts | None = None
-) -> Trial:
+def trial(app: App, step: str, *, workflow: str = "", run: str = "", case: str = "", call: bool = False) -> Trial:
     """Try a step of the workspace's files on what a run recorded.
 
     Args:
@@ -49,7 +60,7 @@ def trial(
         workflow: where several have such a step.
         run: on what this run recorded; empty: the latest of the case, or of the workflow.
         case: the business case, as people write it.
-        others: makes the calls that the run did not make; None refuses them.
+        call: whether a question that the run did not ask may be asked now, on the budgets of the workflow and tenant.
 
     Raises:
         ConfigError: the workspace's files have mistakes.
@@ -69,7 +80,9 @@ def trial(
         for each in state.attempts.values()
         if each.settled is not None and each.settled.outcome == "settled"
     }
-    calls = KnownCalls(answers, lambda request: app.store.ref(app.tenant, request), others)
+    limits = loaded.index.plan.limits
+    paid = TrialCalls(app.services, app.tenant, workflow, path, limits) if call else None
+    calls = KnownCalls(answers, lambda request: app.store.ref(app.tenant, request), paid)
     tried = try_step(
         loaded,
         path,
@@ -79,7 +92,7 @@ def trial(
             files=_Blobs(app),
             attempts=calls,
             components=loaded.component,
-            live=app.services.live,
+            live=lambda component: app.services.ledger.live(app.tenant, component),
             secret=app.services.secret,
             cache=loaded.cached,
             labels=labels,
@@ -87,7 +100,14 @@ def trial(
         ),
     )
     before = _before(state, path, tried.layer)
-    return Trial(workflow=workflow, run=records[0].stream, tried=tried, before=before, asked=tuple(calls.asked))
+    return Trial(
+        workflow=workflow,
+        run=records[0].stream,
+        tried=tried,
+        before=before,
+        asked=tuple(calls.asked),
+        spent=None if paid is None else paid.spent,
+    )
 
 
 def stamps(root: Path) -> dict[Path, int]:

@@ -34,6 +34,7 @@ from aie.records.entries import (
     release_stream,
     stop_stream,
     submission,
+    trial_stream,
 )
 from aie.records.erase import destroy_key
 from aie.records.events import Event
@@ -148,6 +149,7 @@ __all__ = [
     "take_lease",
     "take_pass",
     "take_probe",
+    "trial_stream",
     "verify",
     "void_pass",
 ]

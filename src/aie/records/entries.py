@@ -23,6 +23,7 @@ __all__ = [
     "release_stream",
     "stop_stream",
     "submission",
+    "trial_stream",
 ]
 
 
@@ -159,6 +160,11 @@ def key_stream(tenant: str, subject: str) -> str:
 def budget_stream(tenant: str, scope: str, name: str) -> str:
     """Return the stream of what was set of a budget."""
     return f"{tenant}/budget/{scope}/{name}"
+
+
+def trial_stream(tenant: str, trial: str) -> str:
+    """Return the stream of a trial's calls."""
+    return f"{tenant}/trial/{trial}"
 
 
 def stop_stream(tenant: str, kind: str, name: str) -> str:

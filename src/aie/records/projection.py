@@ -162,11 +162,12 @@ def _intended(desk: Desk, _: Row, recorded: Recorded, event: ev.AttemptIntended)
         _draw(desk, recorded.tenant, window, slab, "reserved", event.worst)
 
 
-def _settled(desk: Desk, run: Row, recorded: Recorded, event: ev.AttemptSettled) -> None:
-    total = json.loads(run["spend"])
-    for name, used in event.spend.items():
-        total[name] = total.get(name, 0) + used
-    run["spend"] = canonical(total).decode()
+def _settled(desk: Desk, run: Row | None, recorded: Recorded, event: ev.AttemptSettled) -> None:
+    if run is not None:  # the calls of a trial belong to none
+        total = json.loads(run["spend"])
+        for name, used in event.spend.items():
+            total[name] = total.get(name, 0) + used
+        run["spend"] = canonical(total).decode()
     used_as = "spent" if event.outcome == "settled" and event.measured else "forfeited"
     for window, slab in event.draws.items():
         _draw(desk, recorded.tenant, window, slab, "reserved", event.reserved, sign=-1)

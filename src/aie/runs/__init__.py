@@ -25,6 +25,7 @@ from aie.runs.submission import (
     submit,
     submit_all,
 )
+from aie.runs.trial import TrialCalls
 from aie.runs.trying import Came, KnownCalls, Tried, files_of, recorded_values, try_step
 from aie.runs.worker import Pace, Worker
 
@@ -53,6 +54,7 @@ __all__ = [
     "StepStory",
     "Submission",
     "Submitted",
+    "TrialCalls",
     "Tried",
     "Worker",
     "advance",

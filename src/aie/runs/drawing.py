@@ -7,9 +7,9 @@ from typing import Final
 from aie.core import JSON, usd
 from aie.records import Entry, Event, Locked, stop_stream
 from aie.records.events import AttemptIntended, AttemptSettled, RunWaiting, StopSet
+from aie.runs.services import Services
 from aie.runs.sites import append
 from aie.runs.state import Wait
-from aie.runs.steps import RunContext
 
 __all__ = ["block", "catalog_name", "drawn_on", "fits", "pause_after", "run_waiting"]
 
@@ -49,7 +49,7 @@ def catalog_name(model: str) -> str:
     return model.rpartition(":")[2]
 
 
-def block(context: RunContext, model: str, settled: AttemptSettled) -> None:
+def block(services: Services, tenant: str, whose: str, model: str, settled: AttemptSettled) -> None:
     """Stop a model whose provider billed more than was reserved, before its settlement is recorded.
 
     Its declared bounds do not hold, so no reservation does: nothing of it is called until a person lifts the stop.
@@ -57,8 +57,8 @@ def block(context: RunContext, model: str, settled: AttemptSettled) -> None:
     over = ", ".join(
         usd(amount) if name == "cost" else f"{amount} {name}" for name, amount in sorted(settled.overrun.items())
     )
-    reason = f"billed {over} beyond what was reserved for {context.run} {settled.attempt}"
+    reason = f"billed {over} beyond what was reserved for {whose} {settled.attempt}"
     stop = StopSet(kind="model", name=model, actor="aie", reason=reason)
-    stream = stop_stream(context.tenant, "model", model)
-    append(context.services.journal, "block", Entry(tenant=context.tenant, stream=stream, decide=lambda _: [stop]))
-    context.services.ledger.controls.forget()
+    stream = stop_stream(tenant, "model", model)
+    append(services.journal, "block", Entry(tenant=tenant, stream=stream, decide=lambda _: [stop]))
+    services.ledger.controls.forget()

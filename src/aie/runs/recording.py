@@ -170,7 +170,8 @@ class Recording:
         """Take a settlement; called from the pool's threads, before the step's own event."""
         if event.overrun:
             model = self.state.attempts[event.attempt].intended.model
-            block(self._context, catalog_name(model), event)
+            context = self._context
+            block(context.services, context.tenant, context.run, catalog_name(model), event)
         self.record(event)
 
     # ------------------------------------------------------------ the journal

@@ -13,7 +13,7 @@ from aie.app import App, Trial, run_fixtures, save_fixture, stamps, told, trial,
 from aie.cli.opened import opened
 from aie.cli.options import FormatOption, TenantOption, WorkspaceOption, find_workspace
 from aie.cli.screen import Screen, width
-from aie.core import JSON, written_whole
+from aie.core import JSON, usd, written_whole
 from aie.errors import AieError, ConfigError, InputError
 
 __all__ = ["run_tests", "try_"]
@@ -35,6 +35,10 @@ def try_(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page: the document with its fields marked.")
     ] = None,
+    call: Annotated[
+        bool,
+        typer.Option("--call", help="Ask models what the run did not ask, on the workflow's and tenant's budgets."),
+    ] = False,
     save: Annotated[
         str, typer.Option("--save", metavar="NAME", help="Keep it as a fixture, which `aie test` runs.")
     ] = "",
@@ -45,12 +49,13 @@ def try_(
     """Run one step of the files as they are on what a run recorded; no release is made and nothing is recorded.
 
     The step reads what it read in that run, documents included. A model is answered from the run's record as long as
-    the question stays the same. An effect is shown and not made, a review is shown and not opened.
+    the question stays the same; --call asks it anew, and records what that cost. An effect is shown and not made, a
+    review is shown and not opened.
     """
     screen = Screen(form)
     with opened(workspace, tenant=tenant) as app:
         if not watch:
-            _once(screen, app, step, workflow=workflow, run=run, case=case, html=html, save=save)
+            _once(screen, app, step, workflow=workflow, run=run, case=case, html=html, call=call, save=save)
             return
         screen.say("watching; Ctrl-C ends")
         seen = None
@@ -59,7 +64,7 @@ def try_(
             if now != seen:
                 seen = now
                 try:
-                    _once(screen, app, step, workflow=workflow, run=run, case=case, html=html, save=save)
+                    _once(screen, app, step, workflow=workflow, run=run, case=case, html=html, call=call, save=save)
                 except ConfigError as error:
                     for problem in error.problems:
                         screen.say(str(problem))
@@ -69,9 +74,9 @@ def try_(
 
 
 def _once(
-    screen: Screen, app: App, step: str, *, workflow: str, run: str, case: str, html: Path | None, save: str
+    screen: Screen, app: App, step: str, *, workflow: str, run: str, case: str, html: Path | None, call: bool, save: str
 ) -> None:
-    made = trial(app, step, workflow=workflow, run=run, case=case)
+    made = trial(app, step, workflow=workflow, run=run, case=case, call=call)
     if html is not None:
         try:
             with written_whole(html) as draft:
@@ -80,8 +85,12 @@ def _once(
             raise InputError(f"{html} cannot be written: {(error.strerror or 'error').lower()}") from error
     data: dict[str, JSON] = {"workflow": made.workflow, "run": made.run, "step": made.tried.path}
     data |= {**made.tried.compared(), "message": made.tried.message, "report": made.tried.report, "same": made.same}
+    if made.spent is not None:
+        data |= {"spent": {**made.spent.to_json()}}
     data |= {"cites": [each.to_json() for each in made.tried.cites], "ms": made.tried.ms}
     screen.show(data, _told(screen, made))
+    if made.spent is not None:
+        screen.say(f"{made.spent.calls} calls were made, they cost {usd(made.spent.cost)}")
     if save:
         path = save_fixture(app, made, save)
         screen.say(f"kept as {path.relative_to(app.root)}; what it holds may be personal")
