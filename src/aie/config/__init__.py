@@ -27,13 +27,23 @@ from aie.config.composing import Composed
 from aie.config.conformity import Mismatch, mismatches
 from aie.config.datasets import DatasetSpec
 from aie.config.editor_schemas import json_schemas
-from aie.config.expressions import Checked, Expression, Finding, check_expression, expression, references
+from aie.config.expressions import (
+    Checked,
+    Expression,
+    Finding,
+    check_expression,
+    expression,
+    is_capped,
+    references,
+    static_paths,
+)
 from aie.config.extractors import By, ExtractorSpec, PromptSpec
 from aie.config.fields import FieldSpec, FieldType, value_type
 from aie.config.handlers import Handler
 from aie.config.labelling import GivenLabel, append_labels, read_labels
 from aie.config.lookups import HttpLookup, Lookup, SqlLookup, TableLookup
 from aie.config.network import NetworkSpec
+from aie.config.policy import Clearance, DeclassifySpec, EndorseSpec, ForbidSpec
 from aie.config.problems import Mark, Problems, apply, did_you_mean, nearest
 from aie.config.recipes import DiversifySpec, PackSpec, QuerySpec, RankSpec, RecipeSpec, SelectSpec
 from aie.config.rules import Rule
@@ -46,6 +56,8 @@ from aie.config.steps import (
     DOCUMENTS,
     MERGED,
     ActStep,
+    AgentStep,
+    ArgumentSpec,
     CheckKind,
     CheckStep,
     ContextStep,
@@ -56,9 +68,8 @@ from aie.config.steps import (
     ModelStep,
     ReviewStep,
     Step,
-    AgentStep,
-    ArgumentSpec,
     StepSpec,
+    ToolSpec,
 )
 from aie.config.templates import Template, check_template
 from aie.config.trained import CalibrationSpec, LearnsSpec, TrainedSpec
@@ -69,7 +80,6 @@ from aie.config.types import (
     DecimalType,
     DocumentType,
     IntType,
-    ToolSpec,
     ListType,
     MoneyType,
     NullableType,
@@ -88,7 +98,9 @@ __all__ = [
     "DOCUMENTS",
     "MERGED",
     "ActStep",
+    "AgentStep",
     "AnyType",
+    "ArgumentSpec",
     "BoolType",
     "BudgetSpec",
     "BudgetsSpec",
@@ -98,19 +110,20 @@ __all__ = [
     "ChatModel",
     "CheckKind",
     "CheckStep",
-    "AgentStep",
     "Checked",
-    "ArgumentSpec",
     "ChosenThreshold",
+    "Clearance",
     "Composed",
     "Constraints",
     "ContextStep",
     "DatasetSpec",
     "DateType",
     "DecimalType",
+    "DeclassifySpec",
     "Desk",
     "DiversifySpec",
     "DocumentType",
+    "EndorseSpec",
     "Entry",
     "Expression",
     "ExtractStep",
@@ -120,6 +133,7 @@ __all__ = [
     "FieldType",
     "FileReceiver",
     "Finding",
+    "ForbidSpec",
     "GivenLabel",
     "Handler",
     "HttpLookup",
@@ -145,6 +159,7 @@ __all__ = [
     "NullableType",
     "ObjectType",
     "OnExhausted",
+    "OnnxClassifier",
     "PackSpec",
     "Period",
     "Problems",
@@ -159,7 +174,6 @@ __all__ = [
     "RouteSpec",
     "Rule",
     "SchemaError",
-    "OnnxClassifier",
     "SelectSpec",
     "Settings",
     "Site",
@@ -173,6 +187,7 @@ __all__ = [
     "Template",
     "TextClassifier",
     "TextType",
+    "ToolSpec",
     "TrainedSpec",
     "Type",
     "WorkflowSpec",
@@ -187,7 +202,7 @@ __all__ = [
     "did_you_mean",
     "expression",
     "fits",
-    "ToolSpec",
+    "is_capped",
     "json_schemas",
     "load_models",
     "load_settings",
@@ -202,6 +217,7 @@ __all__ = [
     "references",
     "scan_workspace",
     "schema_of",
+    "static_paths",
     "type_of",
     "value_type",
 ]
