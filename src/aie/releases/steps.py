@@ -41,6 +41,8 @@ __all__ = ["Parts", "StepCompiler"]
 
 _MAP_FAILURES: Final = frozenset({Failure.TOO_LARGE})
 """What a map itself can fail with: more items than it allows."""
+_KEYED_FAILURES: Final = _MAP_FAILURES | {Failure.INVALID_INPUT}
+"""What a map with a `key:` can fail with: keys besides that name nothing, or two items at once."""
 
 _KEY: Final = "key"
 """Name of the item's key in a map's value, beside the values of its steps."""
@@ -179,7 +181,7 @@ class StepCompiler:
             config={},
             components=(),
             output=ListType(ObjectType(types, frozenset(types))),
-            failures=_MAP_FAILURES,
+            failures=_MAP_FAILURES if spec.key is None else _KEYED_FAILURES,
         )
         plan = MapPlan(
             over=site.program(spec.over),

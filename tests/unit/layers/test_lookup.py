@@ -358,6 +358,17 @@ def test_an_endpoint_is_asked_by_declared_values_only(lookup, served, world):
     assert "s3cret" not in str(made.compiled) + str(world.live)
 
 
+@pytest.mark.parametrize(("path", "secret"), [("/ü/{number}", "s3cret"), ("/v1/{number}", "se\u20acret")])
+def test_an_address_or_header_that_http_does_not_carry_is_refused(lookup, served, world, path, secret):
+    """The class of a mistake of the settings, without the words of the secret."""
+    world.secrets["env:TOKEN"] = secret
+    made = lookup(entry(served, path=path, headers={"Authorization": "Bearer env:TOKEN"}))
+    with pytest.raises(StepFailure, match="HTTP does not carry") as caught:
+        made.run("P-1")
+    assert caught.value.failure is Failure.PROVIDER_REFUSED
+    assert secret not in caught.value.message
+
+
 @pytest.mark.parametrize("value", ["..", ".", ""])
 def test_a_value_that_would_change_the_path_is_no_key(lookup, served, value):
     """It is not even asked for."""

@@ -224,6 +224,12 @@ def test_a_map_inside_a_map_is_refused(tmp_path: Path) -> None:
     assert [problem.code for problem in _problems(tmp_path, files)] == ["nested-map"]
 
 
+def test_a_map_with_a_key_says_what_follows_when_keys_name_nothing(tmp_path: Path) -> None:
+    """Two items of one key are a failure of the map: no night is the first to learn of it."""
+    told = [problem.message for problem in _problems(tmp_path, _with(FLOW, '"*": fail', "check_failed: fail"))]
+    assert any("`invalid_input`" in message for message in told), told
+
+
 def test_every_mistake_of_every_workflow_is_told_at_once(tmp_path: Path) -> None:
     """Two workflows, three mistakes, one list."""
     broken = (

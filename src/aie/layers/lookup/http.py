@@ -89,6 +89,10 @@ def _exchange(request: Request, path: str, body: bytes | None) -> tuple[int, byt
     except Forbidden as error:
         hint = "name the network in `network: {allow: [...]}` of aie.yaml"
         raise StepFailure(Failure.PROVIDER_REFUSED, f"the system of record: {error}", hints=(hint,)) from error
+    except UnicodeError as error:
+        raise StepFailure(
+            Failure.PROVIDER_REFUSED, "the address or a header holds a character that HTTP does not carry"
+        ) from error
     except (Unreached, OSError, http.client.HTTPException) as error:
         late = time.monotonic() - began >= request.seconds or "Timeout" in f"{type(error).__name__} {error}"
         failure = Failure.TIMEOUT if late else Failure.PROVIDER_DOWN
