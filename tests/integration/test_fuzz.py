@@ -20,7 +20,7 @@ def test_damaged_files_are_read_or_refused_in_their_class():
 @pytest.mark.slow
 def test_readers_that_hang_hoard_or_raise_are_noticed():
     """The control: each limit is missed by a reader made to miss it."""
-    missed = run_show(seed=1, count=20, control=True)["missed"]
+    missed = run_show(seed=1, count=12, control=True)["missed"]
     assert [each.split()[0] for each in missed] == ["every", "nothing", "no"]
 
 

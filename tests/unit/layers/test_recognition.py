@@ -3,6 +3,9 @@
 import os
 import shutil
 import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -23,20 +26,23 @@ ANSWER = """level	page_num	block_num	par_num	line_num	word_num	left	top	width	he
 
 
 @pytest.fixture
-def program(tmp_path_factory):
-    """Make a program that plays tesseract: it runs closed, so all it can do is look and answer."""
+def program():
+    """Make a program that plays tesseract: it runs closed, so all it can do is look and answer.
 
-    def make(body: str) -> str:
-        folder = tmp_path_factory.mktemp("program")
-        path = folder / "tesseract"
-        told_version = 'if [ "$1" = --version ]; then echo tesseract 9.9; exit; fi'
-        path.write_text(f"#!{shutil.which('sh')}\n{told_version}\n{body}\n")
-        path.chmod(0o755)
-        for each in (path, folder, folder.parent, folder.parent.parent):
-            each.chmod(each.stat().st_mode | 0o055)  # as root it runs as nobody
-        return str(path)
+    Not in pytest's temporary folder: as root it runs as nobody, and must be able to reach its file.
+    """
+    with ExitStack() as folders:
 
-    return make
+        def make(body: str) -> str:
+            folder = Path(folders.enter_context(TemporaryDirectory(prefix="aie-program-")))
+            path = folder / "tesseract"
+            told_version = 'if [ "$1" = --version ]; then echo tesseract 9.9; exit; fi'
+            path.write_text(f"#!{shutil.which('sh')}\n{told_version}\n{body}\n")
+            folder.chmod(0o755)
+            path.chmod(0o755)
+            return str(path)
+
+        yield make
 
 
 @pytest.fixture
