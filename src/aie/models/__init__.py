@@ -29,12 +29,21 @@ from aie.models.predictors import Kind as PredictorKind
 from aie.models.predictors import Predictor, PredictorLoader, Signature, load_predictor
 from aie.models.prices import Price, Tier, price_at
 from aie.models.retrying import again_after
-from aie.models.routes import Candidate, PinnedRoute, one_classifier, pin_model, pin_route, read_route
+from aie.models.routes import (
+    LOCAL_COMPONENTS,
+    Candidate,
+    PinnedRoute,
+    one_classifier,
+    pin_model,
+    pin_route,
+    read_route,
+)
 from aie.models.tabular import Scored, TabularModel
 from aie.models.tabular_training import Row, table_facts, train_tabular_classifier
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
+    "LOCAL_COMPONENTS",
     "Artefact",
     "Breaker",
     "Budget",

@@ -9,8 +9,10 @@ from aie.config import ChatModel, LearntHere, ModelEntry, Route
 from aie.core import JSON, canonical
 from aie.models.decisions import ten_thousandths
 
-__all__ = ["Candidate", "PinnedRoute", "one_classifier", "pin_model", "pin_route", "read_route"]
+__all__ = ["LOCAL_COMPONENTS", "Candidate", "PinnedRoute", "one_classifier", "pin_model", "pin_route", "read_route"]
 
+LOCAL_COMPONENTS: Final = frozenset({"classifier", "onnx", "tabular"})
+"""Kinds of components that are models of the catalog themselves, named as there."""
 LocalKind = Literal["onnx", "tabular_classifier", "text_classifier"]
 """Kinds of models that run in this process."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aie.config import ModelEntry, Workspace, day_start
 from aie.core import iso
 from aie.errors import Problem
-from aie.models import Call, ChatRequest, PinnedRoute, live_facts, plan, read_route
+from aie.models import LOCAL_COMPONENTS, Call, ChatRequest, PinnedRoute, live_facts, plan, read_route
 
 __all__ = ["Retiring", "catalog_problems", "retiring"]
 
@@ -51,7 +51,7 @@ def catalog_problems(workspace: Workspace, components: Mapping[str, bytes], now:
         now: microseconds since the epoch.
     """
     models = workspace.models
-    named = {key.partition(":")[2] for key in components if key.startswith(("classifier:", "tabular:"))}
+    named = {name for kind, _, name in (key.partition(":") for key in components) if kind in LOCAL_COMPONENTS}
     for key, content in sorted(components.items()):
         if key.startswith("route:"):
             route = read_route(content)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any, cast
 
 from aie.config import static_paths
 from aie.core import UNTRUSTED, Labels, join
@@ -52,20 +53,27 @@ class ExpectedLabels:
             case "extract":
                 return join((read, UNTRUSTED))
             case "lookup":
-                pinned = json.loads(self._components[str(node.config["lookup"])])
-                regions = pinned["regions"]
-                own = Labels(
-                    classes=frozenset(pinned["classes"]),
-                    regions=None if regions is None else frozenset(regions),
-                    integrity=pinned["integrity"],
-                )
-                return join((read, own))
+                return join((read, self._row(str(node.config["lookup"]))))
+            case "agent":  # whether it uses a tool is the model's choice: its value may hold what each of them gives
+                tools = cast("dict[str, Any]", node.config["tools"]).values()
+                rows = [self._row(each["config"]["lookup"]) for each in tools if each["kind"] == "lookup"]
+                return join((read, *rows))
             case "review" if "unless" not in node.inputs:
                 return Labels(classes=read.classes, regions=read.regions, integrity="trusted")
             case "act":
                 return join((read, UNTRUSTED))
             case _:
                 return read if node.layer != MAP else join((read, *self._listed(node)))
+
+    def _row(self, lookup: str) -> Labels:
+        """Return the labels of the rows of a lookup, a component."""
+        pinned = json.loads(self._components[lookup])
+        regions = pinned["regions"]
+        return Labels(
+            classes=frozenset(pinned["classes"]),
+            regions=None if regions is None else frozenset(regions),
+            integrity=pinned["integrity"],
+        )
 
     def _listed(self, node: Node) -> list[Labels]:
         """Return the labels of what a map goes over: that there are so many items is told by its value."""

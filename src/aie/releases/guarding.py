@@ -25,6 +25,7 @@ from aie.config import (
 )
 from aie.core import JSON, Labels
 from aie.layers import objection
+from aie.models import LOCAL_COMPONENTS
 from aie.releases.expected import ExpectedLabels
 from aie.releases.flow import Flow, Path, flow_of
 from aie.releases.grounds import is_ground
@@ -36,7 +37,6 @@ __all__ = ["policy_of"]
 
 _VERDICT = frozenset({"passed", "outcome", "failed"})
 """Fields of a check's value that name rules and never a value."""
-_CLASSIFIERS = frozenset({"classifier", "tabular"})
 
 
 def policy_of(parts: Parts, plan: Plan, takes: Type) -> Policy:
@@ -90,7 +90,7 @@ def _carries_nothing(node: Node) -> bool:
     made = type_of(dict(node.output))
     if node.layer == "check":
         return isinstance(made, ObjectType) and made.fields.keys() <= _VERDICT
-    scored = node.config.get("kind") in _CLASSIFIERS
+    scored = node.config.get("kind") in LOCAL_COMPONENTS
     return node.layer == "model" and _is_closed(made, scored=scored)
 
 

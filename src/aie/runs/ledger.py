@@ -11,13 +11,24 @@ from typing import Any, Final, cast
 
 from aie.core import JSON, Clock, Spend
 from aie.errors import Denied, Failure, Held, LimitReached, StepFailure
-from aie.models import Budget, Exhausted, Slab, Window, explained, open_window, share_out, taken, window_named
+from aie.models import (
+    LOCAL_COMPONENTS,
+    Budget,
+    Exhausted,
+    Slab,
+    Window,
+    explained,
+    open_window,
+    share_out,
+    taken,
+    window_named,
+)
 from aie.records import BudgetRow, SlabRow, StopRow, Store, drawn, locked_windows, set_budgets, stops
 from aie.runs.gate import Gate
 
 __all__ = ["BudgetLedger", "Controls"]
 
-_MODELS: Final = frozenset({"model", "route", "classifier", "tabular", "predictor"})
+_MODELS: Final = LOCAL_COMPONENTS | {"model", "route"}
 """Kinds of live facts that a model has, by how a step names it."""
 _FRESH: Final = 300_000
 """Microseconds for which what was read of stops and set budgets is taken for what holds now."""

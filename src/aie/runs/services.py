@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from aie.config import references, static_paths
 from aie.core import JSON, Clock, Ids
 from aie.layers import Deliverer, Layer
-from aie.models import read_route
+from aie.models import LOCAL_COMPONENTS, read_route
 from aie.records import Journal, Store
 from aie.releases import POLICY, Policy, Release, read_policy
 from aie.runs.gate import Gate
@@ -16,10 +16,6 @@ from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
 __all__ = ["Loaded", "Releases", "Services", "models_of"]
-
-
-_LOCAL: Final = ("classifier", "tabular")
-"""Kinds of components that are models of the catalog themselves."""
 
 
 def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
@@ -32,7 +28,7 @@ def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
             yield names
     for key in components:
         kind, _, name = key.partition(":")
-        if kind in _LOCAL and name not in routed:
+        if kind in LOCAL_COMPONENTS and name not in routed:
             yield (name,)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aie.app import Given, explain_run, explain_text, lock_release, open_app, runner
+from aie.app import Given, explain_run, explain_text, lock_release, open_app, runner, train
 from aie.errors import ConfigError
 from aie.records.events import AttemptIntended, AttemptSettled, RunFinished, StepFailed, StepFinished
 from aie.testing import OpenAIServer
@@ -108,6 +108,20 @@ on: {"*": dead_letter}
 }
 
 
+DESK = """\
+    artefact: models/desk.aie
+    recipe: {features: words, min_count: 1}
+"""
+DATASET = """\
+datasets:
+  letters:
+    file: {train: ../../train.jsonl, val: ../../val.jsonl}
+    format: jsonl
+    id: id
+    map: {input.text: text, expected.desk: desk}
+"""
+
+
 def call(tool: str, **arguments: str) -> str:
     """Return a turn in which the model wants a tool."""
     given = [{"name": name, "value": value} for name, value in arguments.items()]
@@ -147,12 +161,12 @@ def root(tmp_path: Path) -> Path:
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
     """Run one claim against a server with these answers; the last one is repeated."""
 
-    def made(server: OpenAIServer, *, letter: str = "Please tell me.", number: str = "P-1") -> Made:
+    def made(server: OpenAIServer, *, letter: str = "Please tell me.", number: str = "P-1", case: str = "c-1") -> Made:
         monkeypatch.setenv("AGENT_ENDPOINT", server.url)
         with open_app(root) as app:
             release = lock_release(app, "claims").release.id
             with runner(app) as here:
-                data = {"id": "c-1", "letter": letter, "number": number}
+                data = {"id": case, "letter": letter, "number": number}
                 one = here.submit(Given(name="c", folder=root, data=data), release).run
                 here.wait(one, timeout=60)
             events = [each.event for each in app.store.read(one)]
@@ -318,3 +332,42 @@ def test_without_a_guard_something_gets_through(guard: str) -> None:
     """Its controls in short: what is counted is there to be counted."""
     with GUARDS[guard]():
         assert show(15, 2).through
+
+
+def test_a_classifier_is_a_tool_and_its_kill_switch_holds(run: Callable[..., Made], root: Path) -> None:
+    """It labels an input to the letter; not approved any more, the model is told that the tool failed."""
+    models, flow = root / "models.yaml", root / "workflows/claims/workflow.yaml"
+    models.write_text(f"{models.read_text()}  desk:\n    kind: text_classifier\n    train: claims/letters\n{DESK}")
+    flow.write_text(
+        flow.read_text().replace(
+            "      words:",
+            "      desk: {model: desk, about: Whose it is, takes: {text: {from: [letter]}}}\n      words:",
+        )
+        + DATASET
+    )
+    rows = [("the car was hit", "motor"), ("water in the cellar", "home")] * 6
+    for split in ("train", "val"):
+        lines = [json.dumps({"id": f"{split}-{n}", "text": t, "desk": desk}) for n, (t, desk) in enumerate(rows)]
+        (root / f"{split}.jsonl").write_text("\n".join(lines))
+    train(root, "desk")
+    letter = "somebody hit the car"
+    with OpenAIServer([call("desk", text=letter), answer()]) as server:
+        made = run(server, letter=letter)
+    assert outcomes(made) == [("answered", "")]
+    assert made.report["turns"][0]["gave"]["label"] == "motor"
+    models.write_text(f"{models.read_text()}    approved: false\n")
+    with OpenAIServer([call("desk", text=letter), answer()]) as server:
+        made = run(server, letter=letter, case="c-2")
+    assert outcomes(made) == [("failed", "model_retired")]
+    assert made.finished.output["complete"] is True
+
+
+def test_a_chat_model_is_no_tool(root: Path) -> None:
+    """A tool costs nothing and asks nobody."""
+    flow = root / "workflows/claims/workflow.yaml"
+    flow.write_text(
+        flow.read_text().replace("      words:", "      desk: {model: reader, takes: {a: {enum: [x]}}}\n      words:")
+    )
+    with open_app(root) as app, pytest.raises(ConfigError) as caught:
+        lock_release(app, "claims")
+    assert {each.key.partition(".tools.")[2].partition(".")[0] for each in caught.value.problems} == {"desk"}
