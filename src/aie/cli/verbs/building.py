@@ -91,6 +91,8 @@ def _once(
     screen.show(data, _told(screen, made))
     if made.spent is not None:
         screen.say(f"{made.spent.calls} calls were made, they cost {usd(made.spent.cost)}")
+    if html is not None:
+        screen.say(f"{html} shows the document with its fields marked")
     if save:
         path = save_fixture(app, made, save)
         screen.say(f"kept as {path.relative_to(app.root)}; what it holds may be personal")
