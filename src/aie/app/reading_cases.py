@@ -11,6 +11,8 @@ from aie.config import (
     DatasetSpec,
     Expression,
     ExtractStep,
+    FieldSpec,
+    LearnsSpec,
     ObjectType,
     Problems,
     Site,
@@ -22,9 +24,11 @@ from aie.config import (
 from aie.core import JSON, Document, Value, read_file
 from aie.errors import AieError, InputError
 from aie.fields import Source
+from aie.fields.trained import value_in
+from aie.fields.truth import Known, known
 from aie.layers import LAYERS, Compiled, Result, Task, Tools, media_type
 
-__all__ = ["LOCAL_TOOLS", "CaseReader", "local_document"]
+__all__ = ["LOCAL_TOOLS", "CaseReader", "expected_fields", "known_fields", "local_document"]
 
 MAX_DOCUMENT: Final = 64 * 1024 * 1024
 
@@ -159,6 +163,31 @@ def _replaced(value: Mapping[str, JSON], keys: list[str]) -> dict[str, JSON]:
     if len(keys) > 1 and isinstance(inner, dict):
         return {**value, keys[0]: _replaced(inner, keys[1:])}
     return {**value, keys[0]: local_document(Path(str(inner))).to_json()}
+
+
+def expected_fields(
+    expected: Mapping[str, JSON], finds: Mapping[str, FieldSpec], learns: LearnsSpec
+) -> dict[str, JSON]:
+    """Return what a case says of each field, as it is written; a field of which nothing is said is absent."""
+    made: dict[str, JSON] = {}
+    for name in finds:
+        place: JSON = dict(expected)
+        for key in learns.expected.get(name, f"expected.{name}").split(".")[1:]:
+            if not isinstance(place, dict) or key not in place:
+                break
+            place = place[key]
+        else:
+            made[name] = place
+    return made
+
+
+def known_fields(finds: Mapping[str, FieldSpec], expected: Mapping[str, JSON]) -> dict[str, Known]:
+    """Return the known values of each field in the form that is compared; one that cannot be read is absent."""
+    return {
+        name: truth
+        for name, field in finds.items()
+        if name in expected and (truth := known(field, expected[name], value_in)) is not None
+    }
 
 
 def local_document(path: Path) -> Document:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from aie.app.reading_cases import CaseReader
+from aie.app.opening import open_app
+from aie.app.reading_cases import CaseReader, expected_fields, known_fields
+from aie.app.recorded_fields import recorded_answers
 from aie.config import (
     DOCUMENTS,
     MERGED,
@@ -30,8 +32,7 @@ from aie.fields import Extractor
 from aie.fields.calibration import Calibration, calibration_facts
 from aie.fields.reliability import FieldReliability, calibrate, found_values
 from aie.fields.rules import RuleExtractor
-from aie.fields.trained import Example, TrainedExtractor, TrainedFields, train_extractor, value_in
-from aie.fields.truth import known
+from aie.fields.trained import Example, TrainedExtractor, TrainedFields, train_extractor
 from aie.models import artefact_digest, write_artefact
 
 __all__ = ["Taught", "teach", "teachable"]
@@ -76,11 +77,15 @@ def _extractors(workspace: Workspace) -> dict[str, _Named]:
         for path, step in _naming(workflow.steps, ("steps",)):
             site = Site(workspace=workspace, workflow=workflow, step=step, scope={}, problems=problems, path=path)
             written = site.written("extract", step.extract, ExtractorSpec)
-            if written is not None and written.spec.learns is not None:
+            if written is not None and _learns(written.spec):
                 name = f"{workflow.workflow}/{Path(step.extract).stem}"
                 found.setdefault(name, _Named(workflow=workflow, step=step, spec=written.spec))
     problems.raise_if_any()
     return found
+
+
+def _learns(spec: ExtractorSpec) -> bool:
+    return spec.learns is not None and (spec.by.prompt is None or spec.calibration is not None)
 
 
 def teachable(root: Path) -> tuple[str, ...]:
@@ -98,7 +103,7 @@ def teach(root: Path, name: str) -> Taught:
     Raises:
         ConfigError: the workspace's files have mistakes.
         NotFound: no such extractor, or none that is taught.
-        InputError: its dataset cannot teach it, or an artefact cannot be written.
+        InputError: its dataset or the recorded runs cannot teach it, or an artefact cannot be written.
         Unavailable: the extra `train` is not installed.
     """
     workspace = load_workspace(root)
@@ -110,6 +115,9 @@ def teach(root: Path, name: str) -> Taught:
     spec, learns = named.spec, named.spec.learns
     assert learns is not None, "only such are listed"
     folder = workspace.root / named.workflow.folder
+    _check_dataset(named, learns)
+    if spec.by.prompt is not None:
+        return _from_runs(workspace, name, named)
     examples = _examples(workspace, named, learns)
     files: list[Path] = []
     trained: TrainedFields | None = None
@@ -119,11 +127,7 @@ def teach(root: Path, name: str) -> Taught:
     reliability: Mapping[str, FieldReliability] = {}
     if spec.calibration is not None:
         calibration, reliability = _calibrated(spec, trained, examples[spec.calibration.split])
-        path = folder / spec.calibration.artefact
-        files.append(_write(workspace, path, write_artefact(calibration.artefact())))
-        report = {field: each.to_json() for field, each in reliability.items()}
-        text = json.dumps(report, indent=2, sort_keys=True) + "\n"
-        files.append(_write(workspace, path.with_name(f"{path.stem}.report.json"), text.encode()))
+        files += _write_calibration(workspace, folder / spec.calibration.artefact, calibration, reliability)
     return Taught(name=name, files=tuple(files), trained=trained, reliability=reliability)
 
 
@@ -137,12 +141,30 @@ def _naming(
             yield (*path, name), step
 
 
-def _examples(workspace: Workspace, named: _Named, learns: LearnsSpec) -> dict[str, list[Example]]:
-    """Return the labelled cases of the splits that teach, each as the extractor's step would read it."""
-    dataset = named.workflow.datasets.get(learns.dataset)
-    if dataset is None:
+def _check_dataset(named: _Named, learns: LearnsSpec) -> None:
+    if learns.dataset not in named.workflow.datasets:
         hint = did_you_mean(learns.dataset, named.workflow.datasets, "datasets")
         raise NotFound(f"no dataset {learns.dataset!r} in {named.workflow.workflow}", hints=(hint,) if hint else ())
+
+
+def _from_runs(workspace: Workspace, name: str, named: _Named) -> Taught:
+    """Calibrate an extractor that asks a model, from what its model answered in recorded runs."""
+    spec = named.spec
+    assert spec.calibration is not None, "only such are listed"
+    with open_app(workspace.root) as app:
+        answers = recorded_answers(app, workspace, named.workflow, named.step, spec)
+    rate = spec.calibration.error_rate
+    calibration, reliability = calibrate(
+        spec.finds, answers.found, error_rate=None if rate is None else Fraction(rate), made=dict(answers.made)
+    )
+    path = workspace.root / named.workflow.folder / spec.calibration.artefact
+    files = _write_calibration(workspace, path, calibration, reliability)
+    return Taught(name=name, files=tuple(files), trained=None, reliability=reliability)
+
+
+def _examples(workspace: Workspace, named: _Named, learns: LearnsSpec) -> dict[str, list[Example]]:
+    """Return the labelled cases of the splits that teach, each as the extractor's step would read it."""
+    dataset = named.workflow.datasets[learns.dataset]
     reader = CaseReader(workspace, named.workflow, named.step)
     splits = {learns.split} if named.spec.by.trained is not None else set()
     splits |= {named.spec.calibration.split} if named.spec.calibration is not None else set()
@@ -150,7 +172,7 @@ def _examples(workspace: Workspace, named: _Named, learns: LearnsSpec) -> dict[s
     folder = workspace.root / named.workflow.folder
     for case in read_dataset(dataset, folder, environ=os.environ, splits=frozenset(splits)):
         if case.expected is not None:
-            expected = _expected(case.expected, named.spec, learns)
+            expected = expected_fields(case.expected, named.spec.finds, learns)
             examples[case.split].append(Example(id=case.id, source=reader.source(case, dataset), expected=expected))
     for split, cases in examples.items():
         if not cases:
@@ -161,20 +183,6 @@ def _examples(workspace: Workspace, named: _Named, learns: LearnsSpec) -> dict[s
     return examples
 
 
-def _expected(expected: Mapping[str, JSON], spec: ExtractorSpec, learns: LearnsSpec) -> dict[str, JSON]:
-    """Return the known value of each field; a field of which nothing is said is absent."""
-    made: dict[str, JSON] = {}
-    for name in spec.finds:
-        place: JSON = dict(expected)
-        for key in learns.expected.get(name, f"expected.{name}").split(".")[1:]:
-            if not isinstance(place, dict) or key not in place:
-                break
-            place = place[key]
-        else:
-            made[name] = place
-    return made
-
-
 def _calibrated(
     spec: ExtractorSpec, trained: TrainedFields | None, examples: Sequence[Example]
 ) -> tuple[Calibration, Mapping[str, FieldReliability]]:
@@ -182,11 +190,7 @@ def _calibrated(
     extractor = _extractor(spec, trained)
     found = []
     for each in examples:
-        truths = {
-            name: truth
-            for name, field in spec.finds.items()
-            if name in each.expected and (truth := known(field, each.expected[name], value_in)) is not None
-        }
+        truths = known_fields(spec.finds, each.expected)
         found.append(found_values(spec.finds, extractor.find(each.source), each.source, truths))
     rate = spec.calibration.error_rate
     made = calibration_facts(spec, None if trained is None else artefact_digest(trained.content))
@@ -196,12 +200,19 @@ def _calibrated(
 def _extractor(spec: ExtractorSpec, trained: TrainedFields | None) -> Extractor:
     if trained is not None:
         return TrainedExtractor.load(spec.finds, trained.content)
-    if spec.by.rules is not None:
-        return RuleExtractor(spec.finds, spec.by.rules)
-    raise InputError(
-        "an extractor that asks a model is not calibrated without runs",
-        hints=("take `calibration` out of the extractor file",),
-    )
+    assert spec.by.rules is not None, "a prompt is calibrated from runs"
+    return RuleExtractor(spec.finds, spec.by.rules)
+
+
+def _write_calibration(
+    workspace: Workspace, path: Path, calibration: Calibration, reliability: Mapping[str, FieldReliability]
+) -> list[Path]:
+    report = {field: each.to_json() for field, each in reliability.items()}
+    text = json.dumps(report, indent=2, sort_keys=True) + "\n"
+    return [
+        _write(workspace, path, write_artefact(calibration.artefact())),
+        _write(workspace, path.with_name(f"{path.stem}.report.json"), text.encode()),
+    ]
 
 
 def _write(workspace: Workspace, path: Path, content: bytes) -> Path:

@@ -97,12 +97,15 @@ class Calibration:
         return spec if threshold is None else spec.model_copy(update={"accept": decimal(threshold)})
 
 
-def calibration_facts(spec: ExtractorSpec, trained: str | None) -> dict[str, JSON]:
+def calibration_facts(
+    spec: ExtractorSpec, trained: str | None, *, asked: Mapping[str, JSON] | None = None
+) -> dict[str, JSON]:
     """Return what a calibration depends on, as its artefact keeps it.
 
     Args:
         spec: The extractor file.
         trained: Digest of its trained artefact; None where nothing is trained.
+        asked: What a model is asked and which; None where none is.
     """
     own = spec.calibration
     kept = {"type", "many", "order", "currency", "choices"}
@@ -112,6 +115,7 @@ def calibration_facts(spec: ExtractorSpec, trained: str | None) -> dict[str, JSO
         "trained": trained,
         "split": None if own is None else own.split,
         "error_rate": None if own is None or own.error_rate is None else str(own.error_rate),
+        **({} if asked is None else {"asked": dict(asked)}),
     }
 
 

@@ -16,7 +16,7 @@ from aie.fields.contract import SURE, Candidate, Source, assemble
 from aie.fields.truth import Known
 from aie.models.decisions import NEVER, decimal
 
-__all__ = ["Bin", "FieldReliability", "Found", "calibrate", "found_values"]
+__all__ = ["Bin", "FieldReliability", "Found", "calibrate", "found_values", "judged"]
 
 _TOGETHER: Final = 10
 """Values that make the smallest group."""
@@ -93,7 +93,11 @@ def found_values(
 ) -> dict[str, list[Found]]:
     """Return the values that these candidates make of each known field, as `assemble` chooses them."""
     every = {name: spec.model_copy(update={"keep": "0"}) for name, spec in finds.items()}
-    fields = cast("dict[str, Any]", assemble(every, candidates, source)["found"])
+    return judged(cast("dict[str, Any]", assemble(every, candidates, source)["found"]), truths)
+
+
+def judged(fields: Mapping[str, Any], truths: Mapping[str, Known]) -> dict[str, list[Found]]:
+    """Return the values of each known field of a fields value, given its `found`."""
     made: dict[str, list[Found]] = {}
     for name, truth in truths.items():
         found = fields[name]

@@ -2,7 +2,7 @@
 
 from aie.layers.act import receiver_facts
 from aie.layers.clearance import objection
-from aie.layers.extract import Box, Places, boxes, media_type
+from aie.layers.extract import Box, Places, asked_components, asked_facts, boxes, media_type
 from aie.layers.lookup import lookup_facts
 from aie.layers.port import (
     Attempt,
@@ -54,6 +54,8 @@ __all__ = [
     "Task",
     "Tools",
     "answered",
+    "asked_components",
+    "asked_facts",
     "boxes",
     "call_sites",
     "lookup_facts",

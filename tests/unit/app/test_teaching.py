@@ -131,8 +131,6 @@ def test_mistakes_of_learning_are_told_where_they_stand(root: Path) -> None:
     write(root, FINDS + TRAINED)
     assert "missing-key" in [each.code for each in check_workspace(root)]
     assert teachable(root) == ()
-    write(root, FINDS + "by: {prompt: {model: reader}}\n" + LEARNS + CALIBRATION)
-    assert "bad-calibration" in [each.code for each in check_workspace(root)]
     write(root, FINDS + TRAINED + LEARNS.replace("known", "knwon").replace("total", "totl"))
     assert {each.code for each in check_workspace(root)} >= {"unknown-dataset", "unknown-field"}
     with pytest.raises(NotFound):

@@ -1,10 +1,10 @@
 """An extractor that is a prompt: the question of a fields step, and what comes of the answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 from aie.config import ChatModel, ExtractorSpec, Route, Site, Template, TextType
-from aie.core import JSON, Value
+from aie.core import JSON, Value, digest_bytes
 from aie.errors import Failure
 from aie.fields import Candidate, Source
 from aie.fields.prompt import TEMPLATE, answer_schema, describe, locate
@@ -12,7 +12,7 @@ from aie.layers.calling import CALL_FAILURES, Question, ask, route_component
 from aie.layers.port import Component, Task, Tools
 from aie.models import Chat
 
-__all__ = ["ASKED_FAILURES", "ask_for_fields", "asked_components"]
+__all__ = ["ASKED_FAILURES", "ask_for_fields", "asked_components", "asked_facts"]
 
 ASKED_FAILURES: Final = CALL_FAILURES | {Failure.EXPRESSION}
 """What finding by prompt may fail with."""
@@ -43,6 +43,17 @@ def asked_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, Co
     if model is None or content is None:
         return None
     return {"model": route_component(model), "prompt": Component(kind="prompt", name=name, content=content)}
+
+
+def asked_facts(spec: ExtractorSpec, contents: Mapping[str, bytes]) -> dict[str, JSON]:
+    """Return what a model's answers depend on beside the document, as a calibration keeps it.
+
+    Args:
+        spec: The extractor file.
+        contents: What its prompt pins, by the keys of `asked_components`.
+    """
+    facts: dict[str, JSON] = {key: digest_bytes(content) for key, content in contents.items()}
+    return {**facts, "fields": digest_bytes(describe(spec.finds).encode())}
 
 
 def ask_for_fields(

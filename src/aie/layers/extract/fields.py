@@ -8,7 +8,7 @@ from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.fields import Candidate, Extractor, Source, assemble, cites_of, fields_type
 from aie.fields.rules import RuleExtractor, why_unsafe
-from aie.layers.extract.asked import ASKED_FAILURES, ask_for_fields, asked_components
+from aie.layers.extract.asked import ASKED_FAILURES, ask_for_fields, asked_components, asked_facts
 from aie.layers.extract.learnt import calibration_of, learnt_components, trained_extractor
 from aie.layers.port import Compiled, Component, Result, Task, Tools
 from aie.models import Chat
@@ -30,8 +30,9 @@ def compile_fields(step: ExtractStep, site: Site) -> Compiled | None:
         return None
     inside = site.inside(written.source)
     sound = _check_rules(written.spec, inside)
-    learnt = learnt_components(written.spec, step.extract, inside)
     asked = asked_components(written.spec, step.extract, inside)
+    facts = asked_facts(written.spec, {key: each.content for key, each in asked.items()}) if asked else None
+    learnt = learnt_components(written.spec, step.extract, inside, asked=facts)
     if learnt is None or asked is None or not (sound and given):
         return None
     extractor = Component(kind="extractor", name=step.extract, content=written.spec.pinned())

@@ -26,13 +26,16 @@ class _Made(Protocol):
 LoadedT = TypeVar("LoadedT", bound=_Made)
 
 
-def learnt_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, Component] | None:
+def learnt_components(
+    spec: ExtractorSpec, step: str, site: Site, *, asked: Mapping[str, JSON] | None
+) -> dict[str, Component] | None:
     """Return what was learnt for an extractor, by its key in the step's configuration; None when something is amiss.
 
     Args:
         spec: The extractor file.
         step: Its path, as the step names it.
         site: Reports in the extractor file.
+        asked: What a model is asked and which; None where none is.
     """
     whole = _check_learning(spec, site)
     found: dict[str, Component] = {}
@@ -46,9 +49,8 @@ def learnt_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, C
         found |= {} if content is None else {TRAINED: Component(kind="trained_extractor", name=step, content=content)}
     if spec.calibration is not None and whole:
         digest = artefact_digest(found[TRAINED].content) if TRAINED in found else None
-        content = _artefact(
-            site, "calibration.artefact", spec.calibration.artefact, Calibration.load, calibration_facts(spec, digest)
-        )
+        facts = calibration_facts(spec, digest, asked=asked)
+        content = _artefact(site, "calibration.artefact", spec.calibration.artefact, Calibration.load, facts)
         whole &= content is not None
         found |= {} if content is None else {CALIBRATION: Component(kind="calibration", name=step, content=content)}
     return found if whole else None
@@ -59,10 +61,6 @@ def _check_learning(spec: ExtractorSpec, site: Site) -> bool:
     whole = True
     if spec.learns is None and (spec.by.trained is not None or spec.calibration is not None):
         site.problem("missing-key", "", "`learns` expected: the dataset to learn from", "add learns: {dataset: NAME}")
-        whole = False
-    if spec.by.prompt is not None and spec.calibration is not None:
-        why = "what a model answers is known only in runs, which a calibration is not learnt from"
-        site.problem("bad-calibration", "calibration", why, "take it out", site.removal("calibration"))
         whole = False
     for name in spec.learns.expected if spec.learns is not None else ():
         if name not in spec.finds:
