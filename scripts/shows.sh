@@ -34,6 +34,12 @@ show pinning --seed "$seed"
 show pinning --seed "$seed" --control
 show overspend --seed "$seed"
 refused overspend --seed "$seed" --store postgres --processes 6 --runs 20 --kills 0 --control
+show faults --seed "$seed"
+show faults --seed "$seed" --store postgres --runs 500
+refused faults --seed "$seed" --runs 100 --control free
+refused faults --seed "$seed" --runs 100 --control hidden
+show rates
+refused rates --store postgres --seconds 5 --control
 show one_workflow --seed "$seed"
 show one_workflow --seed "$seed" --control
 show residency --seed "$seed"

@@ -17,6 +17,7 @@ from aie.runs.drawing import block, catalog_name, drawn_on, fits, pause_after
 from aie.runs.gate import Pass
 from aie.runs.heart import admit
 from aie.runs.services import Services
+from aie.runs.sites import append
 from aie.runs.state import State
 
 __all__ = ["TrialCalls"]
@@ -118,4 +119,4 @@ class TrialCalls:
             decide=lambda locked: [event] if intended is None or fits(locked, intended) else [],
             slabs=drawn_on([event]),
         )
-        return bool(self._services.journal.append(entry))
+        return bool(append(self._services.journal, "flush", entry))
