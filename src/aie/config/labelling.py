@@ -74,7 +74,7 @@ def _label(line: str, place: str) -> GivenLabel:
     except InputError as error:
         raise InputError(f"{place}: not JSON") from error
     match data:
-        case {"id": str(id_), "expected": dict(expected)}:
-            return GivenLabel(id=id_, expected=expected, by=str(data.get("by", "")), at=str(data.get("at", "")))
+        case {"id": str(id_), "expected": dict(expected), **rest}:
+            return GivenLabel(id=id_, expected=expected, by=str(rest.get("by", "")), at=str(rest.get("at", "")))
         case _:
             raise InputError(f"{place}: no label", hints=('a line is {"id": …, "expected": {…}}',))
