@@ -97,7 +97,7 @@ def step_line(step: StepStory) -> str:
     """Return what became of a step."""
     match step.status:
         case "finished":
-            return _checked(step) or said(step.output)
+            return _checked(step) or said(step.output) + _features(step)
         case "skipped":
             return f"skipped: {step.why}"
         case "failed":
@@ -108,6 +108,18 @@ def step_line(step: StepStory) -> str:
             return "waits for the receiver"
         case status:
             return status
+
+
+def _features(step: StepStory) -> str:
+    """Return which features spoke for an answer, and how much of it each; empty for what has no features."""
+    evidence = step.report.get("evidence") if isinstance(step.report, dict) else None
+    told = [
+        f"{plain(each['feature'])} {plain(each['share'])}"
+        for listed in (evidence.values() if isinstance(evidence, dict) else ())
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict) and {"feature", "share"} <= each.keys()
+    ]
+    return f"; for it spoke {', '.join(told)}" if told else ""
 
 
 def _checked(step: StepStory) -> str:
