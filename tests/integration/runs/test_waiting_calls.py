@@ -1,0 +1,158 @@
+"""Calls that wait, through the production path on both stores: for their turn, for their time, behind a breaker."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from aie.core import JSON, Spend
+from aie.errors import Failure, Held, StepFailure
+from aie.layers import Result, Task, Tools
+from aie.records import Entry, MemoryKeys, opened_gates, stop_stream
+from aie.records.events import AttemptIntended, StepFailed, StepHeld, StopLifted, StopSet
+from aie.runs import Pace
+from aie.testing.stage import Act, Stage, make_release, scripted, stage
+
+WORST = Spend(cost=100, tokens=10, calls=1)
+KEYS = MemoryKeys(b"waiting-" * 4)
+BREAKER: JSON = {"failures": 2, "within": 60_000_000, "pause": 600_000}
+
+pytestmark = pytest.mark.slow
+
+
+def opened(url: str, act: Act, facts: Mapping[str, JSON]) -> Any:
+    """Return a stage whose model `reader` has these live facts."""
+    live = {"model:reader": {"timeout": 5_000_000, **facts}}
+    return stage(url, {"call": act}, keys=KEYS, pace=Pace(beat=0.1), live=lambda name: live.get(name, {}))
+
+
+def add(here: Stage) -> str:
+    """Make a workflow of one call runnable."""
+    return here.add(make_release([scripted("call", conduct="external")], workflow="alpha"))
+
+
+def rests(here: Stage, run: str, *, seconds: float = 20.0) -> str:
+    """Return the state of a run once it ended: one that waits goes on by itself."""
+    until = time.monotonic() + seconds
+    while (state := here.row(run).state) not in {"completed", "failed", "dead"} and time.monotonic() < until:
+        time.sleep(0.02)
+    return state
+
+
+def said(here: Stage, *events: StopSet | StopLifted) -> None:
+    """Append what a person says of the workflow."""
+    entry = Entry(tenant="default", stream=stop_stream("default", "workflow", "alpha"), decide=lambda _: events)
+    here.services.journal.append(entry)
+
+
+def test_a_call_without_room_waits_durably_and_goes_on_by_itself(store_url: str) -> None:
+    """No thread is held for as long as the call before it takes."""
+    going = threading.Event()
+
+    def call(task: Task, tools: Tools) -> Result:
+        attempt = tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        going.wait(20)
+        attempt.settle(WORST, response={}, resolved="reader", ms=1)
+        return Result(data={})
+
+    with opened(store_url, call, {"rates": {"rpm": None, "tpm": None, "concurrency": 1}}) as here:
+        release = add(here)
+        runs = [here.submit(release, {"id": str(n)}).run for n in range(3)]
+        until = time.monotonic() + 15
+        while sum(here.row(run).state == "waiting" for run in runs) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        held = [each.event for run in runs for each in here.events(run) if isinstance(each.event, StepHeld)]
+        assert {each.on for each in held} == {"rate:reader"}
+        going.set()
+        assert [rests(here, run) for run in runs] == ["completed"] * 3
+        assert sum(isinstance(each.event, AttemptIntended) for run in runs for each in here.events(run)) == 3
+
+
+def test_a_kill_switch_reaches_a_call_that_waits_within_a_second(store_url: str) -> None:
+    """It is held for the switch, and nothing of it left."""
+    inside, going = threading.Event(), threading.Event()
+
+    def call(task: Task, tools: Tools) -> Result:
+        attempt = tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        inside.set()
+        going.wait(20)
+        attempt.settle(WORST, response={}, resolved="reader", ms=1)
+        return Result(data={})
+
+    with opened(store_url, call, {"rates": {"rpm": None, "tpm": None, "concurrency": 1}}) as here:
+        release = add(here)
+        first = here.submit(release, {"id": "1"}).run
+        assert inside.wait(10)
+        second = here.submit(release, {"id": "2"}).run
+        time.sleep(0.3)
+        said(here, StopSet(kind="workflow", name="alpha", actor="ann", reason="wrong"))
+        began = time.monotonic()
+        while here.row(second).state != "waiting" and time.monotonic() < began + 5:
+            time.sleep(0.01)
+        assert time.monotonic() - began < 1.0
+        held = next(each.event for each in here.events(second) if isinstance(each.event, StepHeld))
+        assert held.on == "stop:workflow:alpha"
+        going.set()
+        assert rests(here, first) == "completed"
+        said(here, StopLifted(kind="workflow", name="alpha", actor="ann", reason="right again"))
+        assert rests(here, second) == "completed"
+
+
+def test_a_step_that_waits_for_its_time_goes_on_when_it_has_come(store_url: str) -> None:
+    """What it waited for is recorded as a time."""
+    tries = 0
+
+    def call(task: Task, tools: Tools) -> Result:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            failure = StepFailure(Failure.RATE_LIMITED, "the provider limits the rate of calls")
+            failure.hold = Held("the same", on="later", wait=300_000)
+            raise failure
+        return Result(data={})
+
+    with opened(store_url, call, {}) as here:
+        run = here.submit(add(here), {"id": "1"}).run
+        assert rests(here, run) == "completed"
+        held = next(each for each in here.events(run) if isinstance(each.event, StepHeld))
+        assert int(held.event.on.removeprefix("until:")) - held.at == pytest.approx(300_000, abs=200_000)
+
+
+def test_an_open_breaker_lets_nothing_through_until_one_call_has_tried(store_url: str) -> None:
+    """Two failures open it; while it is open nothing is asked; the answer of one call closes it for all."""
+    down = True
+
+    def call(task: Task, tools: Tools) -> Result:
+        attempt = tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        if down:
+            attempt.release(Failure.PROVIDER_DOWN, ms=1)
+            raise StepFailure(Failure.PROVIDER_DOWN, "it is down")
+        attempt.settle(WORST, response={}, resolved="reader", ms=1)
+        return Result(data={})
+
+    def asked(run: str) -> int:
+        return sum(isinstance(each.event, AttemptIntended) for each in here.events(run))
+
+    with opened(store_url, call, {"breaker": BREAKER}) as here:
+        release = add(here)
+
+        def ended(case: str) -> tuple[str, int]:
+            run = here.submit(release, {"id": case}).run
+            return rests(here, run), asked(run)
+
+        assert [ended(case) for case in "ab"] == [("failed", 1)] * 2
+        assert list(opened_gates(here.services.store)) == ["reader"]
+        refused = here.submit(release, {"id": "c"}).run
+        assert (rests(here, refused), asked(refused)) == ("failed", 0)
+        failed = next(each.event for each in here.events(refused) if isinstance(each.event, StepFailed))
+        assert failed.failure == "provider_down"
+        assert "circuit breaker" in failed.message
+        time.sleep(1.0)
+        assert ended("d") == ("failed", 1)
+        assert ended("e") == ("failed", 0)
+        down = False
+        time.sleep(1.0)
+        assert ended("f") == ("completed", 1)
+        assert opened_gates(here.services.store) == {}
