@@ -1,6 +1,7 @@
 """A predictor from elsewhere in a workspace of files: locked by its bytes, run, refused when it answers otherwise."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,17 @@ def test_the_report_says_nothing_of_the_values(root: Path) -> None:
             here.wait(run, timeout=60)
         (step,) = [each.event for each in app.store.read(run) if isinstance(each.event, StepFinished)]
         assert step.report == {"golden": "answered alike"}
+
+
+def test_without_the_extra_nothing_is_released_and_a_run_says_what_is_missing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint names the extra."""
+    with open_app(root) as app:
+        release = lock_release(app, "claims").release.id
+        monkeypatch.setitem(sys.modules, "aie.models.providers.onnx_graph", None)
+        with pytest.raises(ConfigError) as caught:
+            lock_release(app, "claims")
+        (problem,) = caught.value.problems
+        assert (problem.code, problem.hint) == ("missing-extra", "pip install 'applied-intelligence-engine[onnx]'")
+        assert outcome(app, release, "c-5").failure == "provider_refused"
