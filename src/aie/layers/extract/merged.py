@@ -7,6 +7,7 @@ from aie.config import MERGED, AnyType, ExtractorSpec, ExtractStep, ListType, Nu
 from aie.core import JSON
 from aie.errors import Failure, StepFailure
 from aie.fields import cites_of, fields_type, merge
+from aie.layers.extract.asked import asked_components, asked_facts
 from aie.layers.extract.learnt import calibration_of, learnt_components
 from aie.layers.port import Compiled, Component, Result, Task, Tools
 
@@ -26,7 +27,13 @@ def compile_merged(step: ExtractStep, site: Site) -> Compiled | None:
     written = site.written("fields", step.fields, ExtractorSpec)
     if written is None or given is None or document is None:
         return None
-    learnt = learnt_components(written.spec, step.fields, site.inside(written.source))
+    inside = site.inside(written.source)
+    asked = asked_components(written.spec, step.fields, inside)
+    if asked is None:
+        return None
+    # The parts were asked the same question: a calibration that was made for another one is stale here as well.
+    facts = asked_facts(written.spec, {key: each.content for key, each in asked.items()}) if asked else None
+    learnt = learnt_components(written.spec, step.fields, inside, asked=facts)
     wanted = fields_type(written.spec.finds)
     name = _name_of(given, wanted)
     if name is None:
