@@ -97,7 +97,7 @@ class RecipeSpec(Spec):
     diversify: DiversifySpec = Field(default_factory=DiversifySpec)
     """How repetition is avoided."""
     pack: PackSpec = Field(default_factory=PackSpec)
-    """What goes into the budget."""
+    """How the budget is filled."""
 
     def pinned(self) -> bytes:
         """Return the canonical form that a release pins: every default written out."""

@@ -57,6 +57,7 @@ class Fallback(_Strategy):
     """Candidates in the order in which they are written."""
 
     kind: Literal["fallback"] = "fallback"
+    """Which strategy."""
 
 
 class QualityFloor(Spec):
@@ -72,6 +73,7 @@ class Cheapest(_Strategy):
     """The cheapest first, by the worst case of the call, among those that were good enough."""
 
     kind: Literal["cheapest"]
+    """Which strategy."""
     quality: QualityFloor
     """How good is good enough; a model that was not measured is not."""
 
@@ -80,6 +82,7 @@ class Weighted(_Strategy):
     """Drawn by weight; the same business case always draws the same."""
 
     kind: Literal["weighted"]
+    """Which strategy."""
     weights: dict[Name, Count]
     """Weight of each candidate."""
 
@@ -88,6 +91,7 @@ class Cascade(_Strategy):
     """In order, from one that is not sure enough to the next; classifiers first, a chat model at most last."""
 
     kind: Literal["cascade"]
+    """Which strategy."""
 
 
 Strategy = Annotated[Fallback | Cheapest | Weighted | Cascade, Field(discriminator="kind")]
