@@ -1,26 +1,18 @@
 """Predictors of `models.yaml` that were made elsewhere and come as an ONNX graph; run here, without a network."""
 
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.catalog.entry import Entry
-from aie.config.catalog.forms import form_expected
-from aie.config.scalars import DecimalText, Duration, Path
+from aie.config.scalars import Confidence, Duration, Path
 from aie.config.spec import StepName
 from aie.core import JSON
 
 __all__ = ["OnnxClassifier"]
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-def _confidence(value: str) -> str:
-    if not 0 <= Decimal(value) <= 1:
-        raise form_expected("a decimal from 0 to 1", "0.8")
-    return value
 
 
 class OnnxClassifier(Entry):
@@ -43,7 +35,7 @@ class OnnxClassifier(Entry):
     golden: Path
     """JSON lines `{"input": {…}, "label": …, "confidence": …}`, as the tool that made the graph answers them; a release
     and each process that loads the graph compare."""
-    threshold: Annotated[DecimalText, AfterValidator(_confidence)] | None = None
+    threshold: Confidence | None = None
     """Least confidence to accept; none: every answer is accepted."""
     reject: str | None = None
     """Label of cases that fit no other: an answer with it is never accepted."""
