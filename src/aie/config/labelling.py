@@ -43,7 +43,7 @@ def read_labels(path: Path) -> dict[str, GivenLabel]:
         return {}
     found: dict[str, GivenLabel] = {}
     try:
-        lines = read_file(path, at_most=_LARGEST).decode().splitlines()
+        lines = read_file(path, at_most=_LARGEST).decode().split("\n")  # not splitlines: a text may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read: {type(error).__name__}") from error
     for number, line in enumerate(lines, 1):
