@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aie.core import JSON, Clock, Spend
@@ -51,7 +51,9 @@ class Pass:
     worst: int = 0
     """Tokens that were reserved."""
     probe: bool = False
-    """The call tries a model that was left alone."""
+    """The call tries a model whose breaker was open."""
+    breaker: Mapping[str, Any] | None = None
+    """When the model's breaker opens; None for a model without one."""
 
     def leave(self, failure: Failure | None, tokens: int | None = None) -> None:
         """Give it back after the call: what it failed with, if it did, and what it used; None: nobody knows."""
@@ -116,17 +118,17 @@ class Gate:
                 came; the step may wait for it durably, unless the call will never fit.
         """
         facts = self._facts(model)
-        probe = self._probes(model, facts)
+        given = Pass(gate=self, model=model, probe=self._probes(model, facts), breaker=facts.get("breaker"))
         rates = facts.get("rates") or {}
         if not any(rates.values()):
-            return Pass(gate=self, model=model, probe=probe)
+            return given
         name = secrets.token_hex(16)
         try:
             self._take_turn(model, rates, name=name, worst=worst, holds=_holds(facts), check=check)
         except BaseException:
-            self.withdrawn(Pass(gate=self, model=model, probe=probe))
+            self.withdrawn(given)
             raise
-        return Pass(gate=self, model=model, name=name, worst=worst.tokens, probe=probe)
+        return replace(given, name=name, worst=worst.tokens)
 
     def room(self, model: str) -> Spend:
         """Return what may be asked of a model now, in calls and tokens."""
@@ -142,8 +144,8 @@ class Gate:
         if given.name:
             return_pass(self._store, given.name, tokens=tokens)
             self._next()
-        policy = self._facts(given.model).get("breaker")
-        if not policy:
+        policy = given.breaker
+        if policy is None:
             return
         if given.probe:
             if fails(failure):
