@@ -158,7 +158,8 @@ def test_where_a_receiver_is_does_not_change_what_is_pinned(compile_steps):
     """An address is live, its semantics are pinned."""
     made, _ = compile_steps("  tell: {act: hook, with: {claim: input.claim}}\n")
     (component,) = made["tell"].components
-    assert json.loads(component.content) == {"kind": "http", "semantics": "at_most_once", "identity": []}
+    pinned = {"kind": "http", "semantics": "at_most_once", "identity": [], "sensitive": []}
+    assert json.loads(component.content) == pinned
     facts = {
         "url": "https://receiver.example/in",
         "secret": "env:HOOK_KEY",
