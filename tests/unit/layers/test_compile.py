@@ -166,6 +166,7 @@ def test_where_a_receiver_is_does_not_change_what_is_pinned(compile_steps):
         "timeout": 10_000_000,
         "retries": 5,
         "allow": [],
+        "clearance": {"classes": [], "regions": None},
     }
     assert component.live == facts
 
