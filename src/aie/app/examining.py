@@ -27,7 +27,13 @@ _SHOWN: Final = 200
 """Runs counted by state; a store has no totals."""
 _FREE: Final = 200_000_000
 _REMOTE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "afs", "glusterfs"})
-_EXTRAS: Final = {"train": "sklearn", "postgres": "psycopg", "openai": "pydantic_ai"}
+_EXTRAS: Final = {
+    "train": "sklearn",
+    "postgres": "psycopg",
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "onnx": "onnxruntime",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
