@@ -112,7 +112,10 @@ def test_no_fault_makes_the_records_say_less_than_the_bill(root: Path, monkeypat
     settled = [each for events in told for each in events if isinstance(each, AttemptSettled)]
     assert sum(states.values()) == RUNS
     assert states["completed"] > 0
-    assert intended == len(settled) == len(server.bills)
+    assert intended == len(settled)
+    # A call that ran out of time before it was put through is an attempt that the server knows nothing of.
+    unreached = sum(each.failure in {"timeout", "provider_down"} for each in settled)
+    assert intended - unreached <= len(server.bills) <= intended
     assert {each.outcome for each in settled} == {"settled", "released", "forfeited"}
     tokens = [spent(events)[0] for events in told]
     assert sum(tokens) >= sum(bill.tokens_in + bill.tokens_out for bill in server.bills)
