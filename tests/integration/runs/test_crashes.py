@@ -25,10 +25,10 @@ def show(*arguments: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.postgres
 def test_no_kill_loses_a_run_or_doubles_an_effect() -> None:
-    """Two dozen kills and three double ones over both stores and both engines; `make crash` makes a thousand."""
-    code, report = show("tests.shows.crash", "--kills", "24", "--double", "3")
+    """Forty kills and four double ones over both stores and both engines."""
+    code, report = show("tests.shows.crash", "--kills", "40", "--double", "4")
     assert code == 0, report["broken"]
-    assert report["killed"] >= 27
+    assert report["killed"] >= 44
     assert report["lost_or_contradicted"] == report["stuck"] == 0
     assert report["recovered"] > 0
 
