@@ -23,6 +23,7 @@ SHOWS: Final = (
     "cuad",
     "kleister_nda",
     "vehicle_claims",
+    "prompt_injection",
 )
 SKIPPED: Final = 3
 
