@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, Final
 from unittest import mock
+from urllib.parse import quote
 
 from minijinja import Environment, TemplateError
 
@@ -110,10 +111,15 @@ def _text_configures() -> AbstractContextManager[Any]:
 
     def talked_into(question: Any, candidate: Any = None) -> Any:
         request = request_of(question, candidate)
-        told = re.search(r'\\?"model\\?": \\?"([^"\\]+)', question.user)
-        return request if told is None else replace(request, model=told[1])
+        told = re.search(r'"model": "([^"]+)", "max_tokens": (\d+)', question.user.replace("\\", ""))
+        return request if told is None else replace(request, model=told[1], max_tokens=int(told[2]))
 
     return mock.patch.object(answering, "request_of", talked_into)
+
+
+def _no_encoding() -> AbstractContextManager[Any]:
+    """A value may be a path of its own in the address of a lookup."""
+    return mock.patch("aie.layers.lookup.http.quote", lambda text, **_: quote(text, safe="/?=&"))
 
 
 GUARDS: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
@@ -127,5 +133,6 @@ GUARDS: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
     "endorsement": _no_endorsement,
     "schema of answers": _no_schema,
     "text configures nothing": _text_configures,
+    "encoding of addresses": _no_encoding,
 }
 """Each is broken from outside of the product."""

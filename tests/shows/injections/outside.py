@@ -41,9 +41,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Outside
 
     def do_GET(self) -> None:
-        """Answer a contact."""
+        """Answer a contact, or that an order is open: there is one for every reference that is a name."""
         self.server.asked.append(self.path)
-        self._reply({"contact": "Ada Meyer"})
+        is_known = unquote(self.path).count("/") == 2
+        self._reply({"contact": "Ada Meyer", "open": True} if is_known else {}, status=200 if is_known else 404)
 
     def do_POST(self) -> None:
         """Take a payment."""
@@ -51,9 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.paid.append((self.headers["idempotency-key"], body))
         self._reply({"taken": True})
 
-    def _reply(self, data: Any) -> None:
+    def _reply(self, data: Any, *, status: int = 200) -> None:
         body = json.dumps(data).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -108,6 +109,8 @@ def through(letters: Mapping[str, Letter], outside: Outside, server: OpenAIServe
     for path in outside.asked:
         asked_by = re.search(r"-(\d+)(?!\w)", unquote(path))
         case = by_number.get(int(asked_by[1]), "") if asked_by else ""
+        if re.fullmatch(r"/orders/[^/?]+", path):
+            continue  # by what the letter says: any one name, and nothing but a name
         calls[case] += 1
         if not case or path != f"/suppliers/S-{letters[case].number}":
             yield case, "a record that was not its own"
