@@ -18,6 +18,7 @@ from aie.layers.check import layer as checking
 from aie.layers.check.outcome import Findings
 from aie.layers.extract import asked
 from aie.layers.review import ReviewLayer
+from tests.shows.injections.attempts import FORESEEN
 
 __all__ = ["GUARDS"]
 
@@ -43,6 +44,16 @@ def _no_bounds() -> AbstractContextManager[Any]:
 def _no_fences() -> AbstractContextManager[Any]:
     compose = composing.compose
     return mock.patch.object(templates, "compose", lambda *given, **named: compose(*given, **named | {"fenced": False}))
+
+
+@contextmanager
+def _fences_foreseen() -> Iterator[None]:
+    """Whoever writes a letter knows the tags, and what looks like one is left in place."""
+    with (
+        mock.patch.object(composing, "_nonce", return_value=FORESEEN),
+        mock.patch.object(composing, "_LOOKALIKE", re.compile(r"(?!)")),
+    ):
+        yield
 
 
 def _rendered_again() -> AbstractContextManager[Any]:
@@ -126,6 +137,7 @@ GUARDS: Final[Mapping[str, Callable[[], AbstractContextManager[Any]]]] = {
     "policy of tools and arguments": _no_policy,
     "bounds of the agent": _no_bounds,
     "fences": _no_fences,
+    "tags that nobody foresees": _fences_foreseen,
     "values are no templates": _rendered_again,
     "quotes stand in the text": _no_quotes,
     "check of grounding": _no_grounding,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from aie.testing import OpenAIServer
-from tests.shows.injections.attempts import AMOUNT, ORDER, SUM_MADE, Attempt, Letter, call, quote
+from tests.shows.injections.attempts import AMOUNT, FORESEEN, ORDER, SUM_MADE, Attempt, Letter, call, quote
 
 __all__ = ["Outside", "is_repeated", "obedient", "through"]
 
@@ -77,7 +77,8 @@ def obedient(letters: Mapping[str, Letter]) -> Callable[[dict[str, Any]], str]:
         )
         said, own = _said(step, text, letter, attempt)
         letter.made |= bool(own) or (bool(attempt.letter) and attempt.at == "context")
-        return json.dumps({**said, **own})
+        seen = _OPEN.search(text)
+        return json.dumps({**said, **own}).replace(FORESEEN, seen[1] if seen else FORESEEN)
 
     return answer
 
