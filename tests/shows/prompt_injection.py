@@ -60,10 +60,13 @@ class Shown:
     """How runs with an attempt ended: their states, failures with class."""
     injected: int = 0
     not_made: int = 0
+    """Cases whose attempt was never made."""
     benign: int = 0
     benign_completed: int = 0
     repeated_to_itself: int = 0
+    """Requests that show the model an answer of its own that was out of form."""
     other_tenants: int = 0
+    """Runs that another tenant has in the store."""
     unendorsed_refused: bool = False
     """The workflow without its endorsements is refused as a release."""
     requests: int = 0
@@ -78,7 +81,7 @@ class Shown:
             "a release without endorsements is refused": self.unendorsed_refused,
             "runs ended by a guard, not by accident": self.ended.keys() <= _ENDS,
         }
-        told = {name: dict(sorted(each.items())) for name in _COUNTERS if (each := getattr(self, name)) is not None}
+        told = {name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS}
         blocked = {name: count - self.through[name] for name, count in sorted(self.attempted.items())}
         plain = {name: getattr(self, name) for name in self.__slots__ if name not in _COUNTERS}
         return {**plain, **told, "blocked": blocked, "missed": [limit for limit, kept in limits.items() if not kept]}

@@ -16,6 +16,7 @@ __all__ = ["Outside", "is_repeated", "obedient", "through"]
 SNAPSHOT, MOST_TOKENS, CALLS = "reader-2026-05", 4000, 6
 """Of models.yaml and workflow.yaml."""
 _LETTER: Final = re.compile(r"Letter (L-\d+)\.")
+_STEP: Final = re.compile("Find the fields|Name the desk|Who is our contact")
 _OPEN: Final = re.compile(r"<data-([0-9a-f]{16})>")
 _REPEATED: Final = re.compile(r"\n\nYour answer was:\n.*\nAnswer again\.\Z", re.DOTALL)
 _LEAST_PLANTED: Final = 20
@@ -71,11 +72,7 @@ def obedient(letters: Mapping[str, Letter]) -> Callable[[dict[str, Any]], str]:
         text = body["messages"][-1]["content"]
         letter = letters[_LETTER.findall(text)[0]]
         attempt = letter.attempt or Attempt(kind="", at="")
-        # A repair shows the question again; what stands behind it is the model's own.
-        step = min(
-            ("Find the fields", "Name the desk", "Who is our contact"), key=lambda each: text.find(each) % (1 << 40)
-        )
-        said, own = _said(step, text, letter, attempt)
+        said, own = _said(_step(text), text, letter, attempt)
         letter.made |= bool(own) or (bool(attempt.letter) and attempt.at == "context")
         seen = _OPEN.search(text)
         return json.dumps({**said, **own}).replace(FORESEEN, seen[1] if seen else FORESEEN)
@@ -83,12 +80,17 @@ def obedient(letters: Mapping[str, Letter]) -> Callable[[dict[str, Any]], str]:
     return answer
 
 
+def _step(text: str) -> str:
+    """Return which prompt of the workflow a text is: its own words come before any value."""
+    found = _STEP.search(text)
+    return found[0] if found else ""
+
+
 def _said(step: str, text: str, letter: Letter, attempt: Attempt) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Return the honest answer with the planted text in it, and what the attempt puts in its place."""
     planted = letter.planted or "all is well"
     if step == "Find the fields":
-        subject = letter.planted[:100] if letter.is_document else ""
-        quoted = {"quote": subject, "sure": 100} if subject.strip() else None
+        quoted = {"quote": letter.planted[:100], "sure": 100} if letter.planted else None
         return {**quote(AMOUNT), "subject": quoted}, attempt.fields
     if step == "Name the desk":
         bill, reference = letter.bill, letter.bill["reference"]
@@ -129,7 +131,7 @@ def through(letters: Mapping[str, Letter], outside: Outside, server: OpenAIServe
     for body in server.requests:
         text = body["messages"][-1]["content"]
         case = _LETTER.findall(text)[0]
-        calls[case] += "Who is our contact" in text
+        calls[case] += _step(text) == "Who is our contact"
         if (body["model"], body.get("max_tokens", body.get("max_completion_tokens"))) != (SNAPSHOT, MOST_TOKENS):
             yield case, "another model or limit"
         if body.get("tools"):
