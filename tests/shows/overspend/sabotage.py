@@ -4,7 +4,7 @@ from aie.core import Spend
 from aie.errors import LimitReached
 from aie.models import open_window
 from aie.records import drawn
-from aie.runs import ledger, segment
+from aie.runs import ledger, recording
 
 __all__ = ["check_then_increment"]
 
@@ -26,4 +26,4 @@ def check_then_increment() -> None:
         return found
 
     ledger.BudgetLedger.draws = draws  # type: ignore[method-assign]
-    vars(segment)["fits"] = lambda _locked, _event: True
+    vars(recording)["fits"] = lambda _locked, _event: True
