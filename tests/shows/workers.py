@@ -34,7 +34,7 @@ from aie.app import Runner, decide, executing, open_app, open_reviews
 from aie.core import observe
 from aie.records import PlainKeys, RunFilter, open_store
 from aie.records.tables import PROJECTIONS, events, executors
-from aie.runs import Pace, effects, segment
+from aie.runs import Pace, effects, recording
 from aie.testing.receiver import Receiver
 from tests.shows.crash.forking import Child, fork
 from tests.shows.crash.judging import about_epochs
@@ -178,7 +178,7 @@ def _without_fence(prepare: Callable[[Callable[[str], None]], None]) -> Callable
     """Return the negative control: the worker writes whatever became of its lease."""
 
     def prepared(say: Callable[[str], None]) -> None:
-        segment.fenced = lambda locked, **_: locked.run
+        recording.fenced = lambda locked, **_: locked.run
         append = effects._append
 
         def unfenced(services: Any, site: str, row: Any, decide: Any) -> Any:
