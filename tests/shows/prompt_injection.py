@@ -146,7 +146,7 @@ def _run(root: Path, cases: Mapping[str, Letter], shown: Shown) -> dict[str, str
         given = [Given(name=each.id, folder=root, data=each.to_input()) for each in cases.values()]
         runs = [here.submit(each, release, queue="bulk").run for each in given]
         for case, run in zip(cases, runs, strict=True):
-            row = here.wait(run, timeout=120)
+            row = here.wait(run, timeout=600)
             finished = [each.event for each in app.store.read(run) if isinstance(each.event, RunFinished)]
             failure = finished[-1].failure if finished else ""
             ended[case] = f"{row.state}: {failure}" if failure else row.state
