@@ -263,12 +263,15 @@ def _duplicate_key(file: _File, rng: Random) -> Iterator[Mutant]:
 
 
 def _missing_key(file: _File, rng: Random) -> Iterator[Mutant]:
+    ruled = {place.path[:-1] for place in file.places if place.path[-1] == "rules"}
     for place in _schema_places(file):
         assert place.key is not None
         if place.path[-1] not in _REQUIRED or not _is_scalar(place):
             continue
         if len(place.path) > 1 and (place.path[-1] == "model" and "steps" in place.path):
             continue  # the layer's own key: another kind of step is no step with a key missing
+        if place.path[-1] == "of" and place.path[:-1] in ruled:
+            continue  # rules name what they read: only the other checks need a value of their own
         if place.path[-1] in {"at_most", "semantics", "folder"} and ("map" in place.path or "file" in _text_of(place)):
             continue
         line, start, end = place.key.start_mark.line, place.key.start_mark.column, place.value.end_mark.column
