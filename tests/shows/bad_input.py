@@ -11,7 +11,6 @@ else into a durable run of its own, which must end with a value or with a class,
 import argparse
 import json
 import re
-import resource
 import shutil
 import sys
 import tempfile
@@ -32,7 +31,7 @@ from aie.layers.extract.advice import ADVICE
 from aie.layers.extract.readers import READERS
 from aie.records.events import RunFinished, StepFinished
 from tests.shows.public_data import data_folder
-from tests.shows.reading import WORKSPACE
+from tests.shows.reading import WORKSPACE, own_peak_mib
 
 __all__ = ["LIMIT_MIB", "Ended", "Peaks", "crashing", "judged", "run_show"]
 
@@ -91,7 +90,7 @@ def run_show(data: Path, *, control: bool = False) -> dict[str, Any]:
         ended = [_parsed(row, folder / row["file"], broken=control) for row in rows if row["kind"] in _PARSED]
         documents, peak = _documents([row for row in rows if row["kind"] not in _PARSED], folder)
     references = _references(rows, folder)
-    peaks = Peaks(reader=peak, engine=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    peaks = Peaks(reader=peak, engine=own_peak_mib())
     report = judged([*ended, *documents], references, peaks)
     return {"show": "bad_input", "control": control, **report, "yaml_cases": _yaml_cases(rows, folder)}
 

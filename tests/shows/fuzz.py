@@ -10,7 +10,6 @@ JSON and YAML through the parsers of inputs and of the configuration.
 import argparse
 import json
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ from aie.layers.extract import Bounds, ExtractLayer, Sandbox
 from aie.layers.extract.readers import READERS
 from tests.shows.making import MAKERS
 from tests.shows.mutating import mutate
-from tests.shows.reading import extracted, peak_kib
+from tests.shows.reading import extracted, own_peak_mib, peak_kib
 
 __all__ = ["run_show"]
 
@@ -111,7 +110,7 @@ def run_show(*, seed: int, count: int, control: bool = False) -> dict[str, Any]:
                 )
             )
         reader = max(sandbox.usage().peak_kib, peak_kib()) // 1024
-    engine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    engine = own_peak_mib()
     slow = sum(each.seconds > MOST_SECONDS for each in ends)
     unclassed = [f"{each.number}: {each.made} {each.damage}: {each.kind}" for each in ends if not _in_class(each.kind)]
     counts = Counter(each.kind for each in ends)

@@ -10,7 +10,7 @@ from aie.core import JSON, Value
 from aie.layers import Result, Task, Tools
 from aie.layers.extract import ExtractLayer
 
-__all__ = ["WORKSPACE", "extracted", "peak_kib", "processor_s"]
+__all__ = ["WORKSPACE", "extracted", "own_peak_mib", "peak_kib", "processor_s"]
 
 WORKSPACE: Final = Path(__file__).parent / "workspaces" / "documents"
 """Two workflows: `reading` extracts, `asking` finds passages in what was extracted."""
@@ -58,6 +58,15 @@ def processor_s() -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += sum(map(int, fields[11:15])) / _TICKS
     return total
+
+
+def own_peak_mib() -> int:
+    """Return the MiB of memory that this process had at most since its program began.
+
+    Not what `getrusage` says: that begins with the size of whoever started it.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) // 1024
 
 
 def peak_kib() -> int:

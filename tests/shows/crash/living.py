@@ -215,12 +215,12 @@ def _limit(app: App, cost: int) -> None:
 
 
 def _overcharge_once() -> None:
-    """Let the first answer of this life be billed far beyond its bounds."""
+    """Let the first answer of this life be billed far beyond its bounds, and two lives still within the run's limit."""
     ask = OpenAICompatible.invoke
 
     def dear(self: OpenAICompatible, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         OpenAICompatible.invoke = ask  # type: ignore[method-assign]
-        return replace(ask(self, request, endpoint), tokens_out=1_000_000)
+        return replace(ask(self, request, endpoint), tokens_out=100_000)
 
     OpenAICompatible.invoke = dear  # type: ignore[method-assign]
 

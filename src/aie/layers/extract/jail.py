@@ -197,29 +197,35 @@ def give_up_rights(zygote: int, cpu: int, memory: int) -> None:
     signal.set_wakeup_fd(-1)
     for caught in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(caught, signal.SIG_DFL)
-    limits = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: MOST_FILES,
-        resource.RLIMIT_CPU: cpu,
-        resource.RLIMIT_AS: memory << 20,
-    }
-    if sys.platform == "linux":
-        limits[resource.RLIMIT_NPROC] = 0
-    for limit, most in limits.items():
-        _, hard = resource.getrlimit(limit)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (allowed, allowed))
+    limit(
+        {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_FSIZE: 0,
+            resource.RLIMIT_NOFILE: MOST_FILES,
+            resource.RLIMIT_CPU: cpu,
+            resource.RLIMIT_AS: memory << 20,
+        }
+    )
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
     if sys.platform == "linux":
+        # After setuid: a process that changes to a user who has too many of them already may not become a program.
+        limit({resource.RLIMIT_NPROC: 0})
         call = libc().prctl
         call(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         call(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after setuid, which clears it
         if os.getppid() != zygote:
             os._exit(1)
+
+
+def limit(most: dict[int, int]) -> None:
+    """Lower limits of this process for good; none is raised."""
+    for each, wanted in most.items():
+        _, hard = resource.getrlimit(each)
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(each, (allowed, allowed))
 
 
 def read(channel: socket.socket, reader: Reader, size: int, answer: int) -> None:
