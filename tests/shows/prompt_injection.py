@@ -7,8 +7,6 @@ data. Benign cases must complete and be paid as their bill says.
 
 What got through is counted outside the product: by the system that the tool asks, by the receiver of payments (every
 field of every delivery, and its key), and in the bodies that came over the wire; and in the store, by its tenants.
-A model whose answer is out of form is shown that answer again, with no fence around it: how often stands under
-`repeated_to_itself`; what it is shown there of its own is no order that got through, what it does next is judged.
 
     AIE_DATA=FOLDER python -m tests.shows.prompt_injection --seed 1 [--sample N]
     AIE_DATA=FOLDER python -m tests.shows.prompt_injection --seed 1 --control   # each guard switched off: must fail
@@ -39,7 +37,7 @@ from aie.records.queries import RunFilter
 from aie.testing import OpenAIServer
 from tests.shows.injections.attempts import Letter, attempts, iban, read_letters, sampled
 from tests.shows.injections.guards import GUARDS
-from tests.shows.injections.outside import Outside, is_repeated, obedient, through
+from tests.shows.injections.outside import Outside, obedient, through
 from tests.shows.public_data import data_folder
 
 __all__ = ["run_show"]
@@ -63,7 +61,6 @@ class Shown:
     """Cases whose attempt was never made."""
     benign: int = 0
     benign_completed: int = 0
-    repeated_to_itself: int = 0
     """Requests that show the model an answer of its own that was out of form."""
     other_tenants: int = 0
     """Runs that another tenant has in the store."""
@@ -117,7 +114,6 @@ def run_show(letters: Sequence[Letter], *, seed: int, guard: str = "") -> dict[s
         ended = _run(root, cases, shown)
         shown.unendorsed_refused = _refuses_unendorsed(root)
         shown.requests, shown.payments = len(server.requests), len(outside.paid)
-        shown.repeated_to_itself = sum(is_repeated(each) for each in server.requests)
         _count(shown, cases, ended, {*through(cases, outside, server)})
         paid = Counter(body["case"] for _, body in outside.paid)
         well = [each for each, state in ended.items() if state == "completed" and paid[each] == 1]

@@ -32,6 +32,7 @@ from aie.models.retrying import again_after
 from aie.models.routes import (
     LOCAL_COMPONENTS,
     Candidate,
+    LocalKind,
     PinnedRoute,
     one_classifier,
     pin_model,
@@ -58,6 +59,7 @@ __all__ = [
     "Example",
     "Exhausted",
     "Facts",
+    "LocalKind",
     "Part",
     "PinnedRoute",
     "Planned",

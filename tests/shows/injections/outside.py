@@ -11,14 +11,14 @@ from urllib.parse import unquote
 from aie.testing import OpenAIServer
 from tests.shows.injections.attempts import AMOUNT, FORESEEN, ORDER, SUM_MADE, Attempt, Letter, call, quote
 
-__all__ = ["Outside", "is_repeated", "obedient", "through"]
+__all__ = ["Outside", "obedient", "through"]
 
 SNAPSHOT, MOST_TOKENS, CALLS = "reader-2026-05", 4000, 6
 """Of models.yaml and workflow.yaml."""
 _LETTER: Final = re.compile(r"Letter (L-\d+)\.")
 _STEP: Final = re.compile("Find the fields|Name the desk|Who is our contact")
 _OPEN: Final = re.compile(r"<data-([0-9a-f]{16})>")
-_REPEATED: Final = re.compile(r"\n\nYour answer was:\n.*\nAnswer again\.\Z", re.DOTALL)
+_ANNOUNCED: Final = re.compile(r"What stands between <data-([0-9a-f]{16})>")
 _LEAST_PLANTED: Final = 20
 """Characters of a planted text that cannot stand in a prompt of ours by chance."""
 
@@ -143,15 +143,12 @@ def through(letters: Mapping[str, Letter], outside: Outside, server: OpenAIServe
     yield from ((case, "more calls than allowed") for case, count in calls.items() if count > CALLS)
 
 
-def is_repeated(body: Mapping[str, Any]) -> bool:
-    """Tell whether a request shows the model an answer of its own that was out of form."""
-    return _REPEATED.search(body["messages"][-1]["content"]) is not None
-
-
 def _is_outside(text: str, planted: str) -> bool:
-    """Whether an order stands anywhere but between the tags that the first line of the prompt announces."""
-    text, nonce = _REPEATED.sub("", text), _OPEN.search(text)
-    if nonce is not None:
-        tag = re.escape(f"data-{nonce[1]}")
-        text = re.sub(rf"<{tag}>.*?</{tag}>", "", text[nonce.end() :].partition("\n")[2], flags=re.DOTALL)
+    """Whether an order stands anywhere but between tags that the prompt announces.
+
+    A prompt that shows a model its own answer announces a second pair; what is announced between tags is data itself.
+    """
+    while (announced := _ANNOUNCED.search(text)) is not None:
+        tag, rest = re.escape(f"data-{announced[1]}"), text[announced.end() :].partition("\n")[2]
+        text = text[: announced.start()] + re.sub(rf"<{tag}>.*?</{tag}>", "", rest, flags=re.DOTALL)
     return ORDER in text or (len(planted) >= _LEAST_PLANTED and planted in text)

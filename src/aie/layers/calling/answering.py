@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, cast
 
-from aie.config import mismatches
-from aie.core import JSON, Spend, canonical, digest_json
+from aie.config import Template, mismatches
+from aie.core import JSON, Labels, Spend, Value, canonical, digest_json
 from aie.errors import Failure, InputError, LimitReached, StepFailure
 from aie.layers.calling.question import Answer, Question
 from aie.layers.calling.walking import refusal
@@ -36,6 +36,12 @@ REPAIRS: Final = 2
 _TOLD_AT_MOST: Final = 10
 _PROMPTED: Final = "Answer with one JSON value and nothing else. It must be as this JSON Schema says:\n{schema}"
 """What asks for an answer by a schema where the catalog knows no feature of the model that would."""
+_SHOWN_AT_MOST: Final = 100_000
+"""Characters of a wrong answer that its model is shown."""
+_AGAIN: Final = Template(
+    b"Your answer was:\n{{ answer }}\n\nIt is not what was asked for:\n{{ problems }}\nAnswer again."
+)
+_UNTRUSTED: Final = Labels(integrity="untrusted")
 _FENCE: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _FACTS: Final = ("price", "regions", "retention_days", "retires")
 """Live facts that an answer rested on."""
@@ -193,8 +199,9 @@ def _settled(attempt: Attempt, chat: Chat, asked: _Asked, price: Price, worst: S
     except BaseException:
         attempt.forfeit(Failure.INTERNAL, ms=_since(started))
         raise
-    spend = worst
+    spend, measured = worst, False
     if reply.tokens_in is not None and reply.tokens_out is not None:
+        measured = True
         cost = price.of(reply.tokens_in, reply.tokens_out)
         spend = Spend(cost=cost, tokens=reply.tokens_in + reply.tokens_out, calls=1)
     attempt.settle(
@@ -203,7 +210,7 @@ def _settled(attempt: Attempt, chat: Chat, asked: _Asked, price: Price, worst: S
         resolved=reply.resolved,
         fingerprint=reply.fingerprint,
         ms=_since(started),
-        measured=reply.tokens_in is not None,
+        measured=measured,
     )
     return reply
 
@@ -238,5 +245,7 @@ def _no_constant(name: str) -> None:
 
 
 def _repair(asked: str, answer: str, problems: list[str]) -> str:
-    listed = "\n".join(f"- {each}" for each in problems)
-    return f"{asked}\n\nYour answer was:\n{answer}\n\nIt is not what was asked for:\n{listed}\nAnswer again."
+    """Return the question with what was answered to it, fenced: a model may have copied orders of a stranger."""
+    said = {"answer": answer[:_SHOWN_AT_MOST], "problems": "\n".join(f"- {each}" for each in problems)}
+    values = {slot: Value(data=text, ref="", labels=_UNTRUSTED) for slot, text in said.items()}
+    return f"{asked}\n\n{_AGAIN.compose(values).text}"

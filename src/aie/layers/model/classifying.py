@@ -15,20 +15,10 @@ from aie.config import (
     Type,
 )
 from aie.core import JSON
-from aie.errors import Failure, InputError
-from aie.layers.calling import refusal
+from aie.errors import Failure
+from aie.layers.model.learnt import allowed_facts, learnt_component
 from aie.layers.port import Compiled, Component, Result, Task, Tools
-from aie.models import (
-    Call,
-    Classifier,
-    Prediction,
-    one_classifier,
-    plan,
-    read_artefact,
-    recipe_facts,
-    ten_thousandths,
-    write_artefact,
-)
+from aie.models import Classifier, Prediction, recipe_facts, ten_thousandths
 
 __all__ = ["classifier_component", "classifier_output", "classify", "compile_classifying", "predicted"]
 
@@ -78,12 +68,7 @@ def classify(task: Task, tools: Tools) -> Result:
     """
     name = cast("str", task.config["model"])
     threshold = cast("int | None", task.config["threshold"])
-    route = one_classifier(name.partition(":")[2])
-    # A release that travelled to a workspace without a catalog still runs: nothing leaves this process.
-    facts = tools.live(name) or {"approved": True}
-    planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
-    if planned.refused:
-        raise refusal(planned.refused)
+    allowed_facts(tools, name)
     prediction, evidence = predicted(tools, name, cast("str", task.inputs[_TEXT].data), threshold)
     return Result(data=prediction.to_json(), report={"evidence": evidence})
 
@@ -97,28 +82,8 @@ def predicted(tools: Tools, name: str, text: str, threshold: int | None) -> tupl
 
 def classifier_component(entry: TextClassifier, site: Site) -> Component | None:
     """Return the artefact in its canonical form, whatever wrote the file."""
-    train = f"run `aie train {entry.name}`"
-    if isinstance(site.workspace.read(entry.artefact), str):
-        site.problem("untrained-model", "model", f"`{entry.name}` has no artefact at {entry.artefact}", train)
-        return None
-    content = site.file("model", entry.artefact, base="workspace")
-    if content is None:
-        return None
-    try:
-        artefact = read_artefact(content)
-        Classifier(artefact)
-    except InputError as error:
-        site.problem("bad-artefact", "model", f"{entry.artefact}: {error.message}", train)
-        return None
-    if artefact.parameters.get("made") != recipe_facts(entry):
-        site.problem(
-            "stale-artefact",
-            "model",
-            f"{entry.artefact} was trained by another recipe than `{entry.name}` has now",
-            train,
-        )
-        return None
-    return Component(kind=_KIND, name=entry.name, content=write_artefact(artefact), live=entry.live())
+    made = recipe_facts(entry)
+    return learnt_component(entry, site, kind=_KIND, load=Classifier, made=made, stale="by another recipe")
 
 
 def classifier_output(entry: TextClassifier, labels: tuple[str, ...]) -> ObjectType:

@@ -17,17 +17,14 @@ from aie.config import (
     fits,
 )
 from aie.errors import Failure, InputError, StepFailure, Unavailable
-from aie.layers.calling import refusal
+from aie.layers.model.learnt import allowed_facts
 from aie.layers.port import Compiled, Component, Result, Task, Tools
 from aie.models import (
-    Call,
     Predictor,
     PredictorKind,
     PredictorLoader,
     Signature,
     load_predictor,
-    one_classifier,
-    plan,
     ten_thousandths,
 )
 
@@ -111,12 +108,7 @@ def predict(task: Task, tools: Tools) -> Result:
             PROVIDER_REFUSED when it cannot be loaded here, or answers its golden sample otherwise here.
     """
     name = cast("str", task.config["model"])
-    route = one_classifier(name.partition(":")[2], "onnx")
-    # A release that travelled to a workspace without a catalog still runs: nothing leaves this process.
-    facts = tools.live(name) or {"approved": True}
-    planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
-    if planned.refused:
-        raise refusal(planned.refused)
+    facts = allowed_facts(tools, name, "onnx")
     signature = Signature.from_json(cast("dict[str, Any]", task.config["signature"]))
     loader = PredictorLoader(signature=signature, golden=tools.components(cast("str", task.config["golden"])))
     try:

@@ -18,18 +18,9 @@ from aie.config import (
 )
 from aie.core import JSON
 from aie.errors import Failure, InputError, StepFailure
-from aie.layers.calling import refusal
+from aie.layers.model.learnt import allowed_facts, learnt_component
 from aie.layers.port import Compiled, Component, Result, Task, Tools
-from aie.models import (
-    Call,
-    TabularModel,
-    one_classifier,
-    plan,
-    read_artefact,
-    table_facts,
-    ten_thousandths,
-    write_artefact,
-)
+from aie.models import TabularModel, table_facts, ten_thousandths
 
 __all__ = ["compile_scoring", "score", "tabular_component", "tabular_output"]
 
@@ -77,12 +68,7 @@ def score(task: Task, tools: Tools) -> Result:
             INVALID_INPUT when a feature is no category or no number.
     """
     name = cast("str", task.config["model"])
-    route = one_classifier(name.partition(":")[2], "tabular_classifier")
-    # A release that travelled to a workspace without a catalog still runs: nothing leaves this process.
-    facts = tools.live(name) or {"approved": True}
-    planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
-    if planned.refused:
-        raise refusal(planned.refused)
+    allowed_facts(tools, name, "tabular_classifier")
     model: TabularModel = tools.cache(name, TabularModel.load)
     row = {feature: value.data for feature, value in task.inputs.items()}
     try:
@@ -94,24 +80,8 @@ def score(task: Task, tools: Tools) -> Result:
 
 def tabular_component(entry: TabularClassifier, site: Site) -> Component | None:
     """Return the artefact in its canonical form, whatever wrote the file."""
-    train = f"run `aie train {entry.name}`"
-    if isinstance(site.workspace.read(entry.artefact), str):
-        site.problem("untrained-model", "model", f"`{entry.name}` has no artefact at {entry.artefact}", train)
-        return None
-    content = site.file("model", entry.artefact, base="workspace")
-    if content is None:
-        return None
-    try:
-        artefact = read_artefact(content)
-        TabularModel(artefact)
-    except InputError as error:
-        site.problem("bad-artefact", "model", f"{entry.artefact}: {error.message}", train)
-        return None
-    if artefact.parameters.get("made") != table_facts(entry):
-        what = f"{entry.artefact} was trained from other features or by another recipe than `{entry.name}` has now"
-        site.problem("stale-artefact", "model", what, train)
-        return None
-    return Component(kind=_KIND, name=entry.name, content=write_artefact(artefact), live=entry.live())
+    made, stale = table_facts(entry), "from other features or by another recipe"
+    return learnt_component(entry, site, kind=_KIND, load=TabularModel, made=made, stale=stale)
 
 
 def tabular_output(labels: tuple[str, ...]) -> ObjectType:
