@@ -49,8 +49,10 @@ def wanted_by(pyproject: str) -> dict[str, frozenset[str]]:
     groups: dict[str, list[str]] = data["dependency-groups"]
     base = names_of(data["project"]["dependencies"]) | names_of(groups["build"])
     everything = base.union(names_of(groups["dev"]), *(names_of(extra) for extra in extras.values()))
-    bench = base | names_of(groups["bench"]) | names_of(extras["postgres"])
-    return {"base": base, "bench": bench, "demo": base | names_of(extras["train"]), "dev": everything}
+    bench = base | names_of(groups["bench"]) | names_of(extras["postgres"]) | names_of(extras["openai"])
+    peer = names_of(groups["build"]) | names_of(groups["litellm"])
+    demo = base | names_of(extras["train"])
+    return {"base": base, "bench": bench, "litellm": peer, "demo": demo, "dev": everything}
 
 
 def main() -> int:
