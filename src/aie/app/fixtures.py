@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from aie.app.opening import App, LiveFacts
+from aie.app.live_facts import LiveFacts
+from aie.app.opening import App
 from aie.app.trying import Trial
 from aie.config import Workspace, load_workspace
 from aie.core import JSON, Cite, Labels, SystemClock, Value, digest_json, read_file, written_whole

@@ -5,29 +5,25 @@ import fcntl
 import getpass
 import json
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final, Self
 
-from aie.config import ModelsSpec, Settings, load_models, load_settings
-from aie.core import JSON, Clock, Ids, RandomIds, SystemClock
-from aie.errors import ConfigError, NotFound, StoreBusy, Unavailable
-from aie.layers import DELIVERERS, LAYERS, lookup_facts, receiver_facts
-from aie.models import live_facts
+from aie.app.live_facts import LiveFacts
+from aie.config import Settings, load_settings
+from aie.core import Clock, Ids, RandomIds, SystemClock
+from aie.errors import NotFound, StoreBusy, Unavailable
+from aie.layers import DELIVERERS, LAYERS
 from aie.records import Journal, PlainKeys, Store, is_new, open_store, seal
 from aie.releases import load_release
 from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Worker, dbos_engine, listener_for
 
 __all__ = ["App", "Executor", "open_app"]
 
-_IN_SETTINGS: Final = frozenset({"receiver", "lookup", "budgets"})
-"""Kinds of live facts that stand in `aie.yaml`; all others are of the catalog."""
-
-_POOL: Final = 32
-"""Threads for steps that block."""
+_FEWEST: Final = 32
+"""Threads for steps that block, where `capacity` is smaller: items of a map block at once, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,8 @@ def open_app(
         journal = Journal(store, ids.new("writer"))
         journal.start()
         undo.callback(journal.stop)
-        pool = ThreadPoolExecutor(max_workers=_POOL, thread_name_prefix="aie-step")
+        threads = max(_FEWEST, settings.capacity)
+        pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="aie-step")
         undo.callback(pool.shutdown, wait=False, cancel_futures=True)
         closing = undo.pop_all()
     services = Services(
@@ -141,64 +138,6 @@ def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None]
         listener.start(worker.wake)
         stack.callback(listener.stop)
         yield Executor(app=app, worker=worker)
-
-
-class LiveFacts:
-    """Facts that permit or cost, as the workspace's files say now; read again when a file changes."""
-
-    def __init__(self, root: Path, clock: Clock) -> None:
-        self._root = root
-        self._clock = clock
-        """Prices depend on the time."""
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._models = ModelsSpec()
-        self._settings: Settings | None = None
-        self._lock = threading.Lock()
-        """Steps of many threads ask: none may see a file as read before what it says is there."""
-
-    def __call__(self, component: str) -> Mapping[str, JSON]:
-        """Return the live facts of `"<kind>:<name>"`; of a component that has none, nothing.
-
-        Raises:
-            NotFound: the files no longer name it.
-        """
-        kind, _, name = component.partition(":")
-        with self._lock:
-            if kind in _IN_SETTINGS and (self._settings is None or self._changed("aie.yaml")):
-                self._settings = self._reloaded()
-            elif kind not in _IN_SETTINGS and self._changed("models.yaml"):
-                self._models = load_models(self._root)
-            settings, models = self._settings, self._models
-        if kind == "budgets":
-            return {} if settings is None else settings.budgets.model_dump()
-        if kind == "receiver":
-            if settings is None or name not in settings.receivers:
-                raise NotFound(f"aie.yaml no longer names the receiver {name!r}")
-            return receiver_facts(name, settings, self._root)
-        if kind == "lookup":
-            if settings is None or name not in settings.lookups:
-                raise NotFound(f"aie.yaml no longer names the lookup {name!r}")
-            return lookup_facts(name, settings, self._root)
-        return live_facts(models, component, self._clock.now())
-
-    def _reloaded(self) -> Settings:
-        """Read `aie.yaml` again; while somebody edits a mistake into it, what it said before goes on to hold."""
-        try:
-            return load_settings(self._root)
-        except ConfigError:
-            if self._settings is None:
-                raise
-            return self._settings
-
-    def _changed(self, file: str) -> bool:
-        try:
-            stat = (self._root / file).stat()
-        except OSError:
-            return False
-        now = (stat.st_mtime_ns, stat.st_size)
-        before = self._seen.get(file)
-        self._seen[file] = now
-        return before != now
 
 
 def _engine(app: App, executor: str) -> Engine:

@@ -90,4 +90,4 @@ class Settings(Spec):
     budgets: BudgetsSpec = Field(default_factory=BudgetsSpec)
     """What may be spent on model calls, in all. Live."""
     capacity: Count = 64
-    """Runs that one worker executes at once."""
+    """Runs that one worker executes at once, and calls that it makes at once: 32 at least."""

@@ -30,10 +30,13 @@ def canonical(value: object) -> bytes:
         InputError: a float, an integer out of range, a lone surrogate, a key that is not a string, or nesting
             deeper than 100.
     """
-    wide = _check(value, 0)
+    _check(value, 0)
+    text = _encode_sorted(value)
+    if not text.isascii() and _is_wide(value):
+        text = _encode_ordered(_in_utf16_order(value))
     try:
         # A lone surrogate, which no encoding can carry, is found by the encoding itself.
-        return (_encode_ordered(_in_utf16_order(value)) if wide else _encode_sorted(value)).encode()
+        return text.encode()
     except UnicodeEncodeError as error:
         raise InputError("text holds a lone surrogate, which no encoding can carry") from error
 
@@ -49,35 +52,42 @@ def digest_bytes(content: bytes) -> str:
 
 
 _LEAVES: Final = frozenset({str, bool, type(None)})
+_KEYS: Final = frozenset({str})
 
 
-def _check(value: object, depth: int) -> bool:
-    """Refuse what has no canonical form; True when a key needs UTF-16 order, which differs from code point order.
+def _check(value: object, depth: int) -> None:
+    """Refuse what has no canonical form.
 
-    Every event is checked several times, so leaves are looked at where they stand: a call for each took twice as long.
+    Every event is checked several times, so a container is looked at as a whole: which kinds of values it holds.
     """
     if depth > MAX_DEPTH:
         raise InputError(f"nested deeper than {MAX_DEPTH} levels", hints=("flatten the value",))
     kind = type(value)
     items: Iterable[object]
-    wide = False
     if kind is dict:
-        for key in value:  # type: ignore[attr-defined]
-            if type(key) is not str:
-                raise InputError(f"a key must be a string, not {type(key).__name__}")
-            wide |= not key.isascii() and max(key) > "\ud7ff"
+        if not _KEYS.issuperset(map(type, value)):  # type: ignore[call-overload]
+            wrong = next(type(key) for key in value if type(key) is not str)  # type: ignore[attr-defined]
+            raise InputError(f"a key must be a string, not {wrong.__name__}")
         items = value.values()  # type: ignore[attr-defined]
     elif kind is list or kind is tuple:
         items = value  # type: ignore[assignment]
     else:
         _check_leaf(value)
-        return False
+        return
+    if _LEAVES.issuperset(map(type, items)):
+        return
     for item in items:
         of = type(item)
         if of in _LEAVES or (of is int and -MAX_INT <= item <= MAX_INT):  # type: ignore[operator]
             continue
-        wide |= _check(item, depth + 1)
-    return wide
+        _check(item, depth + 1)
+
+
+def _is_wide(value: object) -> bool:
+    """Tell whether a key needs UTF-16 order, which differs from code point order."""
+    if isinstance(value, dict):
+        return any(max(key, default="") > "\ud7ff" or _is_wide(each) for key, each in value.items())
+    return isinstance(value, list | tuple) and any(map(_is_wide, value))
 
 
 def _check_leaf(value: object) -> None:

@@ -12,7 +12,7 @@ from aie.models.classifier import Classifier
 from aie.models.connect import connect
 from aie.models.decisions import Prediction, ten_thousandths
 from aie.models.declared import train_model, write_trained
-from aie.models.facts import live_facts
+from aie.models.facts import facts_hold, live_facts
 from aie.models.ledger import (
     Budget,
     Exhausted,
@@ -82,6 +82,7 @@ __all__ = [
     "artefact_digest",
     "connect",
     "explained",
+    "facts_hold",
     "fails",
     "input_bound",
     "live_facts",

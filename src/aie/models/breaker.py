@@ -21,6 +21,8 @@ class Breaker:
 
     def __init__(self) -> None:
         self._outcomes: deque[tuple[int, bool]] = deque()
+        self._failed = 0
+        """Failures among them."""
 
     def opens(self, policy: Mapping[str, Any], failure: Failure | None, at: int) -> bool:
         """Take an outcome and tell whether the breaker opens.
@@ -31,10 +33,11 @@ class Breaker:
             at: microseconds of a clock that only goes forward.
         """
         self._outcomes.append((at, fails(failure)))
+        self._failed += fails(failure)
         while self._outcomes and self._outcomes[0][0] <= at - policy["within"]:
-            self._outcomes.popleft()
-        failed = sum(each for _, each in self._outcomes)
-        if failed < policy["failures"] or 2 * failed < len(self._outcomes):
+            self._failed -= self._outcomes.popleft()[1]
+        if self._failed < policy["failures"] or 2 * self._failed < len(self._outcomes):
             return False
         self._outcomes.clear()
+        self._failed = 0
         return True

@@ -1,7 +1,7 @@
 """What a chat model is asked and what it answers, in words of our own: no vendor's type leaves its adapter."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Protocol, cast
 
 from aie.core import JSON, digest_bytes
@@ -59,7 +59,7 @@ class ChatRequest:
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form whose hash is recorded: of files their digests."""
-        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        own = {name: getattr(self, name) for name in _REQUEST}
         return own | {"parts": [each.to_json() for each in self.parts]}
 
 
@@ -82,12 +82,16 @@ class ChatReply:
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form that is recorded."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _REPLY}
 
     @classmethod
     def from_json(cls, data: dict[str, JSON]) -> "ChatReply":
         """Read what `to_json` returned."""
         return cls(**cast("dict[str, Any]", data))
+
+
+_REQUEST: Final = tuple(each.name for each in fields(ChatRequest))
+_REPLY: Final = tuple(each.name for each in fields(ChatReply))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

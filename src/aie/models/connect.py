@@ -1,5 +1,6 @@
 """Which adapter speaks to which provider; its libraries are imported when it is first asked for."""
 
+import gc
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -26,9 +27,13 @@ def connect(provider: str) -> Chat:
     """
     module, name, extra = _ADAPTERS[provider]
     try:
-        return cast("Chat", getattr(import_module(module), name)())
+        made = cast("Chat", getattr(import_module(module), name)())
     except ImportError as error:
         raise Unavailable(
             f"chat models of {provider} need libraries that are not installed",
             hints=(f"pip install 'applied-intelligence-engine[{extra}]'",),
         ) from error
+    # What was imported stays: a vendor's library is a hundred thousand objects, which the collector would walk through
+    # again and again, at a tenth of the CPU of a call.
+    gc.freeze()
+    return made

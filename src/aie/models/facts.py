@@ -1,12 +1,15 @@
 """Live facts of the catalog: what permits or costs, as `models.yaml` says it at a time."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from aie.config import ChatModel, ModelsSpec
 from aie.core import JSON
-from aie.models.prices import price_at
+from aie.models.prices import price_at, price_holds
 
-__all__ = ["live_facts"]
+__all__ = ["facts_hold", "live_facts"]
+
+_ENDLESS: Final = 2**63
 
 
 def live_facts(models: ModelsSpec, component: str, at: int) -> Mapping[str, JSON]:
@@ -32,3 +35,10 @@ def live_facts(models: ModelsSpec, component: str, at: int) -> Mapping[str, JSON
         price = price_at(entry, at)
         facts["price"] = None if price is None else price.to_json()
     return facts
+
+
+def facts_hold(models: ModelsSpec, component: str, at: int) -> int:
+    """Return until when `live_facts` gives the same at a time as now, in microseconds since the epoch."""
+    kind, _, name = component.partition(":")
+    entry = None if kind == "route" and name in models.routes else models.models.get(name)
+    return price_holds(entry, at) if isinstance(entry, ChatModel) else _ENDLESS

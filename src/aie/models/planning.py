@@ -68,6 +68,10 @@ class Planned:
     worst: Mapping[str, Spend]
     """The most that a call of each of them can use."""
     refused: tuple[Refused, ...]
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    """What was known of each candidate when it was planned."""
+    constraints: Facts = field(default_factory=dict)
+    """Of the route as they were then, beside the pinned ones."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form that stands in a step's report."""
@@ -99,7 +103,14 @@ def plan(route: PinnedRoute, call: Call, facts: Mapping[str, Facts], constraints
             continue
         lawful.append(candidate)
         worst[candidate.name] = worst_case(candidate, call, known)
-    return Planned(route=route, order=tuple(_ordered(route, lawful, worst, call)), worst=worst, refused=tuple(refused))
+    return Planned(
+        route=route,
+        order=tuple(_ordered(route, lawful, worst, call)),
+        worst=worst,
+        refused=tuple(refused),
+        facts=facts,
+        constraints=constraints or {},
+    )
 
 
 def worst_case(candidate: Candidate, call: Call, facts: Facts) -> Spend:
@@ -210,11 +221,10 @@ def _affordable(route: PinnedRoute, candidate: Candidate, call: Call, facts: Fac
     if facts.get("price") is None:
         yield "price", "nobody knows what it costs now"
         return
-    cost = worst_case(candidate, call, facts).cost
     bounds = [
         each["max_cost_per_call"] for each in (route.constraints, now) if each.get("max_cost_per_call") is not None
     ]
-    if bounds and cost > min(bounds):
+    if bounds and (cost := worst_case(candidate, call, facts).cost) > min(bounds):
         yield "max_cost", f"a call may cost {usd(cost)}, the route allows {usd(min(bounds))}"
 
 

@@ -15,10 +15,11 @@ from typing import Any, Final, cast
 from aie.config import ChatModel
 from aie.core import JSON
 
-__all__ = ["Price", "Tier", "price_at"]
+__all__ = ["Price", "Tier", "price_at", "price_holds"]
 
 _MILLION: Final = 1_000_000
 _PUBLIC: Final = "genai-prices"
+_ENDLESS: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +91,21 @@ FREE: Final = Price(input_per_million=0, output_per_million=0)
 
 def price_at(entry: ChatModel, at: int) -> Price | None:
     """Return what a model costs at a time (microseconds since the epoch); None when nobody knows."""
-    if entry.local:
-        return FREE
+    return FREE if entry.local else _valid(_sheets_of(entry), at)
+
+
+def price_holds(entry: ChatModel, at: int) -> int:
+    """Return until when the price is the same as at a time (both in microseconds since the epoch)."""
+    days = (day for each in _sheets_of(entry) for day in (each.start, each.end) if day is not None and day > at)
+    return min(days, default=_ENDLESS)
+
+
+def _sheets_of(entry: ChatModel) -> Iterable["_Sheet"]:
     if isinstance(entry.price, str):
         provider = entry.price.removeprefix(_PUBLIC).removeprefix(":")
         url = "" if entry.endpoint.startswith("env:") else entry.endpoint
-        return _valid(_public(entry.model, provider, url), at)
-    return _valid(_own(entry), at)
+        return _public(entry.model, provider, url)
+    return _own(entry)
 
 
 def _own(entry: ChatModel) -> Iterator["_Sheet"]:

@@ -351,19 +351,26 @@ def place(tenant: str, stream: str, n: int, type_: str) -> bytes:
 
 def write_desk(link: Link, desk: Desk) -> None:
     """Bring the database's projections to what is on the desk."""
+    fresh, changed = _by_table(desk.fresh), _by_table(desk.changed)
     for name, keys in _KEYS.items():
-        rows = getattr(desk, name)
-        columns = _COLUMNS[name]
         # In the order of their keys, so that two processes meet at the same row first and neither waits for the other.
-        fresh = [rows[key] for key in sorted(key for table, key in desk.fresh if table == name)]
-        if fresh:
-            link.insert(tables.metadata.tables[name], [tuple(row[column] for column in columns) for row in fresh])
-        changing = (*_CHANGING[name], *keys)
-        changed = [rows[key] for key in sorted(key for table, key in desk.changed if table == name)]
-        if changed:
-            link.many(_UPDATES[name], [tuple(row[column] for column in changing) for row in changed])
+        if name in fresh:
+            rows, columns = getattr(desk, name), _COLUMNS[name]
+            new = [tuple(map(rows[key].__getitem__, columns)) for key in sorted(fresh[name])]
+            link.insert(tables.metadata.tables[name], new)
+        if name in changed:
+            rows, changing = getattr(desk, name), (*_CHANGING[name], *keys)
+            other = [tuple(map(rows[key].__getitem__, changing)) for key in sorted(changed[name])]
+            link.many(_UPDATES[name], other)
     if desk.search:
         link.insert(tables.search, sorted(desk.search))
+
+
+def _by_table(touched: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for table, key in touched:
+        found.setdefault(table, []).append(key)
+    return found
 
 
 def nothing_appended(outcomes: Iterable[Outcome]) -> bool:

@@ -19,6 +19,9 @@ DRAWN: Final = tuple(
     f"{count}_{unit}" for count in ("reserved", "spent", "forfeited", "overrun") for unit in ("cost", "tokens")
 )
 """What is counted of each slab."""
+_COUNTS: Final = {
+    count: (f"{count}_cost", f"{count}_tokens") for count in ("reserved", "spent", "forfeited", "overrun")
+}
 
 Row: TypeAlias = dict[str, Any]
 Pointer: TypeAlias = tuple[str, str, str, str]
@@ -171,7 +174,8 @@ def _settled(desk: Desk, run: Row | None, recorded: Recorded, event: ev.AttemptS
     used_as = "spent" if event.outcome == "settled" and event.measured else "forfeited"
     for window, slab in event.draws.items():
         _draw(desk, recorded.tenant, window, slab, "reserved", event.reserved, sign=-1)
-        _draw(desk, recorded.tenant, window, slab, "overrun", event.overrun)
+        if event.overrun:
+            _draw(desk, recorded.tenant, window, slab, "overrun", event.overrun)
         if event.outcome != "released":
             _draw(desk, recorded.tenant, window, slab, used_as, event.spend)
 
@@ -189,8 +193,9 @@ def _draw(
     if row is None:
         row = {"slab": slab, "tenant": tenant, "window_id": window, **dict.fromkeys(DRAWN, 0)}
         desk.add("draws", slab, row)
-    for unit in ("cost", "tokens"):
-        row[f"{count}_{unit}"] += sign * amount.get(unit, 0)
+    cost, tokens = _COUNTS[count]
+    row[cost] += sign * amount.get("cost", 0)
+    row[tokens] += sign * amount.get("tokens", 0)
     desk.touch("draws", slab)
 
 

@@ -7,6 +7,7 @@ window.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aie.core import JSON, Clock, Spend
@@ -30,6 +31,7 @@ __all__ = ["BudgetLedger", "Controls"]
 
 _MODELS: Final = LOCAL_COMPONENTS | {"model", "route"}
 """Kinds of live facts that a model has, by how a step names it."""
+_ENDLESS: Final = 2**63
 _FRESH: Final = 300_000
 """Microseconds for which what was read of stops and set budgets is taken for what holds now."""
 
@@ -96,6 +98,18 @@ class Controls:
             self._until = now + _FRESH
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """Budgets of a workflow with their windows, and what they were made from."""
+
+    declared: Mapping[str, JSON]
+    rows: tuple[BudgetRow | None, BudgetRow | None]
+    since: int
+    until: int
+    """Microseconds since the epoch between which the windows are the open ones."""
+    windows: Sequence[tuple[Budget, Window]]
+
+
 class BudgetLedger:
     """Admission above the run, for one executor."""
 
@@ -119,6 +133,8 @@ class BudgetLedger:
         self._ours: dict[str, tuple[str, Budget]] = {}
         """Slab by window, and the budget that it was leased under."""
         self._leasing = threading.Lock()
+        self._opened: dict[tuple[str, str], _Opened] = {}
+        """By tenant and workflow: the windows that calls drew on last."""
         self.controls = Controls(store, clock)
 
     # ------------------------------------------------------------ kill switches
@@ -215,8 +231,7 @@ class BudgetLedger:
             LimitReached: a budget is exhausted, and says `fail` or `degrade`.
             Held: a budget is exhausted, and says `wait`.
         """
-        now = self._clock.now()
-        wanted = [(each, open_window(each, now)) for each in self.budgets(tenant, workflow)]
+        wanted = self._windows(tenant, workflow)
         if not wanted:
             return {}
         if short or any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
@@ -225,6 +240,20 @@ class BudgetLedger:
             if refused is not None:
                 raise _told(refused, wanted[0][0])
         return {window.id: self._ours[window.id][0] for _, window in wanted}
+
+    def _windows(self, tenant: str, workflow: str) -> Sequence[tuple[Budget, Window]]:
+        """Return the budgets of a workflow with their windows of now: the same as before, until one of them changes."""
+        now, declared = self._clock.now(), self._declared("budgets:")
+        rows = (self.controls.budget(tenant, "workflow", workflow), self.controls.budget(tenant, "tenant", tenant))
+        known = self._opened.get((tenant, workflow))
+        if known is not None and known.declared is declared and known.rows == rows and known.since <= now < known.until:
+            return known.windows
+        windows = [(each, open_window(each, now)) for each in self.budgets(tenant, workflow)]
+        until = min((window.ends for _, window in windows if window.ends is not None), default=_ENDLESS)
+        self._opened[tenant, workflow] = _Opened(
+            declared=declared, rows=rows, since=now, until=until, windows=tuple(windows)
+        )
+        return windows
 
     def _lease(self, tenant: str, wanted: Sequence[tuple[Budget, Window]], worst: Spend) -> Exhausted | None:
         """Fill our slab of each window, or of none; the first budget that refuses is told, from the run upwards."""

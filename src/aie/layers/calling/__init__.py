@@ -66,6 +66,5 @@ def ask(question: Question, tools: Tools, connect: Callable[[str], Chat]) -> Ans
             every candidate that was refused or tried.
     """
     planned = planned_for(question.route, call_of(question, tools), tools)
-    route = "" if planned.route.alone else planned.route.name
-    walked = walk(planned, lambda candidate: answer_with(question, candidate, tools, connect, route=route), tools)
+    walked = walk(planned, lambda candidate: answer_with(question, candidate, tools, connect, planned), tools)
     return walked.value.routed(walked.report)

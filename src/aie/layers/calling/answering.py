@@ -23,10 +23,10 @@ from aie.models import (
     ChatReply,
     ChatRequest,
     Endpoint,
+    Planned,
     Price,
     again_after,
     plan,
-    read_route,
 )
 
 __all__ = ["REPAIRS", "answer_with", "request_of"]
@@ -70,16 +70,23 @@ def request_of(question: Question, candidate: Candidate | None = None) -> ChatRe
 
 
 def answer_with(
-    question: Question, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], *, route: str = ""
+    question: Question, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], planned: Planned
 ) -> Answer:
     """Ask one candidate, and ask again for as long as the answer is not what the schema describes and repairs are left.
+
+    Args:
+        question: what is asked.
+        candidate: who is asked.
+        tools: the ports of the step.
+        connect: returns the adapter of a provider.
+        planned: the plan that the candidate is of.
 
     Raises:
         StepFailure: it may not be asked any more, it gave no answer, or none that is as described.
     """
     first = request_of(question, candidate)
     request, problems = first, ["no answer"]
-    caller = _Caller(question, candidate, tools, connect, route)
+    caller = _Caller(candidate, tools, connect, planned)
     for repair in range((REPAIRS if question.schema is not None else 0) + 1):
         reply = caller.call(request)
         data, problems = _read(reply, question.schema, fenced=bool(first.system))
@@ -102,14 +109,12 @@ def answer_with(
 class _Caller:
     """Calls one candidate; what permits and costs is looked up for each call."""
 
-    def __init__(
-        self, question: Question, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], route: str
-    ) -> None:
-        self._key = question.route
+    def __init__(self, candidate: Candidate, tools: Tools, connect: Callable[[str], Chat], planned: Planned) -> None:
         self._candidate = candidate
         self._tools = tools
         self._connect = connect
-        self._route = route
+        self._planned = planned
+        self._is_first = True
         self.facts: Mapping[str, Any] = {}
         """Live facts of the last call."""
 
@@ -129,7 +134,7 @@ class _Caller:
             request=request.to_json(),
             worst=worst,
             snapshot=request.model,
-            route=self._route,
+            route="" if self._planned.route.alone else self._planned.route.name,
         )
         if attempt.recorded is not None:
             return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
@@ -152,13 +157,17 @@ class _Caller:
         Raises:
             StepFailure: the candidate may not be asked any more.
         """
-        route = self._tools.cache(self._key, read_route)
-        now = {} if route.alone else self._tools.live(route.live).get("constraints")
+        planned, route = self._planned, self._planned.route
+        now = planned.constraints if route.alone else self._tools.live(route.live).get("constraints") or {}
+        is_first, self._is_first = self._is_first, False
+        as_planned = self.facts is planned.facts.get(self._candidate.name) and now is planned.constraints
+        if is_first and as_planned and not request.system and request.mode == "native":
+            return  # it would come to the same
         call = Call(request=request, labels=self._tools.labels, case=self._tools.case)
         only = replace(route, candidates=(self._candidate,))
-        planned = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now or {}))
-        if planned.refused:
-            raise refusal(planned.refused)
+        again = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now))
+        if again.refused:
+            raise refusal(again.refused)
 
 
 def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:

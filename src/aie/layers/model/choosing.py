@@ -87,14 +87,13 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
         call_of(question, tools) if question is not None else Call(request=None, labels=tools.labels, case=tools.case)
     )
     planned = planned_for(cast("str", task.config["model"]), call, tools)
-    route = "" if planned.route.alone else planned.route.name
 
     def ask(candidate: Candidate) -> tuple[JSON, JSON, str | None]:
         """Return data, report and, of an answer that is not sure enough, its confidence."""
         if candidate.kind == "text_classifier":
             return _predict(task, tools, candidate)
         assert question is not None, "a route with a chat model has a prompt"
-        answer = answer_with(question, candidate, tools, connect, route=route)
+        answer = answer_with(question, candidate, tools, connect, planned)
         data = answer.data if task.config["labels"] is None else _chosen(answer.data)
         report: dict[str, JSON] = {**answer.report(), "prompt": None if prompt is None else prompt.report()}
         return data, report, None

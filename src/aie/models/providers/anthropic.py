@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anthropic import DefaultAioHttpClient
+from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
@@ -18,8 +18,10 @@ class Anthropic(Direct):
 
     def _new_client(self) -> Any:
         # The aiohttp transport: the library's default slows down with many calls in flight.
-        return DefaultAioHttpClient()
+        return DefaultAioHttpClient(follow_redirects=False)
 
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
-        provider = AnthropicProvider(base_url=endpoint.url, api_key=endpoint.key or "none", http_client=client)
-        return AnthropicModel(name, provider=provider)
+        vendor = AsyncAnthropic(
+            base_url=endpoint.url, api_key=endpoint.key or "none", max_retries=0, http_client=client
+        )
+        return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=vendor))

@@ -1,7 +1,8 @@
 """What every adapter does the same way, through `pydantic_ai.direct`.
 
-The library is used as a wire adapter only: no retries (they would multiply spend unseen), no framing of its own, and
-none of its types leaves this package. Importing it costs two CPU-seconds; `aie.models.connect` does so on the first
+The library is used as a wire adapter only: no retries (they would multiply spend unseen; each adapter makes its client
+so, as a setting of each call copies the client for each call), no framing of its own, and none of its types leaves this
+package. Importing it costs two CPU-seconds; `aie.models.connect` does so on the first
 call, which is why its imports may stand at the top.
 """
 
@@ -35,11 +36,13 @@ from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
 from aie.models.providers.failures import call_failed
 
-__all__ = ["Direct"]
+__all__ = ["Direct", "note_sent"]
 
 _T = TypeVar("_T")
 _GRACE: Final = 5.0
 """Seconds beyond a call's own timeout after which the event loop itself is taken for stuck."""
+_MODELS: Final = 256
+"""Models that are kept: keys are changed, and what was made for an old one is of no use."""
 _ANSWER: Final = "answer"
 """Name of the format, or of the function, that an answer by a schema goes through."""
 
@@ -54,6 +57,9 @@ class Direct(ABC):
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: dict[str, Any] = {}
+        """Connection pools by base URL."""
+        self._models: dict[tuple[str, str, str], Model] = {}
+        """The library's models by base URL, key and name: making one takes a tenth of a call."""
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         """Ask once and take the answer whole.
@@ -140,16 +146,22 @@ class Direct(ABC):
         return _reply(answer, request, sent)
 
     def _connected(self, name: str, endpoint: Endpoint) -> Model:
-        client = self._clients.get(endpoint.url)
-        if client is None:
-            client = self._clients[endpoint.url] = self._new_client()
-            client.event_hooks = {"request": [_note], "response": []}
-        return self._model(name, endpoint, client)
+        place = (endpoint.url, endpoint.key, name)
+        if place not in self._models:
+            client = self._clients.get(endpoint.url)
+            if client is None:
+                client = self._clients[endpoint.url] = self._new_client()
+                client.event_hooks = {"request": [_note], "response": []}
+            if len(self._models) >= _MODELS:
+                self._models.clear()
+            self._models[place] = self._model(name, endpoint, client)
+        return self._models[place]
 
     async def _close_clients(self) -> None:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+        self._models.clear()
 
     def _run(self, work: Coroutine[Any, Any, _T], seconds: float) -> _T:
         with self._lock:
@@ -175,7 +187,12 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _note(request: Any) -> None:
     """Take the digest of a body on its way out, of the very bytes."""
-    _sent.get([]).append(f"sha256:{hashlib.sha256(await request.aread()).hexdigest()}")
+    note_sent(f"sha256:{hashlib.sha256(await request.aread()).hexdigest()}")
+
+
+def note_sent(digest: str) -> None:
+    """Take the digest of a body of the call under way."""
+    _sent.get([]).append(digest)
 
 
 def _message(request: ChatRequest) -> ModelRequest:
@@ -192,8 +209,6 @@ def _settings(request: ChatRequest, seconds: float) -> ModelSettings:
         "max_tokens": request.max_tokens,
         "temperature": float(request.temperature),
         "timeout": seconds,
-        "request_timeout": seconds,
-        "max_retries": 0,
         "framing_announcement": "never",
     }
     if request.seed is not None:

@@ -1,17 +1,16 @@
 """Any endpoint that speaks OpenAI's chat protocol: hosted, vLLM, Ollama, a gateway."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from openai import DefaultAioHttpClient
-from openai.types.chat import ChatCompletion
+from openai import AsyncOpenAI
 from pydantic_ai.models import Model
-from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from aie.models.chat import Endpoint
-from aie.models.providers.direct import Direct
+from aie.models.providers.completions import ChatModel, Client, Pool
+from aie.models.providers.direct import Direct, note_sent
 
 __all__ = ["OpenAICompatible"]
 
@@ -19,25 +18,15 @@ _MODERN_HOSTS: Final = ("openai.com", "azure.com")
 """Hosts that want `max_completion_tokens`; everyone else understands `max_tokens`."""
 
 
-class _Fingerprinted(OpenAIChatModel):
-    """Keeps the fingerprint of the system that answered, which the library drops."""
-
-    def _process_provider_details(self, response: ChatCompletion) -> dict[str, Any] | None:
-        details = super()._process_provider_details(response) or {}
-        return details | {"system_fingerprint": getattr(response, "system_fingerprint", None)}
-
-
 class OpenAICompatible(Direct):
     """Calls endpoints that speak OpenAI's chat protocol."""
 
     def _new_client(self) -> Any:
-        # The aiohttp transport: the library's default slows down with many calls in flight.
-        return DefaultAioHttpClient()
+        return Pool()
 
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
-        provider = OpenAICompatibleProvider(
-            "openai_compatible", base_url=endpoint.url, api_key=endpoint.key or "none", http_client=client
-        )
+        ours = Client(endpoint.url, endpoint.key or "none", client, note_sent)
+        provider = OpenAICompatibleProvider("openai_compatible", openai_client=cast("AsyncOpenAI", ours))
         host = urlsplit(endpoint.url).hostname or ""
         profile = OpenAIModelProfile(
             openai_chat_supports_max_completion_tokens=host.endswith(_MODERN_HOSTS),
@@ -46,4 +35,4 @@ class OpenAICompatible(Direct):
             supports_image_input=True,
             supports_document_input=True,
         )
-        return _Fingerprinted(name, provider=provider, profile=profile)
+        return ChatModel(name, provider=provider, profile=profile)

@@ -1,0 +1,1 @@
+"""What a model call costs on our path, beside the vendor's library, pydantic-ai and LiteLLM; see `__main__`."""
