@@ -1,6 +1,8 @@
 """A server whose every answer is written out by the test: status, headers, body, and whether it breaks off."""
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +46,9 @@ class Wire:
         self.bodies: list[bytes] = []
         """Bodies as they came, byte for byte."""
         self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        """Of each request, names in lower case."""
+        self.connections: list[socket.socket] = []
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -56,9 +61,14 @@ class Wire:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                super().setup()
+                wire.connections.append(self.connection)
+
             def do_POST(self) -> None:
                 wire.bodies.append(self.rfile.read(int(self.headers["content-length"])))
                 wire.paths.append(self.path)
+                wire.headers.append({name.lower(): value for name, value in self.headers.items()})
                 reply = wire._replies[min(len(wire.bodies), len(wire._replies)) - 1]
                 self.send_response(reply.status)
                 for name, value in {"content-type": reply.media, **reply.headers}.items():
@@ -79,6 +89,12 @@ class Wire:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         return self
+
+    def hang_up(self) -> None:
+        """Close every connection from this side."""
+        for each in self.connections:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,60 +6,52 @@ request to one address, a bounded body back. Streams go through the vendor's cli
 
 import hashlib
 import json
-import ssl
 from collections.abc import Callable, Mapping
-from functools import cache
+from contextvars import ContextVar
 from typing import Any, Final
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, not_given, omit
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, not_given, omit
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
-from yarl import URL
 
-__all__ = ["ChatModel", "Client", "Pool"]
+from aie.errors import Failure
+from aie.models.chat import CallFailed
+from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
 
-_LONGEST: Final = 32_000_000
-"""Bytes of an answer; longer ones are not of the protocol."""
-_CHUNK: Final = 65_536
-_CONNECTING: Final = aiohttp.ClientTimeout(total=None, sock_connect=10)
-"""The whole call has its deadline elsewhere; a connection that does not stand by then was surely not billed."""
+__all__ = ["ChatModel", "Client", "Pool", "within"]
+
+within: ContextVar[float] = ContextVar("within")
+"""Seconds that the call under way may take."""
 _ARGUMENTS: Final = frozenset({"extra_body", "extra_headers", "extra_query", "timeout"})
 """Of the vendor's client, and not of the request."""
 
 
 class Pool:
-    """Connections to one endpoint; neither redirects nor cookies are followed. Make it on the loop that uses it."""
+    """Connections to one endpoint."""
 
     def __init__(self) -> None:
         self.event_hooks: dict[str, Any] = {}
         """Of the vendor's client."""
-        self._session: aiohttp.ClientSession | None = None
+        self.exchanges: list[Exchange] = []
         self._vendor: DefaultAioHttpClient | None = None
 
-    def session(self, url: URL) -> aiohttp.ClientSession:
-        """Return our own connections."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=_trusted() if url.scheme == "https" else True)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_CONNECTING
-            )
-        return self._session
-
     def vendor(self) -> DefaultAioHttpClient:
-        """Return those of the vendor's client; making it takes as long as a hundred calls."""
+        """Return the vendor's own, on the loop that uses them; making them takes as long as a hundred calls."""
         if self._vendor is None:
+            # The aiohttp transport: the library's default slows down with many calls in flight.
             self._vendor = DefaultAioHttpClient(follow_redirects=False, event_hooks=self.event_hooks)
         return self._vendor
 
+    def close(self) -> None:
+        """Close ours on which nothing is under way."""
+        for each in self.exchanges:
+            each.close()
+
     async def aclose(self) -> None:
-        """Close all of them."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the vendor's."""
         if self._vendor is not None:
             await self._vendor.aclose()
 
@@ -75,44 +67,41 @@ class Client:
             key: the secret.
             pool: connections.
             note: told the digest of each body that leaves.
+
+        Raises:
+            CallFailed: PROVIDER_REFUSED: the key cannot be sent.
         """
         self.base_url = base_url
         self.chat = self
         self.completions = self
         self._key = key
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        try:
+            self._exchange = Exchange(self._url, {**headers, "User-Agent": "aie"})
+        except ValueError:
+            message = "the key or the address holds a line break, or a character that cannot be sent"
+            raise CallFailed(Failure.PROVIDER_REFUSED, message, billed=False) from None
+        pool.exchanges.append(self._exchange)
+        self._note = note
         self._pool = pool
         self._vendor: AsyncOpenAI | None = None
-        self._url = URL(f"{base_url.rstrip('/')}/chat/completions")
-        self._proxy = _proxy_for(self._url)
-        self._headers = {
-            "accept": "application/json",
-            "authorization": f"Bearer {key}",
-            "content-type": "application/json",
-            "user-agent": "aie",
-        }
-        self._note = note
 
     async def create(self, *, stream: bool, **arguments: Any) -> Any:
-        """Ask once.
+        """Ask once; without a stream it waits for nothing but its socket.
 
         Raises:
             APIStatusError: the server refused or failed.
-            APIConnectionError: no answer, or no whole one.
+            CallFailed: no whole answer came.
         """
         if stream:
             return await self._streaming().chat.completions.create(stream=True, **arguments)
         body = json.dumps(_body(arguments), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         self._note(f"sha256:{hashlib.sha256(body).hexdigest()}")
-        try:
-            async with self._pool.session(self._url).post(
-                self._url, data=body, headers=self._headers, proxy=self._proxy, allow_redirects=False
-            ) as answer:
-                content = await _bounded(answer)
-        except aiohttp.ClientError as error:
-            raise APIConnectionError(request=httpx2.Request("POST", str(self._url))) from error
+        answer = _posted(self._exchange, body)
         if not 200 <= answer.status < 300:
-            raise _refusal(answer.status, answer.headers, content, str(self._url))
-        return _completion(content)
+            raise _refusal(answer, self._url)
+        return _completion(answer.content)
 
     def _streaming(self) -> AsyncOpenAI:
         if self._vendor is None:
@@ -133,6 +122,21 @@ class ChatModel(OpenAIChatModel):
         return details | {"system_fingerprint": getattr(response, "system_fingerprint", None)}
 
 
+def _posted(exchange: Exchange, body: bytes) -> Answered:
+    try:
+        return exchange.post(body, seconds=within.get())
+    except Unreached:
+        raise CallFailed(Failure.PROVIDER_DOWN, "the endpoint cannot be reached", billed=False) from None
+    except TimeoutError:
+        raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
+    except Broken:
+        message = "the connection broke before the answer was whole"
+        raise CallFailed(Failure.PROVIDER_DOWN, message, billed=True) from None
+    except Unreadable as error:
+        message = f"the provider's answer is not of the protocol: {error}"
+        raise CallFailed(Failure.INVALID_OUTPUT, message, billed=True) from None
+
+
 def _body(arguments: Mapping[str, Any]) -> dict[str, Any]:
     said = {
         name: value
@@ -140,16 +144,6 @@ def _body(arguments: Mapping[str, Any]) -> dict[str, Any]:
         if value is not omit and value is not not_given and name not in _ARGUMENTS
     }
     return {**said, "stream": False, **(arguments.get("extra_body") or {})}
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body, unpacked; of one that is too long what is surely not of the protocol."""
-    content = bytearray()
-    async for chunk in answer.content.iter_chunked(_CHUNK):
-        content += chunk
-        if len(content) > _LONGEST:
-            return b"too long"
-    return bytes(content)
 
 
 def _completion(content: bytes) -> ChatCompletion | str:
@@ -172,27 +166,14 @@ def _completion(content: bytes) -> ChatCompletion | str:
     return ChatCompletion.construct(**data)
 
 
-def _refusal(status: int, headers: Mapping[str, str], content: bytes, url: str) -> APIStatusError:
+def _refusal(answer: Answered, url: str) -> APIStatusError:
     """Return what the vendor's client raises, with what the server said of it."""
     try:
-        said = json.loads(content)
+        said = json.loads(answer.content)
     except (ValueError, RecursionError):
         said = None
     body = said.get("error", said) if isinstance(said, dict) else said
-    plain = {name: value for name, value in headers.items() if name.lower() != "content-encoding"}
-    response = httpx2.Response(status, headers=plain, content=content, request=httpx2.Request("POST", url))
-    return APIStatusError(f"HTTP status {status}", response=response, body=body)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Return whom to trust, as the vendor's clients do."""
-    return httpx2.create_ssl_context()
-
-
-def _proxy_for(url: URL) -> str | None:
-    """Return the proxy that the environment names for an address, as the vendor's clients understand it."""
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+    headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+    request = httpx2.Request("POST", url)
+    response = httpx2.Response(answer.status, headers=headers, content=answer.content, request=request)
+    return APIStatusError(f"HTTP status {answer.status}", response=response, body=body)

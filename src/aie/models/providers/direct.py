@@ -13,6 +13,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
@@ -55,6 +56,8 @@ class Direct(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._making = threading.Lock()
+        """Over what is kept of endpoints."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: dict[str, Any] = {}
         """Connection pools by base URL."""
@@ -104,8 +107,7 @@ class Direct(ABC):
         sent: list[str] = []
         _sent.set(sent)
         try:
-            # A deadline of ours around the library's: no drip of bytes moves it.
-            async with asyncio.timeout(seconds):
+            async with self._deadline(seconds):
                 answer = await model_request(
                     self._connected(request.model, endpoint),
                     [_message(request)],
@@ -114,9 +116,15 @@ class Direct(ABC):
                 )
         except TimeoutError:
             raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
+        except CallFailed:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
             raise call_failed(error) from None
         return _reply(answer, request, sent)
+
+    def _deadline(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return a deadline of ours around the library's: no drip of bytes moves it."""
+        return asyncio.timeout(seconds)
 
     async def _follow(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         sent: list[str] = []
@@ -147,15 +155,18 @@ class Direct(ABC):
 
     def _connected(self, name: str, endpoint: Endpoint) -> Model:
         place = (endpoint.url, endpoint.key, name)
-        if place not in self._models:
+        known = self._models.get(place)
+        if known is not None:
+            return known
+        with self._making:
             client = self._clients.get(endpoint.url)
             if client is None:
                 client = self._clients[endpoint.url] = self._new_client()
                 client.event_hooks = {"request": [_note], "response": []}
             if len(self._models) >= _MODELS:
                 self._models.clear()
-            self._models[place] = self._model(name, endpoint, client)
-        return self._models[place]
+            made = self._models[place] = self._model(name, endpoint, client)
+        return made
 
     async def _close_clients(self) -> None:
         for client in self._clients.values():

@@ -1,5 +1,7 @@
 """Any endpoint that speaks OpenAI's chat protocol: hosted, vLLM, Ollama, a gateway."""
 
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -8,8 +10,9 @@ from pydantic_ai.models import Model
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from aie.models.chat import Endpoint
-from aie.models.providers.completions import ChatModel, Client, Pool
+from aie.errors import Failure
+from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint
+from aie.models.providers.completions import ChatModel, Client, Pool, within
 from aie.models.providers.direct import Direct, note_sent
 
 __all__ = ["OpenAICompatible"]
@@ -20,6 +23,25 @@ _MODERN_HOSTS: Final = ("openai.com", "azure.com")
 
 class OpenAICompatible(Direct):
     """Calls endpoints that speak OpenAI's chat protocol."""
+
+    def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
+        """Ask once and take the answer whole, in the thread that asks.
+
+        Raises:
+            CallFailed: no answer.
+        """
+        seconds = endpoint.timeout / 1_000_000
+        within.set(seconds)
+        return _at_once(self._ask(request, endpoint, seconds))
+
+    def close(self) -> None:
+        """Close every connection and end the event loop."""
+        for pool in self._clients.values():
+            pool.close()
+        super().close()
+
+    def _deadline(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        return nullcontext()  # the exchange holds it
 
     def _new_client(self) -> Any:
         return Pool()
@@ -36,3 +58,15 @@ class OpenAICompatible(Direct):
             supports_document_input=True,
         )
         return ChatModel(name, provider=provider, profile=profile)
+
+
+def _at_once(work: Coroutine[Any, Any, ChatReply]) -> ChatReply:
+    """Return what a coroutine comes to that waits for nothing but our own exchange."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        reply: ChatReply = done.value
+        return reply
+    finally:
+        work.close()
+    raise CallFailed(Failure.INTERNAL, "the installed pydantic-ai waits for an event loop", billed=True)

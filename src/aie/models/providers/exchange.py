@@ -1,0 +1,322 @@
+"""One HTTP request and its answer, in the thread that asks, within one deadline.
+
+The vendors' libraries run on event loops. For a call that waits for one answer that is two changes of threads and a
+millisecond of CPU; here it is a socket (design/014). The deadline holds for the whole, however the answer drips: each
+wait for bytes is for what is left of it. What went wrong says whether the request can have been read: only then can it
+have been billed.
+"""
+
+import http.client
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+import time
+import zlib
+from base64 import b64encode
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+__all__ = ["Answered", "Broken", "Exchange", "Unreached", "Unreadable"]
+
+_LONGEST: Final = 32_000_000
+"""Bytes of a body, packed or not."""
+_CHUNK: Final = 65_536
+_CONNECTING: Final = 10.0
+"""Seconds until a connection must stand; the rest of a call's time is for the answer."""
+
+
+class Unreached(Exception):
+    """No connection came to stand: nothing was asked."""
+
+
+class Broken(Exception):
+    """The connection ended, or spoke something else than HTTP, after the request may have been read."""
+
+
+class Unreadable(Exception):
+    """The answer is longer than any of the protocol, or packed in a way that was not asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A whole answer, whatever it says."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    content: bytes
+    """Unpacked."""
+
+
+class Exchange:
+    """Asks one server over connections that are kept. Threads may share it."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        """Prepare; nothing is connected.
+
+        Args:
+            url: where requests go to. A proxy that the environment names is asked for it, as vendors' clients do.
+            headers: of every request.
+
+        Raises:
+            ValueError: a header cannot be sent.
+        """
+        self._place = urlsplit(url)
+        self._proxy = _proxy_for(self._place)
+        target = (self._place.path or "/") + (f"?{self._place.query}" if self._place.query else "")
+        said = {"Host": self._place.netloc.rpartition("@")[2], **headers, "Accept-Encoding": "identity"}
+        if self._proxy is not None and self._place.scheme == "http":
+            target = f"http://{said['Host']}{target}"
+            said |= _credentials(self._proxy)
+        self._head = _head("POST", target, said)
+        self._idle: deque[_Timed | _TimedTLS] = deque()
+
+    def post(self, body: bytes, *, seconds: float) -> Answered:
+        """Send a body and return the answer. Redirects are answers: nothing is sent anywhere else.
+
+        Raises:
+            Unreached: surely nothing was asked.
+            TimeoutError: the answer was not whole in time.
+            Broken: no whole answer came.
+            Unreadable: it cannot be one of the protocol.
+        """
+        until = time.monotonic() + seconds
+        channel = self._connected(until)
+        try:
+            channel.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+            with http.client.HTTPResponse(channel, method="POST") as answer:
+                answer.begin()
+                content = _content(answer)
+        except TimeoutError:
+            channel.close()
+            raise
+        except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+            channel.close()
+            raise Broken(type(error).__name__) from error
+        except BaseException:
+            channel.close()
+            raise
+        if answer.will_close:
+            channel.close()
+        else:
+            self._idle.append(channel)
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return Answered(status=answer.status, headers=told, content=content)
+
+    def close(self) -> None:
+        """Close the connections on which nothing is under way."""
+        while (channel := _popped(self._idle)) is not None:
+            channel.close()
+
+    def _connected(self, until: float) -> "_Timed | _TimedTLS":
+        """Return a connection on which nothing is under way: the one used last that is still open, else a new one."""
+        while (channel := _popped(self._idle)) is not None:
+            if not _says_something(channel):
+                channel.until = until
+                return channel
+            channel.close()  # the server closed it, or says what nobody asked
+        by = min(until, time.monotonic() + _CONNECTING)
+        try:
+            made = self._connect(by)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # of a name no resolver takes: UnicodeError
+            raise Unreached(type(error).__name__) from error
+        made.until = until
+        return made
+
+    def _connect(self, by: float) -> "_Timed | _TimedTLS":
+        place, proxy = self._place, self._proxy
+        to = place if proxy is None else proxy
+        channel = _reached(to.hostname or "", to.port or _port(to.scheme), by)
+        if place.scheme != "https":
+            return channel
+        try:
+            if proxy is not None:
+                _tunnel(channel, f"{place.hostname}:{place.port or _port(place.scheme)}", _credentials(proxy))
+            channel.settimeout(_left(by))
+            made = _trusting().wrap_socket(channel, server_hostname=place.hostname)
+            assert isinstance(made, _TimedTLS)
+        except BaseException:
+            channel.close()
+            raise
+        return made
+
+
+# ---------------------------------------------------------------- sockets
+
+
+class _Deadline:
+    """A socket whose every wait ends at one time."""
+
+    until: float
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        return super().recv_into(*args)  # type: ignore[misc,no-any-return]
+
+    def send(self, *args: Any) -> int:
+        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        return super().send(*args)  # type: ignore[misc,no-any-return]
+
+    def sendall(self, *args: Any) -> None:
+        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        super().sendall(*args)  # type: ignore[misc]
+
+
+class _Timed(_Deadline, socket.socket):
+    """In the clear."""
+
+
+class _TimedTLS(_Deadline, ssl.SSLSocket):
+    """Encrypted."""
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the deadline has passed")
+    return left
+
+
+def _popped(idle: "deque[_Timed | _TimedTLS]") -> "_Timed | _TimedTLS | None":
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def _says_something(channel: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _reached(host: str, port: int, by: float) -> _Timed:
+    """Return a connection to the first address of a host that takes one."""
+    failed: OSError = OSError("the name has no address")
+    addresses = _resolved(host, port, by)
+    for turn, (family, kind, protocol, _, address) in enumerate(addresses):
+        channel = _Timed(family, kind, protocol)
+        try:
+            channel.settimeout(_left(by) / (len(addresses) - turn))
+            channel.connect(address)
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            channel.close()
+            failed = error
+        else:
+            channel.until = by
+            return channel
+    raise failed
+
+
+def _resolved(host: str, port: int, by: float) -> list[Any]:
+    """Look a name up, in a thread: the system's resolver knows no deadline."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        found: Future[list[Any]] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+            found.set_exception(error)
+
+    threading.Thread(target=look, name="aie-resolve", daemon=True).start()
+    return found.result(_left(by))
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """Return whom to trust: the system's authorities, or those that SSL_CERT_FILE names."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = _TimedTLS
+    return context
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return a request but for the end of its head.
+
+    Raises:
+        ValueError: a part of it has characters that HTTP cannot carry there.
+    """
+    parts = [target, *headers, *headers.values()]
+    if any(ord(each) < 32 or ord(each) == 127 or ord(each) > 255 for part in parts for each in part) or " " in target:
+        raise ValueError("a header or the address holds a line break, or a character that cannot be sent")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{method} {target} HTTP/1.1\r\n{lines}".encode("latin-1")
+
+
+def _content(answer: http.client.HTTPResponse) -> bytes:
+    """Return the whole body, unpacked.
+
+    Raises:
+        Unreadable: it is too long, or packed otherwise than by gzip.
+    """
+    packing = (answer.getheader("content-encoding") or "identity").lower()
+    if packing == "identity" and answer.length is not None and answer.length <= _LONGEST:
+        return answer.read()
+    if packing not in {"identity", "gzip", "x-gzip"}:
+        raise Unreadable(f"it is packed as {packing[:20]}")
+    unpacking = None if packing == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
+    content = bytearray()
+    while chunk := answer.read(_CHUNK):
+        content += chunk if unpacking is None else unpacking.decompress(chunk, _LONGEST + 1 - len(content))
+        if len(content) > _LONGEST or (unpacking is not None and unpacking.unconsumed_tail):
+            raise Unreadable(f"it is longer than {_LONGEST} bytes")
+    if answer.length or (unpacking is not None and not unpacking.eof):
+        raise http.client.IncompleteRead(bytes(content))
+    return bytes(content)
+
+
+# ---------------------------------------------------------------- proxies
+
+
+def _proxy_for(place: SplitResult) -> SplitResult | None:
+    """Return the proxy that the environment names for a place; none for this machine itself."""
+    host = place.hostname or ""
+    if not host or _is_here(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    named = proxies.get(place.scheme) or proxies.get("all")
+    if not named:
+        return None
+    return urlsplit(named if "://" in named else f"http://{named}")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _tunnel(channel: _Timed, to: str, credentials: Mapping[str, str]) -> None:
+    """Let a proxy connect through to a server."""
+    channel.sendall(_head("CONNECT", to, {"Host": to, **credentials}) + b"\r\n")
+    with http.client.HTTPResponse(channel, method="CONNECT") as answer:
+        answer.begin()
+    if answer.status != http.client.OK:
+        raise http.client.HTTPException(f"the proxy answered with HTTP status {answer.status}")
+
+
+def _port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80

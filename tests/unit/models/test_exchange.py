@@ -1,0 +1,190 @@
+"""One request within one deadline: what came of it says whether the request can have been read."""
+
+import gzip
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
+from tests.unit.models.wire import Reply, Wire
+
+KEY = {"Authorization": "Bearer secret"}
+
+
+@contextmanager
+def speaking(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
+    """Serve one connection that says these bytes after it was asked, then `forever` again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            channel, _ = server.accept()
+            with channel:
+                channel.recv(65_536)
+                try:
+                    for piece in pieces:
+                        channel.sendall(piece)
+                    while forever:
+                        channel.sendall(forever)
+                        if over.wait(0.01):
+                            return
+                except OSError:
+                    return
+
+        over = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        over.set()
+        thread.join()
+
+
+def ask(url: str, seconds: float = 5) -> Answered:
+    """Ask once."""
+    with closing(Exchange(url, KEY)) as exchange:
+        return exchange.post(b"{}", seconds=seconds)
+
+
+def test_an_answer_comes_with_its_status_and_its_headers():
+    """Whatever it says."""
+    with Wire(Reply(body=b'{"a": 1}', status=418, headers={"X-Tea": "pot"})) as wire:
+        answer = ask(f"{wire.url}/v1?x=1")
+    assert (answer.status, answer.headers["x-tea"], answer.content) == (418, "pot", b'{"a": 1}')
+    assert (wire.paths, wire.bodies) == (["/v1?x=1"], [b"{}"])
+
+
+def test_connections_are_kept_and_one_that_the_server_closed_is_not_asked():
+    """A request on a dead connection would be lost, and counted as billed."""
+    with Wire(Reply(body=b"1"), Reply(body=b"2")) as wire:
+        exchange = Exchange(wire.url, KEY)
+        assert [exchange.post(b"{}", seconds=5).content for _ in range(3)] == [b"1", b"2", b"2"]
+        assert len(wire.connections) == 1
+        wire.hang_up()
+        assert exchange.post(b"{}", seconds=5).content == b"2"
+        assert len(wire.connections) == 2
+        exchange.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_nothing_is_sent_anywhere_else(status):
+    """Neither the key nor what was asked may leave for another place than the catalog names."""
+    with Wire(Reply(body=b"elsewhere")) as other:
+        with Wire(Reply(body=b"", status=status, headers={"Location": f"{other.url}/v1"})) as wire:
+            assert ask(wire.url).status == status
+        assert other.bodies == []
+
+
+def test_a_packed_answer_is_unpacked():
+    """It was not asked for, but gateways do."""
+    packed = Reply(body=gzip.compress(b"hello"), headers={"Content-Encoding": "gzip"})
+    with Wire(packed) as wire:
+        assert ask(wire.url).content == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("body", "packing"), [(gzip.compress(bytes(40_000_000)), "gzip"), (b"?", "br"), (bytes(33_000_000), "identity")]
+)
+def test_an_answer_that_is_endless_or_packed_otherwise_is_not_read(body, packing):
+    """Forty kilobytes may hold forty megabytes."""
+    with Wire(Reply(body=body, headers={"Content-Encoding": packing})) as wire, pytest.raises(Unreadable):
+        ask(wire.url, 20)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 500,
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nfour",
+    ],
+)
+def test_what_is_no_whole_answer_may_have_been_billed(said):
+    """The server had the request."""
+    with speaking(said) as url, pytest.raises(Broken):
+        ask(url)
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [b"HTTP/1.1 100 Continue\r\n\r\n", b"x: y", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"],
+)
+def test_no_drip_of_bytes_moves_the_deadline(drip):
+    """Each piece comes in time, the whole does not."""
+    with (
+        speaking(b"HTTP/1.1 1" if drip == b"x: y" else b"", forever=drip) as url,
+        pytest.raises((TimeoutError, Broken)),
+    ):
+        ask(url, 0.3)
+
+
+def test_a_server_that_says_nothing_ends_at_the_deadline():
+    """It has the request."""
+    with Wire(Reply(body=b"", breaks=True, holds=2.0)) as wire, pytest.raises(TimeoutError):
+        ask(wire.url, 0.2)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://no-such-host.invalid/v1", "http://" + "a" * 70 + "/"])
+def test_where_no_connection_stands_nothing_was_asked(url):
+    """So nothing was billed."""
+    with pytest.raises(Unreached):
+        ask(url)
+
+
+def test_a_connection_in_the_clear_is_none_where_it_must_be_encrypted():
+    """The key does not leave before the server has shown who it is."""
+    with Wire(Reply(body=b"1")) as wire, pytest.raises(Unreached):
+        ask(wire.url.replace("http:", "https:"))
+    assert wire.bodies == []
+
+
+@pytest.mark.parametrize("key", ["line\nbreak", "line\r\nX-Evil: yes", "schlüssel→", "nul\0"])
+def test_a_key_cannot_bring_a_header_of_its_own(key):
+    """A line break at the end of a secret is a common mistake, too."""
+    with pytest.raises(ValueError, match="line break"):
+        Exchange("http://127.0.0.1:1/v1", {"Authorization": f"Bearer {key}"})
+
+
+def test_the_proxy_of_the_environment_is_asked_but_never_for_this_machine(monkeypatch):
+    """A local model is not reached through somebody else."""
+    with Wire(Reply(body=b"by proxy")) as proxy, Wire(Reply(body=b"direct")) as here:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://ann:pass%20word@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert ask("http://models.example/v1").content == b"by proxy"
+        assert ask(here.url).content == b"direct"
+    assert proxy.paths == ["http://models.example/v1"]
+    assert proxy.headers[0]["proxy-authorization"] == "Basic YW5uOnBhc3Mgd29yZA=="
+
+
+def test_a_proxy_that_lets_nobody_through_means_that_nothing_was_asked(monkeypatch):
+    """It answers `CONNECT` with a refusal."""
+    with speaking(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as url:
+        monkeypatch.setenv("https_proxy", url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with pytest.raises(Unreached):
+            ask("https://models.example/v1")
+
+
+def test_many_threads_share_one_exchange():
+    """Each has a connection of its own while it asks."""
+    with Wire(Reply(body=b"ok")) as wire:
+        exchange = Exchange(wire.url, KEY)
+        came: list[bytes] = []
+        threads = [
+            threading.Thread(target=lambda: came.append(exchange.post(b"{}", seconds=10).content)) for _ in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        exchange.close()
+    assert came == [b"ok"] * 20
+    assert len(wire.bodies) == 20
