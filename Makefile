@@ -18,7 +18,7 @@ COUNT ?= 10000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shell test check bench shows crash data-shows fuzz fmt docs size lock clean
+.PHONY: help demo shell test check bench bench-calls shows crash data-shows fuzz fmt docs size lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ check: ## Format, lint, types, import contract, locks, licences, tracked files, 
 
 bench: ## Runs a second and their CPU beside LangGraph and DBOS (ARGS=--quick: five minutes)
 	@$(BENCH) python -m benchmarks $(ARGS)
+
+bench-calls: ## Model calls and their CPU beside openai, pydantic-ai and LiteLLM; the ledger alone (ARGS=--quick)
+	@scripts/in-env.sh litellm true
+	@$(BENCH) python -m benchmarks.calls $(ARGS)
 
 shows: ## Mutated files, tampered records, equal ids, pinned runs: each at full size
 	@scripts/shows.sh $(SEED)
