@@ -129,8 +129,9 @@ def _arguments() -> argparse.Namespace:
 
 _PREFACE: Final = """# Benchmarks of model calls
 
-Written by `make bench-calls ARGS=--write`. A row of ours counts only if after the timed part every event was read back,
-as many calls were settled as the server answered, and the chain over all records verified; else it says that it is void.
+Written by `make bench-calls ARGS=--write`. A row of ours counts only if after the timed part every event was read
+back, as many calls were settled as the server answered, and the chain over all records verified; else it says that it
+is void.
 
 """
 

@@ -1,6 +1,7 @@
 """What permits or costs, as the workspace's files say now; read again when a file changes."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ __all__ = ["LiveFacts"]
 _IN_SETTINGS: Final = frozenset({"receiver", "lookup", "budgets"})
 """Kinds of live facts that stand in `aie.yaml`; all others are of the catalog."""
 _ENDLESS: Final = 2**63
+_FRESH: Final = 20_000_000
+"""Nanoseconds for which a file that was looked at is not looked at again. A call asks for seven facts, and each look
+lets go of the interpreter, which with many calls at once costs more than all else that is done for the fact."""
 
 T = TypeVar("T")
 
@@ -86,6 +90,8 @@ class _Watched(Generic[T]):
         self._load = load
         self._read: tuple[tuple[int, int, int] | None, T] | None = None
         """How the file looked, and what it said."""
+        self._until = -1
+        """When it is looked at again, in monotonic nanoseconds."""
         self._lock = threading.Lock()
 
     def read(self) -> T:
@@ -94,15 +100,19 @@ class _Watched(Generic[T]):
         Raises:
             ConfigError: it has a mistake, and nothing was read before.
         """
+        now, read = time.monotonic_ns(), self._read
+        if read is not None and now < self._until:
+            return read[1]
         looks = self._looks()
-        read = self._read
         if read is not None and looks in (None, read[0]):
+            self._until = now + _FRESH
             return read[1]
         with self._lock:
             # How it looks before it is read: a change meanwhile makes it look otherwise, and it is read again.
             looks = self._looks()
             if self._read is None or self._read[0] != looks:
                 self._read = (looks, self._loaded())
+            self._until = now + _FRESH
             return self._read[1]
 
     def _loaded(self) -> T:

@@ -33,6 +33,12 @@ _CONNECTING: Final = 10.0
 """Seconds until a connection must stand; the rest of a call's time is for the answer."""
 
 
+_STALE: Final = 0.02
+"""Seconds that a wait may last beyond its deadline."""
+_SURELY_OPEN: Final = 0.5
+"""Seconds after an answer in which no server closes a connection that it said it would keep."""
+
+
 class Unreached(Exception):
     """No connection came to stand: nothing was asked."""
 
@@ -107,6 +113,7 @@ class Exchange:
         if answer.will_close:
             channel.close()
         else:
+            channel.used_at = time.monotonic()
             self._idle.append(channel)
         told = {name.lower(): value for name, value in answer.getheaders()}
         return Answered(status=answer.status, headers=told, content=content)
@@ -119,8 +126,8 @@ class Exchange:
     def _connected(self, until: float) -> "_Timed | _TimedTLS":
         """Return a connection on which nothing is under way: the one used last that is still open, else a new one."""
         while (channel := _popped(self._idle)) is not None:
-            if not _says_something(channel):
-                channel.until = until
+            if time.monotonic() - channel.used_at < _SURELY_OPEN or not _says_something(channel):
+                channel.end_by(until)
                 return channel
             channel.close()  # the server closed it, or says what nobody asked
         by = min(until, time.monotonic() + _CONNECTING)
@@ -128,7 +135,7 @@ class Exchange:
             made = self._connect(by)
         except (OSError, http.client.HTTPException, ValueError) as error:  # of a name no resolver takes: UnicodeError
             raise Unreached(type(error).__name__) from error
-        made.until = until
+        made.end_by(until)
         return made
 
     def _connect(self, by: float) -> "_Timed | _TimedTLS":
@@ -153,21 +160,37 @@ class Exchange:
 
 
 class _Deadline:
-    """A socket whose every wait ends at one time."""
+    """A socket whose every wait ends at one time.
 
-    until: float
+    Its timeout is set anew once it is stale: to set it is a system call, during which other threads go on first.
+    """
+
+    _until = 0.0
+    _set_at = 0.0
+    used_at = 0.0
+    """When an answer was read last, by the monotonic clock."""
+
+    def end_by(self, until: float) -> None:
+        """Let no wait from now on last longer."""
+        self._until = until
+        self._set_at = time.monotonic()
+        self.settimeout(_left(until))  # type: ignore[attr-defined]
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        self._renew()
         return super().recv_into(*args)  # type: ignore[misc,no-any-return]
 
     def send(self, *args: Any) -> int:
-        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        self._renew()
         return super().send(*args)  # type: ignore[misc,no-any-return]
 
     def sendall(self, *args: Any) -> None:
-        self.settimeout(_left(self.until))  # type: ignore[attr-defined]
+        self._renew()
         super().sendall(*args)  # type: ignore[misc]
+
+    def _renew(self) -> None:
+        if time.monotonic() - self._set_at > _STALE:
+            self.end_by(self._until)
 
 
 class _Timed(_Deadline, socket.socket):
@@ -212,7 +235,7 @@ def _reached(host: str, port: int, by: float) -> _Timed:
             channel.close()
             failed = error
         else:
-            channel.until = by
+            channel.end_by(by)
             return channel
     raise failed
 
