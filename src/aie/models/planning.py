@@ -97,12 +97,14 @@ def plan(route: PinnedRoute, call: Call, facts: Mapping[str, Facts], constraints
     worst: dict[str, Spend] = {}
     for candidate in route.candidates:
         known = facts.get(candidate.name) or {}
-        reason = next(_objections(route, candidate, call, known, constraints or {}), None)
+        most = None if known.get("price") is None and candidate.kind == "chat" else worst_case(candidate, call, known)
+        reason = next(_objections(route, candidate, call, known, constraints or {}, most), None)
         if reason is not None:
             refused.append(Refused(model=candidate.name, reason=reason[0], why=reason[1]))
             continue
+        assert most is not None, "a model without a price is refused"
         lawful.append(candidate)
-        worst[candidate.name] = worst_case(candidate, call, known)
+        worst[candidate.name] = most
     return Planned(
         route=route,
         order=tuple(_ordered(route, lawful, worst, call)),
@@ -128,7 +130,9 @@ def worst_case(candidate: Candidate, call: Call, facts: Facts) -> Spend:
 _Objection = tuple[str, str]
 
 
-def _objections(route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts) -> Iterator[_Objection]:
+def _objections(
+    route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts, worst: Spend | None
+) -> Iterator[_Objection]:
     """Yield why a candidate may not be asked; the first one is told."""
     if not facts:
         yield "unknown", "models.yaml does not name it any more"
@@ -143,7 +147,7 @@ def _objections(route: PinnedRoute, candidate: Candidate, call: Call, facts: Fac
         yield from _permitted(candidate, constraints, facts)
     yield from _labels(candidate, call.labels, facts)
     yield from _capable(candidate, call, facts)
-    yield from _affordable(route, candidate, call, facts, now)
+    yield from _affordable(route, candidate, now, worst)
     floor = route.strategy.get("quality")
     if floor is not None:
         score = candidate.pinned.get("quality")
@@ -215,17 +219,17 @@ def _capable(candidate: Candidate, call: Call, facts: Facts) -> Iterator[_Object
         yield "context", f"about {tokens} tokens with the answer, its context window has {window}"
 
 
-def _affordable(route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts) -> Iterator[_Objection]:
+def _affordable(route: PinnedRoute, candidate: Candidate, now: Facts, worst: Spend | None) -> Iterator[_Objection]:
     if candidate.kind != "chat":
         return
-    if facts.get("price") is None:
+    if worst is None:
         yield "price", "nobody knows what it costs now"
         return
     bounds = [
         each["max_cost_per_call"] for each in (route.constraints, now) if each.get("max_cost_per_call") is not None
     ]
-    if bounds and (cost := worst_case(candidate, call, facts).cost) > min(bounds):
-        yield "max_cost", f"a call may cost {usd(cost)}, the route allows {usd(min(bounds))}"
+    if bounds and worst.cost > min(bounds):
+        yield "max_cost", f"a call may cost {usd(worst.cost)}, the route allows {usd(min(bounds))}"
 
 
 def _here(candidate: Candidate, facts: Facts, fact: str) -> bool:
