@@ -11,9 +11,9 @@ import hashlib
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.messages import (
@@ -33,9 +33,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
-from aie.models.providers.failures import call_failed
+from aie.models.providers.failures import Transport, call_failed
 
-__all__ = ["Direct"]
+__all__ = ["Direct", "noted", "noting"]
 
 _T = TypeVar("_T")
 _GRACE: Final = 5.0
@@ -50,10 +50,13 @@ _sent: ContextVar[list[str]] = ContextVar("_sent")
 class Direct(ABC):
     """Calls endpoints from any thread: one event loop for all, one connection pool an endpoint."""
 
+    transport: ClassVar[Transport]
+    """What the vendor's library lets through of its own."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[Hashable, Any] = {}
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         """Ask once and take the answer whole.
@@ -87,29 +90,37 @@ class Direct(ABC):
             self._thread.join(_GRACE)
 
     @abstractmethod
-    def _new_client(self) -> Any:
-        """Return a connection pool of the vendor's library."""
+    def _new_client(self, endpoint: Endpoint) -> Any:
+        """Return a connection pool of the vendor's library, which notes the body of each request."""
 
     @abstractmethod
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
         """Return the library's model behind an endpoint."""
 
+    def _pool(self, endpoint: Endpoint) -> Hashable:
+        """Return what endpoints have in common that share connections."""
+        return endpoint.url
+
+    async def _close_client(self, client: Any) -> None:
+        await client.aclose()
+
     async def _ask(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         sent: list[str] = []
         _sent.set(sent)
         try:
+            model = self._connected(request.model, endpoint)
             # A deadline of ours around the library's: no drip of bytes moves it.
             async with asyncio.timeout(seconds):
                 answer = await model_request(
-                    self._connected(request.model, endpoint),
+                    model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds),
+                    model_settings=_settings(request, seconds, model),
                     model_request_parameters=_parameters(request),
                 )
-        except TimeoutError:
-            raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
-            raise call_failed(error) from None
+            raise call_failed(error, self.transport, left=bool(sent)) from None
+        if not answer.parts and not answer.finish_reason:
+            raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is empty", billed=True)
         return _reply(answer, request, sent)
 
     async def _follow(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
@@ -117,38 +128,39 @@ class Direct(ABC):
         _sent.set(sent)
         begun = False
         try:
+            model = self._connected(request.model, endpoint)
             async with asyncio.timeout(seconds):
                 async with model_request_stream(
-                    self._connected(request.model, endpoint),
+                    model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds),
+                    model_settings=_settings(request, seconds, model),
                     model_request_parameters=_parameters(request),
                 ) as stream:
                     async for _ in stream:
                         begun = True
                     answer = stream.get()
-        except TimeoutError:
-            raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
-            failed = call_failed(error)
+            failed = call_failed(error, self.transport, left=bool(sent))
             if not begun:
                 raise failed from None
-            # The library then reports zero tokens, which nobody may take for the bill.
-            raise CallFailed(failed.failure, failed.message, billed=True) from None
+            # The library then reports zero tokens, which nobody may take for the bill. What made sense until now and
+            # no longer does has broken off.
+            failure = Failure.PROVIDER_DOWN if failed.failure is Failure.INVALID_OUTPUT else failed.failure
+            raise CallFailed(failure, failed.message, billed=True) from None
         if answer.state != "complete" or not answer.finish_reason:
             raise CallFailed(Failure.PROVIDER_DOWN, "the answer broke off before it was whole", billed=True)
         return _reply(answer, request, sent)
 
     def _connected(self, name: str, endpoint: Endpoint) -> Model:
-        client = self._clients.get(endpoint.url)
+        pool = self._pool(endpoint)
+        client = self._clients.get(pool)
         if client is None:
-            client = self._clients[endpoint.url] = self._new_client()
-            client.event_hooks = {"request": [_note], "response": []}
+            client = self._clients[pool] = self._new_client(endpoint)
         return self._model(name, endpoint, client)
 
     async def _close_clients(self) -> None:
         for client in self._clients.values():
-            await client.aclose()
+            await self._close_client(client)
         self._clients.clear()
 
     def _run(self, work: Coroutine[Any, Any, _T], seconds: float) -> _T:
@@ -173,9 +185,19 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _note(request: Any) -> None:
+def noted(body: bytes) -> None:
     """Take the digest of a body on its way out, of the very bytes."""
-    _sent.get([]).append(f"sha256:{hashlib.sha256(await request.aread()).hexdigest()}")
+    _sent.get([]).append(f"sha256:{hashlib.sha256(body).hexdigest()}")
+
+
+def noting(client: Any) -> Any:
+    """Return a client of the kind of httpx that notes the body of each request."""
+    client.event_hooks = {"request": [_note], "response": []}
+    return client
+
+
+async def _note(request: Any) -> None:
+    noted(await request.aread())
 
 
 def _message(request: ChatRequest) -> ModelRequest:
@@ -187,7 +209,7 @@ def _message(request: ChatRequest) -> ModelRequest:
     return ModelRequest(parts=[*system, UserPromptPart(content=content)])
 
 
-def _settings(request: ChatRequest, seconds: float) -> ModelSettings:
+def _settings(request: ChatRequest, seconds: float, model: Model) -> ModelSettings:
     settings: ModelSettings = {
         "max_tokens": request.max_tokens,
         "temperature": float(request.temperature),
@@ -198,7 +220,9 @@ def _settings(request: ChatRequest, seconds: float) -> ModelSettings:
     }
     if request.seed is not None:
         settings["seed"] = request.seed
-    return settings
+    # What a protocol does not have is left out here: the library warns of some of it at each call.
+    had = {name: value for name, value in settings.items() if name not in model.unsupported_settings}
+    return cast("ModelSettings", had)
 
 
 def _parameters(request: ChatRequest) -> ModelRequestParameters:

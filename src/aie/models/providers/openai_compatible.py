@@ -3,6 +3,7 @@
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from openai import DefaultAioHttpClient
 from openai.types.chat import ChatCompletion
 from pydantic_ai.models import Model
@@ -11,7 +12,8 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from aie.models.chat import Endpoint
-from aie.models.providers.direct import Direct
+from aie.models.providers.direct import Direct, noting
+from aie.models.providers.failures import Transport
 
 __all__ = ["OpenAICompatible"]
 
@@ -30,9 +32,11 @@ class _Fingerprinted(OpenAIChatModel):
 class OpenAICompatible(Direct):
     """Calls endpoints that speak OpenAI's chat protocol."""
 
-    def _new_client(self) -> Any:
+    transport = Transport(unreached=(ClientConnectorError, ConnectionTimeoutError))
+
+    def _new_client(self, endpoint: Endpoint) -> Any:
         # The aiohttp transport: the library's default slows down with many calls in flight.
-        return DefaultAioHttpClient()
+        return noting(DefaultAioHttpClient())
 
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
         provider = OpenAICompatibleProvider(
