@@ -87,7 +87,11 @@ def test_a_price_is_recorded_and_read_back() -> None:
     ("provider", "endpoint", "model"),
     [
         ("google", "https://generativelanguage.googleapis.com", "gemini-2.5-flash"),
-        ("bedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com", "eu.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        (
+            "bedrock",
+            "https://bedrock-runtime.eu-central-1.amazonaws.com",
+            "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ),
         ("mistral", "https://api.mistral.ai", "mistral-small-latest"),
     ],
 )

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Hashable
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -91,6 +92,7 @@ class Bedrock(Direct):
 
         client.meta.events.register("before-send.bedrock-runtime", send)
         client.meta.events.register("before-parse.bedrock-runtime.Converse", _whole)
+        client.meta.events.register("after-call.bedrock-runtime.Converse", _answered)
         return client
 
     async def _close_client(self, client: Any) -> None:
@@ -106,6 +108,12 @@ def _whole(response_dict: Any, **_: Any) -> None:
     length = response_dict["headers"].get("content-length")
     if length is not None and int(length) != len(response_dict["body"]):
         raise ConnectionClosedError(endpoint_url="")
+
+
+def _answered(http_response: Any, parsed: Any, **_: Any) -> None:
+    """Fail on a body that is no answer: the library reads it as one that says nothing."""
+    if http_response.status_code == HTTPStatus.OK and "output" not in parsed:
+        raise ResponseParserError
 
 
 def _region(url: str) -> str | None:

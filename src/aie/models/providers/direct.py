@@ -143,10 +143,8 @@ class Direct(ABC):
             failed = call_failed(error, self.transport, left=bool(sent))
             if not begun:
                 raise failed from None
-            # The library then reports zero tokens, which nobody may take for the bill. What made sense until now and
-            # no longer does has broken off.
-            failure = Failure.PROVIDER_DOWN if failed.failure is Failure.INVALID_OUTPUT else failed.failure
-            raise CallFailed(failure, failed.message, billed=True) from None
+            # The library then reports zero tokens, which nobody may take for the bill.
+            raise CallFailed(failed.failure, failed.message, billed=True) from None
         if answer.state != "complete" or not answer.finish_reason:
             raise CallFailed(Failure.PROVIDER_DOWN, "the answer broke off before it was whole", billed=True)
         return _reply(answer, request, sent)

@@ -102,8 +102,6 @@ def _misread(error: Exception, transport: Transport) -> bool:
             return True
         case ModelHTTPError():
             return False
-        case ModelAPIError(__cause__=None):
-            return type(error) is ModelAPIError  # nothing beneath the library failed: it found no sense in what came
         case _:
             return isinstance(error, _MISREADING) or any(
                 isinstance(each, transport.nonsense) for each in (error, error.__cause__)
