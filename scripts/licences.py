@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 
 ALLOWED = frozenset({"0BSD", "APACHE", "BSD", "CC0", "ISC", "MIT", "MPL", "PSF", "ZLIB"})
 """Families. MPL-2.0 is copyleft by file: used unmodified, it asks nothing of ours."""
@@ -73,6 +73,13 @@ def declared_licence(metadata: Message) -> str:
     return words[0].replace(", dependency licenses", "") if words else ""
 
 
+def carried_licence(item: Distribution) -> str:
+    """Return the titles of the licence files that a distribution carries, for one whose metadata declares nothing."""
+    names = item.metadata.get_all("License-File") or []
+    texts = [item.read_text(f"licenses/{name}") or "" for name in names]
+    return " AND ".join(text.strip().partition("\n")[0].strip() for text in texts)
+
+
 def judge_all(installed: Iterable[tuple[str, str]]) -> list[Verdict]:
     """Judge (name, declared licence) pairs, ours left out, in the order of their names."""
     return [judge(name, declared) for name, declared in sorted(installed) if name.lower() != OURS]
@@ -80,7 +87,10 @@ def judge_all(installed: Iterable[tuple[str, str]]) -> list[Verdict]:
 
 def main() -> int:
     """Print one line a refusal or exception, then the counts."""
-    installed = {(item.name, declared_licence(item.metadata)) for item in distributions()}  # type: ignore[arg-type]
+    installed = {
+        (item.name, declared_licence(item.metadata) or carried_licence(item))  # type: ignore[arg-type]
+        for item in distributions()
+    }
     verdicts = judge_all(installed)
     refused = [verdict for verdict in verdicts if not verdict.accepted]
     for verdict in verdicts:

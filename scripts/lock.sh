@@ -17,7 +17,8 @@ lock() {
 }
 
 # The widest first: the others then keep to the same versions, and an environment is a subset of the next.
-lock dev --group dev --extra train --extra postgres --extra openai --extra anthropic --extra onnx "$@"
+lock dev --group dev --extra train --extra postgres --extra openai --extra anthropic --extra google --extra bedrock \
+    --extra mistral --extra onnx "$@"
 lock demo --extra train --constraint requirements/dev.txt "$@"
 lock bench --group bench --extra postgres --extra openai --constraint requirements/dev.txt "$@"
 lock base --constraint requirements/dev.txt "$@"

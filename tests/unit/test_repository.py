@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tomllib
 from email.message import Message
-from importlib.metadata import packages_distributions
+from importlib.metadata import Distribution, packages_distributions
 from pathlib import Path
 
 import pytest
 
-from scripts.licences import declared_licence, judge, judge_all
+from scripts.licences import carried_licence, declared_licence, judge, judge_all
 from scripts.locks import judge_lock, names_of, normal, wanted_by
 from scripts.size import main as measure
 from scripts.tracked import PATTERNS, judge_text
@@ -115,6 +115,26 @@ def test_a_licence_is_read_from_the_expression_then_classifiers_then_text():
     assert declared_licence(metadata) == "BSD License"
     metadata["License-Expression"] = "ISC"
     assert declared_licence(metadata) == "ISC"
+
+
+def test_a_licence_that_metadata_does_not_declare_is_read_from_the_files_that_are_carried(tmp_path: Path):
+    """By their titles; one file that is not permitted refuses all, and no file is no licence."""
+
+    def carried(*texts: str) -> str:
+        info = tmp_path / f"p{len(list(tmp_path.iterdir()))}-1.dist-info"
+        (info / "licenses").mkdir(parents=True)
+        lines = ["Metadata-Version: 2.4", "Name: p", "Version: 1"]
+        for number, text in enumerate(texts):
+            (info / "licenses" / str(number)).write_text(text, encoding="utf-8")
+            lines.append(f"License-File: {number}")
+        (info / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return carried_licence(Distribution.at(info))
+
+    apache, affero = "\n   Apache License\n  Version 2.0\n", "GNU AFFERO GENERAL PUBLIC LICENSE\n"
+    assert judge("p", carried(apache)).accepted
+    assert not judge("p", carried(apache, affero)).accepted
+    assert not judge("p", carried("Copyright 2026\n")).accepted
+    assert not judge("p", carried()).accepted
 
 
 LOCK = "a==1.0 ; sys_platform != 'win32' \\\n    --hash=sha256:" + "0" * 64 + "\n    # via\n    #   b\n"

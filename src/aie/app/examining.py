@@ -32,6 +32,9 @@ _EXTRAS: Final = {
     "postgres": "psycopg",
     "openai": "openai",
     "anthropic": "anthropic",
+    "google": "google.genai",
+    "bedrock": "boto3",
+    "mistral": "mistralai",
     "onnx": "onnxruntime",
 }
 
@@ -102,7 +105,7 @@ def examine(root: Path | None) -> Iterator[Examined]:
         mend="" if version >= (3, 35, 0) else "use a Python that brings SQLite 3.35 or later",
     )
     for extra, module in _EXTRAS.items():
-        there = find_spec(module) is not None
+        there = _installed(module)
         yield Examined(
             what=f"extra {extra}",
             verdict="good" if there else "note",
@@ -114,6 +117,13 @@ def examine(root: Path | None) -> Iterator[Examined]:
         yield Examined(what="workspace", verdict="note", found="none here", mend="aie init NAME --template claims")
         return
     yield from _workspace(root)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the namespace that it belongs to is not there either
+        return False
 
 
 def _readers(sandbox: Sandbox) -> Examined:

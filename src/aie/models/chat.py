@@ -99,7 +99,7 @@ class Endpoint:
     """Where a model is reached, now; live facts, never part of a release."""
 
     url: str
-    """Base URL, up to and with `/v1`."""
+    """Base URL; up to and with `/v1` for an OpenAI-compatible one, else without a version."""
     key: str = ""
     """The secret itself; empty when none is needed. Never recorded, never shown."""
     timeout: int = 60_000_000

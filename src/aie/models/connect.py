@@ -14,6 +14,9 @@ __all__ = ["connect"]
 _ADAPTERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "openai_compatible": ("aie.models.providers.openai_compatible", "OpenAICompatible", "openai"),
     "anthropic": ("aie.models.providers.anthropic", "Anthropic", "anthropic"),
+    "google": ("aie.models.providers.google", "Google", "google"),
+    "bedrock": ("aie.models.providers.bedrock", "Bedrock", "bedrock"),
+    "mistral": ("aie.models.providers.mistral", "Mistral", "mistral"),
 }
 """Module, class and extra of each provider."""
 

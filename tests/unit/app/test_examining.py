@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aie.app import examine, look_over, open_app, start_workspace
-from aie.app.examining import _database, _folder, _readers
+from aie.app.examining import _database, _folder, _installed, _readers
 from aie.errors import Unavailable
 from aie.layers.extract import Bounds
 
@@ -14,6 +14,13 @@ def test_without_a_workspace_the_machine_is_examined():
     found = {each.what: each for each in examine(None)}
     assert found["sqlite"].verdict == "good"
     assert (found["workspace"].verdict, found["workspace"].mend) == ("note", "aie init NAME --template claims")
+
+
+def test_an_extra_inside_a_namespace_that_is_not_there_is_not_installed():
+    """As that of a vendor whose other packages may or may not be."""
+    assert _installed("google.genai")
+    assert not _installed("google.nothing")
+    assert not _installed("nothing_at_all.genai")
 
 
 def test_a_fresh_workspace_is_good(tmp_path: Path):

@@ -62,10 +62,10 @@ def test_connections_are_kept_and_one_that_the_server_closed_is_not_asked(monkey
     with Wire(Reply(body=b"1"), Reply(body=b"2")) as wire:
         exchange = Exchange(wire.url, KEY)
         assert [exchange.post(b"{}", seconds=5).content for _ in range(3)] == [b"1", b"2", b"2"]
-        assert len(wire.connections) == 1
+        assert wire.connections == 1
         wire.hang_up()
         assert exchange.post(b"{}", seconds=5).content == b"2"
-        assert len(wire.connections) == 2
+        assert wire.connections == 2
         exchange.close()
 
 

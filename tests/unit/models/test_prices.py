@@ -81,3 +81,22 @@ def test_a_price_is_recorded_and_read_back() -> None:
     assert price is not None
     assert Price.from_json(price.to_json()) == price
     assert price.tiers
+
+
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "model"),
+    [
+        ("google", "https://generativelanguage.googleapis.com", "gemini-2.5-flash"),
+        (
+            "bedrock",
+            "https://bedrock-runtime.eu-central-1.amazonaws.com",
+            "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ),
+        ("mistral", "https://api.mistral.ai", "mistral-small-latest"),
+    ],
+)
+def test_the_endpoint_of_each_provider_tells_whose_list_prices_hold(provider: str, endpoint: str, model: str) -> None:
+    """Under the name that the package has for it."""
+    ours = price_at(entry("genai-prices", provider=provider, endpoint=endpoint, model=model), day_start("2026-11-22"))
+    assert ours is not None
+    assert ours.output_per_million > ours.input_per_million > 0

@@ -1,8 +1,10 @@
 """A server whose every answer is written out by the test: status, headers, body, and whether it breaks off."""
 
+import binascii
 import contextlib
 import json
 import socket
+import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Reply", "Wire", "events"]
+__all__ = ["Reply", "Wire", "events", "frames"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Reply:
     """True promises more than it sends and closes the connection."""
     holds: float = 0.0
     """Seconds, at most, that it does nothing after what it sent; it ends with the server."""
+    drips: bool = False
+    """True goes on with a blank every hundredth of a second, until the client or the server ends."""
 
 
 def events(*data: Any, named: bool = False) -> bytes:
@@ -35,6 +39,23 @@ def events(*data: Any, named: bool = False) -> bytes:
         text = each if isinstance(each, str) else json.dumps(each)
         lines.append(f"{name}data: {text}\n\n")
     return "".join(lines).encode()
+
+
+def frames(*named: tuple[str, Any]) -> bytes:
+    """Return a stream of AWS's binary events; an exception's name ends in `Exception`."""
+    return b"".join(_frame(name, json.dumps(data).encode()) for name, data in named)
+
+
+def _frame(name: str, data: bytes) -> bytes:
+    kind = "exception" if name.endswith("Exception") else "event"
+    headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
+    packed = b"".join(
+        bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+        for key, value in headers.items()
+    )
+    prelude = struct.pack(">II", len(packed) + len(data) + 16, len(packed))
+    message = prelude + struct.pack(">I", binascii.crc32(prelude)) + packed + data
+    return message + struct.pack(">I", binascii.crc32(message))
 
 
 class Wire:
@@ -48,7 +69,10 @@ class Wire:
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         """Of each request, names in lower case."""
-        self.connections: list[socket.socket] = []
+        self.connections = 0
+        self.closed = threading.Event()
+        """Set when the first connection has ended."""
+        self._open: list[socket.socket] = []
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -62,8 +86,13 @@ class Wire:
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
+                wire.connections += 1
                 super().setup()
-                wire.connections.append(self.connection)
+                wire._open.append(self.connection)
+
+            def finish(self) -> None:
+                super().finish()
+                wire.closed.set()
 
             def do_POST(self) -> None:
                 wire.bodies.append(self.rfile.read(int(self.headers["content-length"])))
@@ -73,12 +102,17 @@ class Wire:
                 self.send_response(reply.status)
                 for name, value in {"content-type": reply.media, **reply.headers}.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(reply.body) + 1000 * reply.breaks))
+                self.send_header("content-length", str(len(reply.body) + 1000 * (reply.breaks or reply.drips)))
                 self.end_headers()
                 self.wfile.write(reply.body)
                 self.wfile.flush()
                 wire._over.wait(reply.holds)
-                self.close_connection = reply.breaks
+                self.close_connection = reply.breaks or reply.drips
+                while reply.drips and not wire._over.wait(0.01):
+                    try:
+                        self.wfile.write(b" ")
+                    except OSError:
+                        break
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -92,7 +126,7 @@ class Wire:
 
     def hang_up(self) -> None:
         """Close every connection from this side."""
-        for each in self.connections:
+        for each in self._open:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 

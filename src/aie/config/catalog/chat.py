@@ -116,14 +116,16 @@ class ChatModel(Entry):
 
     kind: Literal["chat"]
     """Asked with a prompt."""
-    provider: Literal["openai_compatible", "anthropic"]
+    provider: Literal["openai_compatible", "anthropic", "google", "bedrock", "mistral"]
     """The protocol that the endpoint speaks."""
     endpoint: Annotated[str, Field(pattern=r"^https?://\S+$|^env:[A-Z][A-Z0-9_]*$")]
-    """Base URL, or a reference `env:NAME`. Live."""
+    """Base URL, or a reference `env:NAME`: with `/v1` for `openai_compatible`, for others without a version. `bedrock`
+    takes the region to sign for from it. Live."""
     model: Annotated[str, Field(min_length=1)]
     """Identifier of the snapshot, as the provider names it."""
     api_key: Annotated[str, Field(pattern=r"^env:[A-Z][A-Z0-9_]*$")] | None = None
-    """Reference of the key, `env:NAME`; never the key itself. Live."""
+    """Reference of the key, `env:NAME`; never the key itself. `bedrock` does without one: as whom AWS takes the process
+    for. Live."""
     parameters: Parameters = Field(default_factory=Parameters)
     """How it samples."""
     modalities: tuple[Modality, ...] = Field(default=("text",), strict=False)

@@ -4,9 +4,8 @@ pydantic-ai makes the arguments and reads the answer, as ever. What stands betwe
 request to one address, a bounded body back. Streams go through the vendor's client, whose reader of events they need.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed
+from aie.models.providers.direct import noted, noting
 from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
 
 __all__ = ["ChatModel", "Client", "Pool", "within"]
@@ -33,16 +33,14 @@ class Pool:
     """Connections to one endpoint."""
 
     def __init__(self) -> None:
-        self.event_hooks: dict[str, Any] = {}
-        """Of the vendor's client."""
         self.exchanges: list[Exchange] = []
-        self._vendor: DefaultAioHttpClient | None = None
+        self._vendor: Any = None
 
-    def vendor(self) -> DefaultAioHttpClient:
+    def vendor(self) -> Any:
         """Return the vendor's own, on the loop that uses them; making them takes as long as a hundred calls."""
         if self._vendor is None:
             # The aiohttp transport: the library's default slows down with many calls in flight.
-            self._vendor = DefaultAioHttpClient(follow_redirects=False, event_hooks=self.event_hooks)
+            self._vendor = noting(DefaultAioHttpClient(follow_redirects=False))
         return self._vendor
 
     def close(self) -> None:
@@ -59,14 +57,13 @@ class Pool:
 class Client:
     """What pydantic-ai calls in place of the vendor's client: `client.chat.completions.create(…)`."""
 
-    def __init__(self, base_url: str, key: str, pool: Pool, note: Callable[[str], None]) -> None:
+    def __init__(self, base_url: str, key: str, pool: Pool) -> None:
         """Prepare.
 
         Args:
             base_url: up to and with `/v1`.
             key: the secret.
             pool: connections.
-            note: told the digest of each body that leaves.
 
         Raises:
             CallFailed: PROVIDER_REFUSED: the key cannot be sent.
@@ -83,7 +80,6 @@ class Client:
             message = "the key or the address holds a line break, or a character that cannot be sent"
             raise CallFailed(Failure.PROVIDER_REFUSED, message, billed=False) from None
         pool.exchanges.append(self._exchange)
-        self._note = note
         self._pool = pool
         self._vendor: AsyncOpenAI | None = None
 
@@ -97,7 +93,7 @@ class Client:
         if stream:
             return await self._streaming().chat.completions.create(stream=True, **arguments)
         body = json.dumps(_body(arguments), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        self._note(f"sha256:{hashlib.sha256(body).hexdigest()}")
+        noted(body)
         answer = _posted(self._exchange, body)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, self._url)

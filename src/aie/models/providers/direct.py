@@ -12,10 +12,10 @@ import hashlib
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.messages import (
@@ -35,9 +35,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
-from aie.models.providers.failures import call_failed
+from aie.models.providers.failures import Transport, call_failed
 
-__all__ = ["Direct", "note_sent"]
+__all__ = ["Direct", "noted", "noting"]
 
 _T = TypeVar("_T")
 _GRACE: Final = 5.0
@@ -54,15 +54,18 @@ _sent: ContextVar[list[str]] = ContextVar("_sent")
 class Direct(ABC):
     """Calls endpoints from any thread: one event loop for all, one connection pool an endpoint."""
 
+    transport: ClassVar[Transport]
+    """What the vendor's library lets through of its own."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._making = threading.Lock()
         """Over what is kept of endpoints."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._clients: dict[str, Any] = {}
-        """Connection pools by base URL."""
-        self._models: dict[tuple[str, str, str], Model] = {}
-        """The library's models by base URL, key and name: making one takes a tenth of a call."""
+        self._clients: dict[Hashable, Any] = {}
+        """Connection pools."""
+        self._models: dict[Hashable, Model] = {}
+        """The library's models by pool, key and name: making one takes a tenth of a call."""
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         """Ask once and take the answer whole.
@@ -96,30 +99,36 @@ class Direct(ABC):
             self._thread.join(_GRACE)
 
     @abstractmethod
-    def _new_client(self) -> Any:
-        """Return a connection pool of the vendor's library."""
+    def _new_client(self, endpoint: Endpoint) -> Any:
+        """Return a connection pool of the vendor's library, which notes the body of each request."""
 
     @abstractmethod
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
         """Return the library's model behind an endpoint."""
 
+    def _pool(self, endpoint: Endpoint) -> Hashable:
+        """Return what endpoints have in common that share connections."""
+        return endpoint.url
+
+    async def _close_client(self, client: Any) -> None:
+        await client.aclose()
+
     async def _ask(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         sent: list[str] = []
         _sent.set(sent)
         try:
+            model = self._connected(request.model, endpoint)
             async with self._deadline(seconds):
                 answer = await model_request(
-                    self._connected(request.model, endpoint),
+                    model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds),
+                    model_settings=_settings(request, seconds, model),
                     model_request_parameters=_parameters(request),
                 )
-        except TimeoutError:
-            raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
-        except CallFailed:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
-            raise call_failed(error) from None
+            raise call_failed(error, self.transport, left=bool(sent)) from None
+        if not answer.parts and not answer.finish_reason:
+            raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is empty", billed=True)
         return _reply(answer, request, sent)
 
     def _deadline(self, seconds: float) -> AbstractAsyncContextManager[object]:
@@ -131,20 +140,19 @@ class Direct(ABC):
         _sent.set(sent)
         begun = False
         try:
+            model = self._connected(request.model, endpoint)
             async with asyncio.timeout(seconds):
                 async with model_request_stream(
-                    self._connected(request.model, endpoint),
+                    model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds),
+                    model_settings=_settings(request, seconds, model),
                     model_request_parameters=_parameters(request),
                 ) as stream:
                     async for _ in stream:
                         begun = True
                     answer = stream.get()
-        except TimeoutError:
-            raise CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True) from None
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
-            failed = call_failed(error)
+            failed = call_failed(error, self.transport, left=bool(sent))
             if not begun:
                 raise failed from None
             # The library then reports zero tokens, which nobody may take for the bill.
@@ -154,15 +162,15 @@ class Direct(ABC):
         return _reply(answer, request, sent)
 
     def _connected(self, name: str, endpoint: Endpoint) -> Model:
-        place = (endpoint.url, endpoint.key, name)
+        pool = self._pool(endpoint)
+        place = (pool, endpoint.key, name)
         known = self._models.get(place)
         if known is not None:
             return known
         with self._making:
-            client = self._clients.get(endpoint.url)
+            client = self._clients.get(pool)
             if client is None:
-                client = self._clients[endpoint.url] = self._new_client()
-                client.event_hooks = {"request": [_note], "response": []}
+                client = self._clients[pool] = self._new_client(endpoint)
             if len(self._models) >= _MODELS:
                 self._models.clear()
             made = self._models[place] = self._model(name, endpoint, client)
@@ -170,7 +178,7 @@ class Direct(ABC):
 
     async def _close_clients(self) -> None:
         for client in self._clients.values():
-            await client.aclose()
+            await self._close_client(client)
         self._clients.clear()
         self._models.clear()
 
@@ -196,14 +204,19 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _note(request: Any) -> None:
+def noted(body: bytes) -> None:
     """Take the digest of a body on its way out, of the very bytes."""
-    note_sent(f"sha256:{hashlib.sha256(await request.aread()).hexdigest()}")
+    _sent.get([]).append(f"sha256:{hashlib.sha256(body).hexdigest()}")
 
 
-def note_sent(digest: str) -> None:
-    """Take the digest of a body of the call under way."""
-    _sent.get([]).append(digest)
+def noting(client: Any) -> Any:
+    """Return a client of the kind of httpx that notes the body of each request."""
+    client.event_hooks = {"request": [_note], "response": []}
+    return client
+
+
+async def _note(request: Any) -> None:
+    noted(await request.aread())
 
 
 def _message(request: ChatRequest) -> ModelRequest:
@@ -215,7 +228,7 @@ def _message(request: ChatRequest) -> ModelRequest:
     return ModelRequest(parts=[*system, UserPromptPart(content=content)])
 
 
-def _settings(request: ChatRequest, seconds: float) -> ModelSettings:
+def _settings(request: ChatRequest, seconds: float, model: Model) -> ModelSettings:
     settings: ModelSettings = {
         "max_tokens": request.max_tokens,
         "temperature": float(request.temperature),
@@ -224,7 +237,9 @@ def _settings(request: ChatRequest, seconds: float) -> ModelSettings:
     }
     if request.seed is not None:
         settings["seed"] = request.seed
-    return settings
+    # What a protocol does not have is left out here: the library warns of some of it at each call.
+    had = {name: value for name, value in settings.items() if name not in model.unsupported_settings}
+    return cast("ModelSettings", had)
 
 
 def _parameters(request: ChatRequest) -> ModelRequestParameters:

@@ -1,8 +1,8 @@
 """What a vendor's library raises, sorted by what it means for the step and for the bill."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from pydantic_ai.exceptions import (
     ContentFilterError,
     ModelAPIError,
@@ -20,17 +20,50 @@ from pydantic_ai.exceptions import (
 from aie.errors import Failure
 from aie.models.chat import CallFailed
 
-__all__ = ["call_failed"]
+__all__ = ["Transport", "call_failed"]
 
-_CLIENT_ERROR: Final = range(400, 500)
+_REFUSALS: Final = frozenset(range(400, 500)) - {408, 424}
+"""Statuses of a request that nobody answered. Behind 408 and 424 a model may have worked, and failed."""
+
+_MISREADING: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a library raises that reads an answer of another form as if it had the one it knows."""
 
 
-def call_failed(error: Exception) -> CallFailed:
-    """Sort a failure by what it means for the step and for the bill; no provider's message leaves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """What a vendor's library lets through of what lies beneath it."""
+
+    unreached: tuple[type[BaseException], ...]
+    """Raised when no connection was ever made."""
+    nonsense: tuple[type[BaseException], ...] = ()
+    """Raised over an answer that is not of the protocol."""
+
+
+def call_failed(error: Exception, transport: Transport, *, left: bool) -> CallFailed:
+    """Sort a failure by what it means for the step and for the bill; no provider's message leaves.
+
+    Args:
+        error: what a vendor's library raised.
+        transport: what that library lets through.
+        left: whether a request has left this process; one that has not is never billed.
+    """
+    if isinstance(error, CallFailed):
+        return error
+    failed = _sorted(error, transport)
+    if left:
+        return failed
+    if failed.failure is Failure.TIMEOUT:
+        return CallFailed(Failure.TIMEOUT, "no time was left to send the request", billed=False)
+    return CallFailed(Failure.PROVIDER_REFUSED, f"the request could not be made ({type(error).__name__})", billed=False)
+
+
+def _sorted(error: Exception, transport: Transport) -> CallFailed:
     wait = error.retry_after if isinstance(error, ModelAPIError) else None
     status = error.status_code if isinstance(error, ModelHTTPError) else None
-    refused = status in _CLIENT_ERROR if status is not None else False
+    refused = status in _REFUSALS
     match error:
+        case TimeoutError() | ModelRequestTimeout():
+            return CallFailed(Failure.TIMEOUT, "the answer was not whole in time", billed=True)
         case ModelRateLimitError():
             return CallFailed(
                 Failure.RATE_LIMITED,
@@ -38,9 +71,7 @@ def call_failed(error: Exception) -> CallFailed:
                 billed=False,
                 retry_after=None if wait is None else int(wait * 1_000_000),
             )
-        case ModelRequestTimeout():
-            return CallFailed(Failure.TIMEOUT, "no answer in time", billed=True)
-        case ModelConnectionError() if _caused_by(error, ClientConnectorError, ConnectionTimeoutError):
+        case ModelConnectionError() if _caused_by(error, *transport.unreached):
             return CallFailed(Failure.PROVIDER_DOWN, "the endpoint cannot be reached", billed=False)
         case ModelTimeoutError() if _caused_by(error, TimeoutError):
             return CallFailed(Failure.TIMEOUT, "no answer in time", billed=True)
@@ -54,7 +85,7 @@ def call_failed(error: Exception) -> CallFailed:
             return CallFailed(
                 Failure.PROVIDER_REFUSED, _status("the provider refused the request", status), billed=not refused
             )
-        case UnexpectedModelBehavior() | ModelAPIError(__cause__=ValueError()):
+        case _ if _misread(error, transport):
             return CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
         case _ if refused:
             return CallFailed(
@@ -62,6 +93,19 @@ def call_failed(error: Exception) -> CallFailed:
             )
         case _:
             return CallFailed(Failure.PROVIDER_DOWN, _status("the provider failed", status), billed=True)
+
+
+def _misread(error: Exception, transport: Transport) -> bool:
+    """Tell whether an answer came that has another form than the protocol's."""
+    match error:
+        case UnexpectedModelBehavior() | ModelAPIError(__cause__=ValueError()):
+            return True
+        case ModelHTTPError():
+            return False
+        case _:
+            return isinstance(error, _MISREADING) or any(
+                isinstance(each, transport.nonsense) for each in (error, error.__cause__)
+            )
 
 
 def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:

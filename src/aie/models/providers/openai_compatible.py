@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from openai import AsyncOpenAI
 from pydantic_ai.models import Model
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -13,7 +14,8 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint
 from aie.models.providers.completions import ChatModel, Client, Pool, within
-from aie.models.providers.direct import Direct, note_sent
+from aie.models.providers.direct import Direct
+from aie.models.providers.failures import Transport
 
 __all__ = ["OpenAICompatible"]
 
@@ -23,6 +25,8 @@ _MODERN_HOSTS: Final = ("openai.com", "azure.com")
 
 class OpenAICompatible(Direct):
     """Calls endpoints that speak OpenAI's chat protocol."""
+
+    transport = Transport(unreached=(ClientConnectorError, ConnectionTimeoutError))
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         """Ask once and take the answer whole, in the thread that asks.
@@ -39,15 +43,17 @@ class OpenAICompatible(Direct):
         for pool in self._clients.values():
             pool.close()
         super().close()
+        self._clients.clear()
+        self._models.clear()
 
     def _deadline(self, seconds: float) -> AbstractAsyncContextManager[object]:
         return nullcontext()  # the exchange holds it
 
-    def _new_client(self) -> Any:
+    def _new_client(self, endpoint: Endpoint) -> Any:
         return Pool()
 
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
-        ours = Client(endpoint.url, endpoint.key or "none", client, note_sent)
+        ours = Client(endpoint.url, endpoint.key or "none", client)
         provider = OpenAICompatibleProvider("openai_compatible", openai_client=cast("AsyncOpenAI", ours))
         host = urlsplit(endpoint.url).hostname or ""
         profile = OpenAIModelProfile(
