@@ -48,8 +48,8 @@ class Bedrock(Direct):
 
     The library of AWS waits in a thread for each request. A call that has run out of time returns to its caller at
     once and leaves its thread behind: a stream's is woken by closing its connection, and any other ends when the
-    server answers, hangs up, or has sent nothing for at most twice the call's timeout. Only a server that goes on to
-    drip an answer nobody waits for keeps it longer, and a process that ends waits for it.
+    server answers, hangs up, or has sent nothing for twice the call's timeout (two seconds at least). Only a server
+    that goes on to drip an answer nobody waits for keeps it longer, and a process that ends waits for it.
 
     The protocol has no seed, so `parameters.seed` is not sent, and does not say which model answered.
     """
