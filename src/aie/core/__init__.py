@@ -1,7 +1,7 @@
 """Named things that every floor shares: canonical JSON and digests, ids, time, money, limits, labels, values, files."""
 
 from aie.core.clock import Clock, SystemClock, iso
-from aie.core.digest import JSON, canonical, digest_bytes, digest_json
+from aie.core.digest import JSON, MAX_INT, canonical, digest_bytes, digest_json
 from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
 from aie.core.json_text import read_json
@@ -14,6 +14,7 @@ from aie.core.visible import visible
 
 __all__ = [
     "JSON",
+    "MAX_INT",
     "UNTRUSTED",
     "Cite",
     "Clock",

@@ -7,12 +7,13 @@ from typing import Final, TypeAlias
 
 from aie.errors import InputError
 
-__all__ = ["JSON", "canonical", "digest_bytes", "digest_json"]
+__all__ = ["JSON", "MAX_INT", "canonical", "digest_bytes", "digest_json"]
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """A JSON value. Floats are legal only where nothing is digested: `canonical` refuses them."""
 
 MAX_INT: Final = 2**53 - 1
+"""The largest integer that every reader of JSON has exactly."""
 MAX_DEPTH: Final = 100
 
 _encode_sorted: Final = json.JSONEncoder(

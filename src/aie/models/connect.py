@@ -1,6 +1,7 @@
 """Which adapter speaks to which provider; its libraries are imported when it is first asked for."""
 
 import gc
+import threading
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -21,13 +22,22 @@ _ADAPTERS: Final[Mapping[str, tuple[str, str, str]]] = {
 """Module, class and extra of each provider."""
 
 
-@cache
+_making = threading.Lock()
+"""Two threads that ask first at once must not make two adapters: one of them would never be closed."""
+
+
 def connect(provider: str) -> Chat:
     """Return the process's adapter for a provider of `models.yaml`.
 
     Raises:
         Unavailable: its libraries are not installed.
     """
+    with _making:
+        return _made(provider)
+
+
+@cache
+def _made(provider: str) -> Chat:
     module, name, extra = _ADAPTERS[provider]
     try:
         made = cast("Chat", getattr(import_module(module), name)())

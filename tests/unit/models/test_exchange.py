@@ -12,18 +12,21 @@ from aie.models.providers import exchange as exchanges
 from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
 from tests.unit.models.wire import Reply, Wire
 
+heard: list[bytes] = []
+"""What the last one that spoke was asked."""
 KEY = {"Authorization": "Bearer secret"}
 
 
 @contextmanager
 def speaking(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
     """Serve one connection that says these bytes after it was asked, then `forever` again and again."""
+    heard.clear()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             channel, _ = server.accept()
             with channel:
-                channel.recv(65_536)
+                heard.append(channel.recv(65_536))
                 try:
                     for piece in pieces:
                         channel.sendall(piece)
@@ -153,26 +156,19 @@ def test_a_key_cannot_bring_a_header_of_its_own(key):
         Exchange("http://127.0.0.1:1/v1", {"Authorization": f"Bearer {key}"})
 
 
-def test_the_proxy_of_the_environment_is_asked_but_never_for_this_machine(monkeypatch):
-    """A local model is not reached through somebody else."""
-    with Wire(Reply(body=b"by proxy")) as proxy, Wire(Reply(body=b"direct")) as here:
-        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://ann:pass%20word@"))
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        assert ask("http://models.example/v1").content == b"by proxy"
-        assert ask(here.url).content == b"direct"
-    assert proxy.paths == ["http://models.example/v1"]
-    assert proxy.headers[0]["proxy-authorization"] == "Basic YW5uOnBhc3Mgd29yZA=="
-
-
-def test_a_proxy_that_lets_nobody_through_means_that_nothing_was_asked(monkeypatch):
-    """It answers `CONNECT` with a refusal."""
+def test_a_proxy_lets_through_to_an_encrypted_place_and_sees_nothing_but_its_name():
+    """One that refuses means that nothing was asked."""
     with speaking(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as url:
-        monkeypatch.setenv("https_proxy", url)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        with pytest.raises(Unreached):
-            ask("https://models.example/v1")
+        proxy = url.replace("http://", "http://ann:pass%20word@")
+        with closing(Exchange("https://models.example/v1", KEY, proxy=proxy)) as exchange, pytest.raises(Unreached):
+            exchange.post(b"{}", seconds=5)
+    assert b"".join(heard).split(b"\r\n") == [
+        b"CONNECT models.example:443 HTTP/1.1",
+        b"Host: models.example:443",
+        b"Proxy-Authorization: Basic YW5uOnBhc3Mgd29yZA==",
+        b"",
+        b"",
+    ]
 
 
 def test_many_threads_share_one_exchange():

@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import httpx2
 from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, not_given, omit
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionStreamOptionsParam
 from pydantic import ValidationError
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
 from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed
-from aie.models.providers.direct import noted, noting
+from aie.models.providers.bounded import bounded
+from aie.models.providers.direct import noted
+from aie.models.providers.endpoints import proxy_for
 from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
 
 __all__ = ["ChatModel", "Client", "Pool", "within"]
@@ -32,7 +34,8 @@ _ARGUMENTS: Final = frozenset({"extra_body", "extra_headers", "extra_query", "ti
 class Pool:
     """Connections to one endpoint."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self._url = url
         self.exchanges: list[Exchange] = []
         self._vendor: Any = None
 
@@ -40,7 +43,7 @@ class Pool:
         """Return the vendor's own, on the loop that uses them; making them takes as long as a hundred calls."""
         if self._vendor is None:
             # The aiohttp transport: the library's default slows down with many calls in flight.
-            self._vendor = noting(DefaultAioHttpClient(follow_redirects=False))
+            self._vendor = bounded(DefaultAioHttpClient, self._url)
         return self._vendor
 
     def close(self) -> None:
@@ -64,9 +67,6 @@ class Client:
             base_url: up to and with `/v1`.
             key: the secret.
             pool: connections.
-
-        Raises:
-            CallFailed: PROVIDER_REFUSED: the key cannot be sent.
         """
         self.base_url = base_url
         self.chat = self
@@ -74,11 +74,7 @@ class Client:
         self._key = key
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         headers = {"Accept": "application/json", "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        try:
-            self._exchange = Exchange(self._url, {**headers, "User-Agent": "aie"})
-        except ValueError:
-            message = "the key or the address holds a line break, or a character that cannot be sent"
-            raise CallFailed(Failure.PROVIDER_REFUSED, message, billed=False) from None
+        self._exchange = Exchange(self._url, {**headers, "User-Agent": "aie"}, proxy=proxy_for(self._url))
         pool.exchanges.append(self._exchange)
         self._pool = pool
         self._vendor: AsyncOpenAI | None = None
@@ -95,20 +91,29 @@ class Client:
         body = json.dumps(_body(arguments), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         noted(body)
         answer = _posted(self._exchange, body)
+        if 300 <= answer.status < 400:
+            message = "the endpoint leads elsewhere: the catalog names where requests go"
+            raise CallFailed(Failure.PROVIDER_REFUSED, message, billed=False)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, self._url)
         return _completion(answer.content)
 
     def _streaming(self) -> AsyncOpenAI:
         if self._vendor is None:
-            self._vendor = AsyncOpenAI(
+            vendor = self._vendor = AsyncOpenAI(
                 base_url=self.base_url, api_key=self._key, max_retries=0, http_client=self._pool.vendor()
             )
+            # The library takes these from the environment, for whatever endpoint.
+            vendor.organization = vendor.project = None
+            vendor._custom_headers = {}  # noqa: SLF001 - there is no other way
         return self._vendor
 
 
 class ChatModel(OpenAIChatModel):
-    """The library's model, but that it keeps the fingerprint and validates nothing twice."""
+    """The library's model, but that it keeps the fingerprint, and validates nothing twice."""
+
+    def _get_stream_options(self, model_settings: OpenAIChatModelSettings) -> ChatCompletionStreamOptionsParam:
+        return {"include_usage": True}  # what not every server knows is not asked for
 
     def _validate_completion(self, response: ChatCompletion) -> LenientChatCompletion:
         return response if isinstance(response, LenientChatCompletion) else super()._validate_completion(response)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final, TypeVar, cast
@@ -33,8 +33,10 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from aie.core import MAX_INT
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
+from aie.models.providers.endpoints import check_endpoint
 from aie.models.providers.failures import Transport, call_failed
 
 __all__ = ["Direct", "noted", "noting"]
@@ -44,6 +46,8 @@ _GRACE: Final = 5.0
 """Seconds beyond a call's own timeout after which the event loop itself is taken for stuck."""
 _MODELS: Final = 256
 """Models that are kept: keys are changed, and what was made for an old one is of no use."""
+_LONGEST_NAME: Final = 500
+"""Characters of the name of a model, or of a fingerprint."""
 _ANSWER: Final = "answer"
 """Name of the format, or of the function, that an answer by a schema goes through."""
 
@@ -56,6 +60,8 @@ class Direct(ABC):
 
     transport: ClassVar[Transport]
     """What the vendor's library lets through of its own."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """What the library is told with each call, beside what every one is."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -122,14 +128,14 @@ class Direct(ABC):
                 answer = await model_request(
                     model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds, model),
+                    model_settings=cast("ModelSettings", {**_settings(request, seconds, model), **self.settings}),
                     model_request_parameters=_parameters(request),
                 )
+            if not answer.parts and not answer.finish_reason:
+                raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is empty", billed=True)
+            return _reply(answer, request, sent)
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
             raise call_failed(error, self.transport, left=bool(sent)) from None
-        if not answer.parts and not answer.finish_reason:
-            raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is empty", billed=True)
-        return _reply(answer, request, sent)
 
     def _deadline(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Return a deadline of ours around the library's: no drip of bytes moves it."""
@@ -145,7 +151,7 @@ class Direct(ABC):
                 async with model_request_stream(
                     model,
                     [_message(request)],
-                    model_settings=_settings(request, seconds, model),
+                    model_settings=cast("ModelSettings", {**_settings(request, seconds, model), **self.settings}),
                     model_request_parameters=_parameters(request),
                 ) as stream:
                     async for _ in stream:
@@ -162,6 +168,7 @@ class Direct(ABC):
         return _reply(answer, request, sent)
 
     def _connected(self, name: str, endpoint: Endpoint) -> Model:
+        check_endpoint(endpoint)
         pool = self._pool(endpoint)
         place = (pool, endpoint.key, name)
         known = self._models.get(place)
@@ -209,9 +216,9 @@ def noted(body: bytes) -> None:
     _sent.get([]).append(f"sha256:{hashlib.sha256(body).hexdigest()}")
 
 
-def noting(client: Any) -> Any:
-    """Return a client of the kind of httpx that notes the body of each request."""
-    client.event_hooks = {"request": [_note], "response": []}
+def noting(client: Any, then: Sequence[Callable[[Any], Awaitable[None]]] = ()) -> Any:
+    """Return a client of the kind of httpx that notes the body of each request; `then` is done with each response."""
+    client.event_hooks = {"request": [_note], "response": [*then]}
     return client
 
 
@@ -256,12 +263,19 @@ def _parameters(request: ChatRequest) -> ModelRequestParameters:
 
 
 def _reply(answer: ModelResponse, request: ChatRequest, sent: list[str]) -> ChatReply:
+    """Return the answer in words of our own.
+
+    Raises:
+        CallFailed: INVALID_OUTPUT: nothing of the protocol says so, or it cannot be kept.
+    """
     usage = answer.usage
-    counted = not usage.unmeasured_requests and usage.input_tokens > 0
     calls = [part.args_as_json_str() for part in answer.parts if isinstance(part, ToolCallPart)]
     text = "".join(part.content for part in answer.parts if isinstance(part, TextPart))
-    return ChatReply(
-        text=calls[0] if calls and request.schema and request.mode == "tool" else text,
+    said = calls[0] if calls and request.schema and request.mode == "tool" else text
+    # Words that cost nothing were not counted.
+    counted = not usage.unmeasured_requests and usage.input_tokens > 0 and (usage.output_tokens > 0 or not said)
+    reply = ChatReply(
+        text=said,
         resolved=answer.model_name or request.model,
         finish="stop" if answer.finish_reason == "tool_call" else answer.finish_reason or "",
         tokens_in=usage.input_tokens if counted else None,
@@ -269,3 +283,18 @@ def _reply(answer: ModelResponse, request: ChatRequest, sent: list[str]) -> Chat
         fingerprint=str((answer.provider_details or {}).get("system_fingerprint") or ""),
         sent=sent[-1] if sent else "",
     )
+    if not _can_be_kept(reply):
+        raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
+    return reply
+
+
+def _can_be_kept(reply: ChatReply) -> bool:
+    """Tell whether records can hold an answer: what a server says of itself is short, and texts are Unicode."""
+    names: tuple[object, ...] = (reply.resolved, reply.finish, reply.fingerprint)  # whatever a library let through
+    short = all(isinstance(each, str) and len(each) <= _LONGEST_NAME and each.isprintable() for each in names)
+    counts = all(each is None or 0 <= each <= MAX_INT for each in (reply.tokens_in, reply.tokens_out))
+    try:
+        f"{reply.text}{names}".encode()
+    except UnicodeEncodeError:
+        return False
+    return short and counts

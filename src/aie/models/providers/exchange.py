@@ -7,7 +7,6 @@ have been billed.
 """
 
 import http.client
-import ipaddress
 import select
 import socket
 import ssl
@@ -22,7 +21,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 __all__ = ["Answered", "Broken", "Exchange", "Unreached", "Unreadable"]
 
@@ -65,23 +63,21 @@ class Answered:
 class Exchange:
     """Asks one server over connections that are kept. Threads may share it."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, proxy: str | None = None) -> None:
         """Prepare; nothing is connected.
 
         Args:
-            url: where requests go to. A proxy that the environment names is asked for it, as vendors' clients do.
+            url: where requests go to.
             headers: of every request.
+            proxy: address of what lets connections through to an `https` url.
 
         Raises:
             ValueError: a header cannot be sent.
         """
         self._place = urlsplit(url)
-        self._proxy = _proxy_for(self._place)
+        self._proxy = urlsplit(proxy) if proxy and self._place.scheme == "https" else None
         target = (self._place.path or "/") + (f"?{self._place.query}" if self._place.query else "")
         said = {"Host": self._place.netloc.rpartition("@")[2], **headers, "Accept-Encoding": "identity"}
-        if self._proxy is not None and self._place.scheme == "http":
-            target = f"http://{said['Host']}{target}"
-            said |= _credentials(self._proxy)
         self._head = _head("POST", target, said)
         self._idle: deque[_Timed | _TimedTLS] = deque()
 
@@ -304,25 +300,6 @@ def _content(answer: http.client.HTTPResponse) -> bytes:
 
 
 # ---------------------------------------------------------------- proxies
-
-
-def _proxy_for(place: SplitResult) -> SplitResult | None:
-    """Return the proxy that the environment names for a place; none for this machine itself."""
-    host = place.hostname or ""
-    if not host or _is_here(host) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    named = proxies.get(place.scheme) or proxies.get("all")
-    if not named:
-        return None
-    return urlsplit(named if "://" in named else f"http://{named}")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _credentials(proxy: SplitResult) -> dict[str, str]:

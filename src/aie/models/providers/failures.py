@@ -71,6 +71,8 @@ def _sorted(error: Exception, transport: Transport) -> CallFailed:
                 billed=False,
                 retry_after=None if wait is None else int(wait * 1_000_000),
             )
+        case _ if _caused_by(error, *transport.nonsense):
+            return CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
         case ModelConnectionError() if _caused_by(error, *transport.unreached):
             return CallFailed(Failure.PROVIDER_DOWN, "the endpoint cannot be reached", billed=False)
         case ModelTimeoutError() if _caused_by(error, TimeoutError):
@@ -85,7 +87,7 @@ def _sorted(error: Exception, transport: Transport) -> CallFailed:
             return CallFailed(
                 Failure.PROVIDER_REFUSED, _status("the provider refused the request", status), billed=not refused
             )
-        case _ if _misread(error, transport):
+        case _ if _misread(error):
             return CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
         case _ if refused:
             return CallFailed(
@@ -95,7 +97,7 @@ def _sorted(error: Exception, transport: Transport) -> CallFailed:
             return CallFailed(Failure.PROVIDER_DOWN, _status("the provider failed", status), billed=True)
 
 
-def _misread(error: Exception, transport: Transport) -> bool:
+def _misread(error: Exception) -> bool:
     """Tell whether an answer came that has another form than the protocol's."""
     match error:
         case UnexpectedModelBehavior() | ModelAPIError(__cause__=ValueError()):
@@ -103,9 +105,7 @@ def _misread(error: Exception, transport: Transport) -> bool:
         case ModelHTTPError():
             return False
         case _:
-            return isinstance(error, _MISREADING) or any(
-                isinstance(each, transport.nonsense) for each in (error, error.__cause__)
-            )
+            return isinstance(error, _MISREADING)
 
 
 def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint
+from aie.models.providers.bounded import TooMuch
 from aie.models.providers.completions import ChatModel, Client, Pool, within
 from aie.models.providers.direct import Direct
 from aie.models.providers.failures import Transport
@@ -26,7 +28,9 @@ _MODERN_HOSTS: Final = ("openai.com", "azure.com")
 class OpenAICompatible(Direct):
     """Calls endpoints that speak OpenAI's chat protocol."""
 
-    transport = Transport(unreached=(ClientConnectorError, ConnectionTimeoutError))
+    transport = Transport(unreached=(ClientConnectorError, ConnectionTimeoutError), nonsense=(TooMuch,))
+    settings = MappingProxyType({"openai_continuous_usage_stats": True})
+    """Some servers tell with each piece of a stream what was used so far; it must not be added up."""
 
     def invoke(self, request: ChatRequest, endpoint: Endpoint) -> ChatReply:
         """Ask once and take the answer whole, in the thread that asks.
@@ -50,7 +54,7 @@ class OpenAICompatible(Direct):
         return nullcontext()  # the exchange holds it
 
     def _new_client(self, endpoint: Endpoint) -> Any:
-        return Pool()
+        return Pool(endpoint.url)
 
     def _model(self, name: str, endpoint: Endpoint, client: Any) -> Model:
         ours = Client(endpoint.url, endpoint.key or "none", client)
