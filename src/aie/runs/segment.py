@@ -238,7 +238,7 @@ class Segment:
     def _first_delivery(self, event: EffectQueued) -> None:
         self._recording.record(event)
         self._recording.record(attempted(self._context.services, event, 1))
-        self._recording.flush(lambda: self._submit(lambda: deliver(self._context, event, 1)))
+        self._recording.flush(lambda: self._submit(lambda: deliver(self._context, self._recording.state, event, 1)))
         self._go_on()
 
     # ------------------------------------------------------------ events
