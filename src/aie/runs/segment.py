@@ -87,8 +87,11 @@ class Segment:
         self._mailbox = mailbox
         if self._cancelled:
             self._cancel()
-        self._go_on()
-        await self._over
+        try:
+            self._go_on()
+            await self._over
+        finally:
+            self._recording.part()
 
     def cancel(self) -> None:
         """Let the run stop: what is in flight ends, nothing new begins. Called from any thread."""
