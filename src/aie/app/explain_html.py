@@ -8,6 +8,7 @@ from aie.app.pages import card, page
 from aie.app.wording import (
     about,
     cost_line,
+    delivery,
     duration,
     headline,
     limit_lines,
@@ -28,12 +29,6 @@ __all__ = ["explain_html"]
 _TONE: Final = {"completed": "good", "failed": "bad", "dead": "bad", "cancelled": "bad"}
 _PROOF: Final = "<code>aie verify</code> proves that these records are what was written."
 _COLUMNS: Final = "<th>Step<th>What came of it<th>Which version said so<th class=number>Time"
-_EFFECT: Final = {
-    "queued": "owed to",
-    "tried": "being delivered to",
-    "delivered": "delivered to",
-    "failed": "refused by",
-}
 
 
 def explain_html(explanation: Explanation) -> str:
@@ -159,10 +154,9 @@ def _people(explanation: Explanation) -> Iterator[str]:
 def _effects(explanation: Explanation) -> Iterator[str]:
     for effect in explanation.effects:
         tone = {"delivered": "good", "failed": "bad"}.get(effect.state, "wait")
-        failure = f" ({escape(effect.failure)})" if effect.failure else ""
         yield (
-            f"<p><b>{escape(effect.path)}</b> <span class={tone}>{_EFFECT[effect.state]} {escape(effect.receiver)}"
-            f"{failure}</span>: {escape(plain(effect.request))}</p>"
+            f"<p><b>{escape(effect.path)}</b> <span class={tone}>{escape(delivery(effect))}</span>: "
+            f"{escape(plain(effect.request))}</p>"
         )
         yield (
             f"<p class='small soft'>key <code>{escape(plain(effect.key))}</code>, {escape(effect.semantics)}, "

@@ -8,6 +8,7 @@ from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
     cost_line,
+    delivery,
     duration,
     headline,
     limit_lines,
@@ -129,16 +130,7 @@ def _refused(explanation: Explanation, width: int) -> Iterator[str]:
 
 def _effects(explanation: Explanation, width: int) -> Iterator[str]:
     for effect in explanation.effects:
-        state = {
-            "queued": "owed to",
-            "tried": "being delivered to",
-            "delivered": "delivered to",
-            "failed": "refused by",
-        }
-        failure = f" ({effect.failure})" if effect.failure else ""
-        yield from _wrap(
-            f"{effect.path}: {state[effect.state]} {effect.receiver}{failure}, {plain(effect.request)}", width
-        )
+        yield from _wrap(f"{effect.path}: {delivery(effect)}, {plain(effect.request)}", width)
         yield from _wrap(f"  key {plain(effect.key)}, {effect.semantics}, attempts: {effect.attempts}", width)
 
 

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Final
@@ -64,6 +65,8 @@ class Runner:
         """None: another process executes, this one submits and waits."""
         self._take_over = take_over
         self._ask_at = time.monotonic() + _TAKE_OVER
+        self._waited: Counter[str] = Counter()
+        """Runs that somebody waits for here, and how many do: news of any other are not kept."""
         self._rested: set[str] = set()
         self._changed = threading.Condition()
         self.app.journal.on_commit(self._committed)
@@ -137,7 +140,18 @@ class Runner:
 
     def wait(self, run: str, timeout: float | None = None) -> RunRow:
         """Return the run once it rests, or as it is after `timeout` seconds."""
-        until = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            self._waited[run] += 1
+        try:
+            return self._wait(run, None if timeout is None else time.monotonic() + timeout)
+        finally:
+            with self._changed:
+                self._waited[run] -= 1
+                if not self._waited[run]:
+                    del self._waited[run]
+                    self._rested.discard(run)
+
+    def _wait(self, run: str, until: float | None) -> RunRow:
         pause = 0.002
         while True:
             row = self.app.store.run(run, tenant=self.app.tenant)
@@ -182,8 +196,9 @@ class Runner:
     def news(self, run: str) -> None:
         """Take note that a run may rest: called by whoever hears of it."""
         with self._changed:
-            self._rested.add(run)
-            self._changed.notify_all()
+            if run in self._waited:
+                self._rested.add(run)
+                self._changed.notify_all()
 
     def _committed(self, recorded: list[Recorded]) -> None:
         for each in recorded:

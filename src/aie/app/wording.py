@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from aie.app.cataloguing import Moved
 from aie.core import JSON, iso, usd
-from aie.runs import Evidence, Explanation, RefusedModel, ReviewStory, StepStory
+from aie.errors import Failure
+from aie.runs import Effect, Evidence, Explanation, RefusedModel, ReviewStory, StepStory
 
 __all__ = [
     "about",
     "cost_line",
+    "delivery",
     "duration",
     "headline",
     "limit_lines",
@@ -30,6 +32,7 @@ _LONG = 160
 _FEW = 4
 _WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
 _DECIDED = {"approve": "approved", "correct": "corrected", "reject": "rejected"}
+_EFFECT = {"queued": "owed to", "tried": "being delivered to", "delivered": "delivered to", "failed": "refused by"}
 _UNITS = {"tokens": "tokens", "time": "ms", "steps": "steps", "model_calls": "calls"}
 
 
@@ -249,6 +252,13 @@ def refused_line(refused: RefusedModel) -> str:
     """Return which model a step was not allowed to ask, and why."""
     route = f" of {refused.route}" if refused.route else ""
     return f"{refused.step}: {refused.model}{route} was not asked, {refused.why}"
+
+
+def delivery(effect: Effect) -> str:
+    """Return where an effect stands with its receiver, and why where a try failed."""
+    kept = effect.state == "failed" and effect.failure == Failure.NOT_PERMITTED.value
+    why = ": ".join(each for each in (effect.failure, effect.why) if each)
+    return f"{'kept from' if kept else _EFFECT[effect.state]} {effect.receiver}{f' ({why})' if why else ''}"
 
 
 def limit_lines(explanation: Explanation) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from aie.core import JSON, Labels
 from aie.errors import Failure, StepFailure
 from aie.layers.port import Tools
 
-__all__ = ["check_clearance", "clearance_facts", "objection"]
+__all__ = ["check_clearance", "clearance_facts", "cleared", "objection"]
 
 
 def clearance_facts(clearance: Clearance) -> dict[str, JSON]:
@@ -32,11 +32,25 @@ def check_clearance(tools: Tools, door: str) -> None:
     Raises:
         StepFailure: NOT_PERMITTED.
     """
-    labels = tools.labels
-    if not labels.classes and labels.regions is None:
-        return
-    who = door.partition(":")[2]
-    known = cast("Mapping[str, JSON]", tools.live(door).get("clearance") or {})
+    if tools.labels.classes or tools.labels.regions is not None:
+        cleared(tools, door)
+
+
+def cleared(tools: Tools, door: str) -> Mapping[str, JSON]:
+    """Return the live facts of a door to which what leaves may be handed, its address among them.
+
+    Who sends takes the address from here, so that no request can be made without the check, and clearance and address
+    are of one reading of the settings.
+
+    Args:
+        tools: as for `check_clearance`.
+        door: as for `check_clearance`.
+
+    Raises:
+        StepFailure: NOT_PERMITTED.
+    """
+    live, labels, who = tools.live(door), tools.labels, door.partition(":")[2]
+    known = cast("Mapping[str, JSON]", live.get("clearance") or {})
     why = objection(
         labels,
         classes=cast("list[str]", known.get("classes") or []),
@@ -47,6 +61,7 @@ def check_clearance(tools: Tools, door: str) -> None:
         error = StepFailure(Failure.NOT_PERMITTED, f"`{who}` {why}", hints=(hint,))
         error.report = {"refused": {"door": who, "why": why, "labels": labels.to_json()}}
         raise error
+    return live
 
 
 def objection(labels: Labels, *, classes: list[str], regions: list[str] | None) -> str | None:

@@ -257,13 +257,17 @@ class Delivery:
 
 
 class Deliverer(Protocol):
-    """The half of an effect layer that touches the world."""
+    """The half of an effect layer that touches the world.
+
+    Its tools have the labels that the step had when it asked for the effect: what may leave is asked at each delivery.
+    """
 
     def deliver(self, delivery: Delivery, tools: Tools) -> JSON:
         """Hand the body to the receiver and return its receipt.
 
         Raises:
-            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, or DELIVERY_UNKNOWN.
+            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, NOT_PERMITTED (nothing was sent), or
+                DELIVERY_UNKNOWN.
         """
         ...
 

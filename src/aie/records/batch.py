@@ -207,6 +207,9 @@ class Batch:
             events = entry.decide(locked)
             admit(self.desk, entry, events)
             texts = [encoded(event) for event in events]
+        except AieError as error:
+            # Its words say it all; its traceback would keep the batch, and the batch the error.
+            return error.with_traceback(None)
         except BaseException as error:  # noqa: BLE001 - whatever a decision raises belongs to its entry alone
             return error
         return self._append(entry, events, texts)

@@ -446,7 +446,8 @@ class EffectFailed(Event):
     path: str
     attempt: int
     failure: str
-    """`receiver_down` is tried again until `final`; `receiver_refused` and `delivery_unknown` are final."""
+    """`receiver_down` is tried again until `final`; `receiver_refused` and `not_permitted` are final at once, and so is
+    `delivery_unknown` where the receiver takes each effect once."""
     final: bool
     next_at: int = 0
     """When to try again, microseconds since the epoch; 0: at once."""

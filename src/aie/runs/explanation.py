@@ -196,9 +196,12 @@ class Effect:
     request: JSON
     receipt: JSON
     failure: str
+    """Class of the latest try that failed; empty once it is delivered."""
     at: int
     """When it was owed first."""
     delivered_at: int | None
+    why: str = ""
+    """What was said of that try; empty once it is delivered, or erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,20 @@ class Driver(Protocol):
         ...
 
 
+class _Nobody:
+    """Where the driver of a segment stood that has ended."""
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Make no call."""
+
+    def break_off(self, error: BaseException) -> None:
+        """End nothing."""
+
+    def is_over(self) -> bool:
+        """Tell that nothing may follow."""
+        return True
+
+
 class Recording:
     """The state and the buffer of one segment; the `Ledger` of its attempts."""
 
@@ -63,7 +77,7 @@ class Recording:
             driver: told what became of a write.
         """
         self._context = context
-        self._driver = driver
+        self._driver: Driver = driver
         self._index = context.loaded.index
         self.state, commands = fold(self._index, ((each.event, each.at) for each in _until_claim(recorded)))
         self.commands: deque[Command] = deque(commands)
@@ -73,6 +87,14 @@ class Recording:
         """Over the state and the buffer: threads of the pool record attempts while the loop goes on."""
         self._severed = False
         """A write failed: a later one would leave a gap."""
+
+    def part(self) -> None:
+        """Tell the driver of nothing any more: it has ended.
+
+        The two would keep one another, and all that the run has read and made, until the collector of cycles comes to
+        the oldest objects: thousands of runs later.
+        """
+        self._driver = _Nobody()
 
     # ------------------------------------------------------------ events
 

@@ -11,7 +11,7 @@ from aie.errors import Conflict, Failure
 from aie.layers import Attempt, Attempts
 from aie.records import Entry, Event, Locked, Store, model_stream
 from aie.records.events import ModelResolved
-from aie.runs.services import Services
+from aie.runs.services import Seen, Services
 from aie.runs.sites import append
 
 __all__ = ["Watched", "resolutions"]
@@ -33,7 +33,7 @@ class Watched:
         self,
         attempts: Attempts,
         services: Services,
-        seen: dict[tuple[str, str, str], str],
+        seen: dict[tuple[str, str, str], Seen],
         *,
         run: tuple[str, str, str],
     ) -> None:
@@ -56,28 +56,31 @@ class Watched:
         return _Watched(attempt, lambda resolved, print_: self._notice(model, snapshot, resolved, print_))
 
     def _notice(self, model: str, snapshot: str, resolved: str, fingerprint: str) -> None:
-        key = (self._tenant, model, snapshot)
-        if not resolved or self._seen.get(key) == resolved:
+        if not resolved or self._seen_of(model, snapshot).resolved == resolved:
             return
         while not self._told(model, snapshot, resolved, fingerprint):
             pass
-        self._seen[key] = resolved
+
+    def _seen_of(self, model: str, snapshot: str) -> Seen:
+        return self._seen.get((self._tenant, model, snapshot), Seen())
 
     def _told(self, model: str, snapshot: str, resolved: str, fingerprint: str) -> bool:
-        """Record the change unless another process did; False when the stream moved on meanwhile."""
-        store, tenant = self._services.store, self._tenant
-        known = store.read(model_stream(tenant, model), tenant=tenant)
-        before = [
-            each.event.after
-            for each in known
-            if isinstance(each.event, ModelResolved) and each.event.snapshot == snapshot
-        ]
-        if before and before[-1] == resolved:
+        """Record the change unless another process did; False when the stream moved on meanwhile.
+
+        Only what is new of the stream is read: where a name stands for two models by turns it grows with every turn.
+        """
+        store, tenant, seen = self._services.store, self._tenant, self._seen_of(model, snapshot)
+        news = store.read(model_stream(tenant, model), tenant=tenant, after=seen.n)
+        changes = [each.event for each in news if isinstance(each.event, ModelResolved)]
+        answered = [each.after for each in changes if each.snapshot == snapshot]
+        last = Seen(resolved=answered[-1] if answered else seen.resolved, n=news[-1].n if news else seen.n)
+        self._seen[tenant, model, snapshot] = last
+        if last.resolved == resolved:
             return True
         event = ModelResolved(
             model=model,
             snapshot=snapshot,
-            before=before[-1] if before else "",
+            before=last.resolved,
             after=resolved,
             fingerprint=fingerprint,
             run=self._run,
@@ -85,15 +88,16 @@ class Watched:
         )
 
         def decide(locked: Locked) -> Sequence[Event]:
-            if locked.last_n != len(known):
+            if locked.last_n != last.n:
                 raise Conflict(f"{model} was told of by another process")
             return (event,)
 
         try:
             entry = Entry(tenant=tenant, stream=model_stream(tenant, model), decide=decide)
-            append(self._services.journal, "resolution", entry)
+            recorded = append(self._services.journal, "resolution", entry)
         except Conflict:
             return False
+        self._seen[tenant, model, snapshot] = Seen(resolved=resolved, n=recorded[-1].n)
         return True
 
 

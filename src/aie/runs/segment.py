@@ -87,8 +87,11 @@ class Segment:
         self._mailbox = mailbox
         if self._cancelled:
             self._cancel()
-        self._go_on()
-        await self._over
+        try:
+            self._go_on()
+            await self._over
+        finally:
+            self._recording.part()
 
     def cancel(self) -> None:
         """Let the run stop: what is in flight ends, nothing new begins. Called from any thread."""
@@ -238,7 +241,7 @@ class Segment:
     def _first_delivery(self, event: EffectQueued) -> None:
         self._recording.record(event)
         self._recording.record(attempted(self._context.services, event, 1))
-        self._recording.flush(lambda: self._submit(lambda: deliver(self._context, event, 1)))
+        self._recording.flush(lambda: self._submit(lambda: deliver(self._context, self._recording.state, event, 1)))
         self._go_on()
 
     # ------------------------------------------------------------ events

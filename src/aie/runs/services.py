@@ -15,7 +15,7 @@ from aie.runs.gate import Gate
 from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
-__all__ = ["Loaded", "Releases", "Services", "models_of"]
+__all__ = ["Loaded", "Releases", "Seen", "Services", "models_of"]
 
 
 def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
@@ -32,6 +32,16 @@ def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a process knows of who answers to a snapshot."""
+
+    resolved: str = ""
+    """Who answered last; empty before the first answer."""
+    n: int = 0
+    """How far the stream of the model's changes was read."""
+
+
 class Loaded:
     """A release, ready to run: its plan walked once, its components loaded once per process."""
 
@@ -45,7 +55,7 @@ class Loaded:
         self._cache: dict[tuple[str, Any], Any] = {}
         self.models: tuple[tuple[str, ...], ...] = tuple(models_of(release.components))
         """Catalog names behind each thing that its steps ask."""
-        self.seen: dict[tuple[str, str, str], str] = {}
+        self.seen: dict[tuple[str, str, str], Seen] = {}
         """Who answered last, by tenant, catalog name and snapshot, as far as this process knows."""
 
     def roots(self, text: str) -> tuple[str, ...]:

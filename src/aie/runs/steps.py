@@ -103,6 +103,8 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             case EffectRequest():
                 return _effect(context, path, outcome)
     except StepFailure as error:
+        # Its traceback keeps all that the step has read and made, and may keep the failure itself by some frame.
+        error.__traceback__ = None
         if error.hold is not None:
             return waiting(path, _dated(context, error.hold), began)
         limit = str(error.fields.get("limit", ""))

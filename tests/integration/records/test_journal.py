@@ -1,5 +1,7 @@
 """The journal on both databases: what is acknowledged is there once, in order, and nothing else is."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -501,3 +503,22 @@ def test_interactive_runs_are_looked_at_before_bulk_work(store: Store, journal: 
     journal.append(submission("acme", "run_1", bulk, QUEUED))
     submit(store, journal, "run_2", QUEUED)
     assert [row.id for row in claimable(store, limit=10, queues=["interactive", "bulk"])] == ["run_2", "run_1"]
+
+
+def test_an_error_that_was_told_is_kept_by_nobody(journal: Journal) -> None:
+    """Its traceback holds the frame that raised it, and all that the caller had at hand."""
+
+    def decide(_locked: Locked) -> Sequence[Event]:
+        raise Conflict("somebody was first")
+
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            journal.append(Entry(tenant="acme", stream="run_1", decide=decide))
+        except Conflict as error:
+            told = weakref.ref(error)
+        journal.stop()
+        assert told() is None
+    finally:
+        gc.enable()

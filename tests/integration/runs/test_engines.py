@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from aie.core import JSON, Limits, Spend
+from aie.core import JSON, Labels, Limits, Spend
 from aie.errors import Conflict, Failure, IdempotencyConflict, StepFailure
 from aie.layers import Deliverer, Delivery, EffectRequest, Outcome, Result, ReviewRequest, Task, Tools
-from aie.records import RunRow, rebuild
+from aie.records import MemoryKeys, RunRow, rebuild
 from aie.records.events import (
     AttemptSettled,
     EffectDelivered,
@@ -271,6 +271,47 @@ def test_an_effect_reaches_its_receiver_under_one_key(opened: Open) -> None:
         assert len(set(keys)) == 1
         delivered = [each.event for each in at.events(run) if isinstance(each.event, EffectDelivered)]
         assert [each.attempt for each in delivered] == [2]
+
+
+def test_each_delivery_has_the_labels_of_what_its_step_read(opened: Open) -> None:
+    """The first one by the segment, a later one by the outbox of whoever comes next; items of maps have the list's."""
+    read: list[tuple[str, Labels]] = []
+    down = [True]
+
+    class Receiver:
+        def deliver(self, delivery: Delivery, tools: Tools) -> JSON:
+            read.append((str(delivery.config["do"]), tools.labels))
+            if down[0]:
+                raise StepFailure(Failure.RECEIVER_DOWN, "no one there")
+            return {}
+
+        def reconcile(self, delivery: Delivery, tools: Tools) -> JSON | None:
+            return None
+
+    health = Labels(classes=frozenset({"health"}), regions=frozenset({"eu"}))
+    acts = {"a": lambda _task, _tools: Result(data=["x"], labels=health), "pay": effect, "each": effect}
+    nodes = [
+        scripted("a"),
+        scripted("pay", "a", conduct="effect"),
+        scripted("items", "a", over="a", body=[scripted("each", conduct="effect")]),
+    ]
+    release = make_release(nodes)
+    keys = MemoryKeys(b"stage" * 8)
+    with opened(acts, receive=lambda _: None, keys=keys, pace=Pace(lease=300_000, beat=3_600)) as at:
+        cast("dict[str, Deliverer]", at.services.deliverers)["check"] = Receiver()
+        run = at.submit(at.add(release), {"id": "1"}).run
+        assert at.rest(run).state == "waiting"
+        while len(read) < 2:
+            Event().wait(0.02)
+    assert sorted(read, key=lambda each: each[0]) == [("each", health), ("pay", health)]
+    read.clear()
+    down[0] = False
+    with opened(acts, receive=lambda _: None, keys=keys) as at:
+        cast("dict[str, Deliverer]", at.services.deliverers)["check"] = Receiver()
+        at.add(release)
+        while at.row(run).state != "completed":
+            Event().wait(0.02)
+    assert sorted(read, key=lambda each: each[0]) == [("each", health), ("pay", health)]
 
 
 @pytest.mark.parametrize("failure", [Failure.RECEIVER_REFUSED, Failure.DELIVERY_UNKNOWN])

@@ -36,8 +36,8 @@ def _change_keys() -> None:
     """Each try of an effect has a key of its own."""
     try_ = effects._try
 
-    def changed(context: Any, event: Any, attempt: int, *, ask_first: bool) -> Any:
-        outcome = try_(context, replace(event, key=f"{event.key}-{attempt}"), attempt, ask_first=ask_first)
+    def changed(context: Any, state: Any, event: Any, attempt: int, *, ask_first: bool) -> Any:
+        outcome = try_(context, state, replace(event, key=f"{event.key}-{attempt}"), attempt, ask_first=ask_first)
         return replace(outcome, key=event.key)
 
     effects._try = changed

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from types import ModuleType
 
+import pytest
+
 from aie.app import explain_html, explain_text
 from aie.core import Spend
 from aie.records.events import (
@@ -122,6 +124,30 @@ def test_a_skipped_step_says_why_and_a_refused_effect_its_class(lives: ModuleTyp
     told = explain("run_1", lives.record(events), release)
     assert next(step.why for step in told.steps if step.path == "agrees") == "its condition is false"
     assert [(effect.state, effect.failure) for effect in told.effects] == [("failed", "receiver_refused")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ("not_permitted", "pay: kept from payments (not_permitted: `payments` is in us)"),
+        ("receiver_refused", "pay: refused by payments (receiver_refused: `payments` is in us)"),
+    ],
+)
+def test_an_effect_that_may_not_leave_is_told_from_one_that_was_refused(
+    lives: ModuleType, failure: str, told: str
+) -> None:
+    """With the reason, as text and as a page."""
+    release = lives.claims_release()
+    events = [
+        each
+        for each in lives.doubtful(release)
+        if each.type not in ("effect.delivered", "run.finished", "segment.closed")
+    ]
+    why = "`payments` is in us"
+    events[-1] = EffectFailed(key="key-1", path="pay", attempt=1, failure=failure, final=True, message=why)
+    explanation = explain("run_29", lives.record(events), release)
+    assert told in " ".join(" ".join(explain_text(explanation, width=200)).split())
+    assert told.removeprefix("pay: ") in explain_html(explanation)
 
 
 def test_an_erased_run_is_explained_without_its_words(lives: ModuleType):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aie.core import JSON, Value
+from aie.core import JSON, Labels, Value
 from aie.layers import LAYERS, Keys, NoOtherRuns, Result, Task, Tools
 
 
@@ -19,6 +19,7 @@ class World:
     live: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     keys: Keys = field(default_factory=NoOtherRuns)
+    labels: Labels = field(default_factory=Labels)
 
     def read(self, ref: str) -> bytes:
         """Play the port to documents."""
@@ -38,6 +39,7 @@ class World:
             secret=self.secrets.__getitem__,
             cache=cache,
             keys=self.keys,
+            labels=self.labels,
         )
 
 

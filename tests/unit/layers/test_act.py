@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aie.core import canonical
+from aie.core import Labels, canonical
 from aie.errors import Failure, StepFailure
 from aie.layers import DELIVERERS, LAYERS, Delivery, EffectRequest
 from aie.layers.act.http import Post, post
@@ -182,6 +182,53 @@ def test_no_proxy_of_the_environment_applies(world, http, monkeypatch):
     """What is delivered goes to whom the settings name."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     ACT.deliver(delivery(key="p2"), world.tools())
+
+
+@pytest.fixture(params=["deliver", "reconcile"])
+def touch(request) -> Callable[..., object]:
+    """Each way in which bytes reach a receiver."""
+    return getattr(ACT, request.param)
+
+
+@pytest.mark.parametrize(
+    ("clearance", "why"),
+    [
+        ({"classes": ["personal"], "regions": ["eu"]}, "may not be given data of class health"),
+        ({"classes": ["health"], "regions": ["eu", "us"]}, "is in us; what it would be given may be processed in eu"),
+        ({"classes": ["health"], "regions": None}, "is in a region that nobody states"),
+        (None, "may not be given data of class health"),
+    ],
+)
+def test_a_receiver_that_is_not_cleared_is_not_even_connected_to(world, touch, clearance, why):
+    """Neither to hand over nor to ask; the listener behind the address would see the first packet."""
+    world.labels = Labels(classes=frozenset({"health"}), regions=frozenset({"eu"}))
+    world.components["receiver:payments"] = canonical({"kind": "http"})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        world.live["receiver:payments"] = {"url": url, "timeout": 100_000, "clearance": clearance}
+        with pytest.raises(StepFailure, match=why) as caught:
+            touch(delivery(), world.tools())
+        assert caught.value.failure is Failure.NOT_PERMITTED
+        assert caught.value.report["refused"]["door"] == "payments"
+        with pytest.raises(BlockingIOError):
+            server.accept()
+        world.live["receiver:payments"] |= {"clearance": {"classes": ["health"], "regions": ["eu"]}}
+        with pytest.raises(StepFailure) as caught:  # the control: nobody answers, but somebody was connected to
+            touch(delivery(), world.tools())
+        assert caught.value.failure is not Failure.NOT_PERMITTED
+        server.accept()[0].close()
+
+
+def test_a_folder_that_is_not_cleared_is_not_written_to(world, folder, touch):
+    """A file drop is a receiver as any other."""
+    world.labels = Labels(classes=frozenset({"health"}))
+    with pytest.raises(StepFailure) as caught:
+        touch(delivery(), world.tools())
+    assert caught.value.failure is Failure.NOT_PERMITTED
+    assert not folder.exists()
+    world.live["receiver:payments"] |= {"clearance": {"classes": ["health"]}}
+    touch(delivery(), world.tools())
 
 
 def answering(content: bytes) -> tuple[str, threading.Thread, list[bytes]]:

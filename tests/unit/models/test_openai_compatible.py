@@ -1,7 +1,10 @@
 """The adapter against a server that speaks the protocol over real HTTP."""
 
+import contextlib
+import gc
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -231,3 +234,25 @@ def test_a_streamed_answer_says_what_a_whole_one_does(chat: Chat, fault: Fault) 
         streamed_, whole_ = chat.stream(request(), endpoint), chat.invoke(request(), endpoint)
     assert (streamed_.text, streamed_.resolved, streamed_.finish) == (whole_.text, whole_.resolved, whole_.finish)
     assert (streamed_.tokens_out, whole_.tokens_out) == ((None, None) if fault == "no_usage" else (5, 5))
+
+
+@pytest.mark.parametrize("fault", ["refused", "rate_limited", "garbage", "cut_off"])
+def test_a_call_that_failed_is_not_kept_by_its_own_error(chat: Chat, fault: Fault) -> None:
+    """Nothing of it waits for the collector of cycles: neither the error nor the question."""
+    with OpenAIServer(faults=[fault] * 5) as server:
+        gc.collect()
+        gc.disable()
+        before = alive()
+        try:
+            for _ in range(5):
+                with contextlib.suppress(CallFailed):
+                    chat.invoke(request(), Endpoint(url=server.url, timeout=2_000_000))
+            assert alive() == before
+        finally:
+            gc.enable()
+    assert len(server.served) == 5
+
+
+def alive() -> Counter[str]:
+    """Return how many errors and questions there are in this process."""
+    return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, CallFailed | ChatRequest))

@@ -11,7 +11,7 @@ from aie.errors import Failure, StepFailure
 from aie.layers.act.endorsing import check_sensitive, endorsements
 from aie.layers.act.file import drop, find
 from aie.layers.act.http import Post, ask, post
-from aie.layers.clearance import check_clearance, clearance_facts
+from aie.layers.clearance import check_clearance, clearance_facts, cleared
 from aie.layers.port import Compiled, Component, Delivery, EffectRequest, LayerName, Semantics, Task, Tools
 
 __all__ = ["ActLayer", "receiver_facts"]
@@ -111,9 +111,10 @@ class ActLayer:
         """Hand the body to the receiver and return its receipt.
 
         Raises:
-            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, or DELIVERY_UNKNOWN.
+            StepFailure: RECEIVER_DOWN (surely not applied), RECEIVER_REFUSED, DELIVERY_UNKNOWN, or NOT_PERMITTED:
+                nothing was sent, as the receiver may not be given data of these labels (any more).
         """
-        live = tools.live(delivery.receiver)
+        live = cleared(tools, delivery.receiver)
         if _kind(delivery, tools) == "file":
             return drop(_folder(live), delivery.key, delivery.body)
         return post(self._request(delivery, live, tools), canonical(delivery.body))
@@ -122,9 +123,9 @@ class ActLayer:
         """Ask the receiver whether it has the key; its receipt, or None when it has not.
 
         Raises:
-            StepFailure: RECEIVER_DOWN when it cannot say.
+            StepFailure: RECEIVER_DOWN when it cannot say, NOT_PERMITTED as for `deliver`.
         """
-        live = tools.live(delivery.receiver)
+        live = cleared(tools, delivery.receiver)
         if _kind(delivery, tools) == "file":
             return find(_folder(live), delivery.key, delivery.body)
         return ask(self._request(delivery, live, tools))

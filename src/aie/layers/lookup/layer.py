@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from aie.config import LookupStep, Site, StepSpec, read_schema
 from aie.core import JSON, Clock, Labels, SystemClock, iso, read_file
 from aie.errors import Failure, InputError, StepFailure
-from aie.layers.clearance import check_clearance
+from aie.layers.clearance import cleared
 from aie.layers.lookup import http, sql
 from aie.layers.lookup.compiling import compile_lookup
 from aie.layers.lookup.rows import Answer, BadTable, Loader, Rows, shaped
@@ -112,8 +112,7 @@ class LookupLayer:
 
 def _ask(name: str, pinned: Mapping[str, Any], by: Mapping[str, JSON], task: Task, tools: Tools) -> Answer:
     """Ask what is away from here."""
-    check_clearance(tools, name)
-    live = cast("Mapping[str, Any]", tools.live(name))
+    live = cast("Mapping[str, Any]", cleared(tools, name))
     left = live["timeout"] if task.time_left_ms is None else min(live["timeout"], task.time_left_ms * 1000)
     seconds = max(left, 1_000) / _SECOND
     url = tools.secret(live["url"]) if live["url"].startswith("env:") else live["url"]

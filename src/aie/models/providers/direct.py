@@ -202,6 +202,9 @@ class Direct(ABC):
         except TimeoutError:
             future.cancel()
             raise CallFailed(Failure.TIMEOUT, f"no answer within {seconds:g} s", billed=True) from None
+        finally:
+            # It keeps the error, whose traceback keeps this frame: all of the call, until cycles are collected.
+            del future
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
