@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import getpass
 import json
 import os
@@ -22,6 +23,8 @@ from aie.runs import Engine, Listener, LocalEngine, Pace, Releases, Services, Wo
 
 __all__ = ["App", "Executor", "open_app"]
 
+_COLLECTING: Final = (10_000, 20, 20)
+"""Objects, and collections, after which an executor collects; as Python comes it does so for every few calls."""
 _FEWEST: Final = 32
 """Threads for steps that block, where `capacity` is smaller: items of a map block at once, too."""
 
@@ -127,6 +130,8 @@ def executing(app: App, *, pace: Pace | None = None, on_lost: Callable[[], None]
         sole = app.store_folder is not None
         if app.store_folder is not None:
             stack.enter_context(_sole_executor(app.store_folder))
+        # What a run makes is freed by counting references; what is left for the collector comes slowly.
+        gc.set_threshold(*_COLLECTING)
         executor = app.services.ids.new("exec")
         app = replace(app, services=replace(app.services, executor=executor))
         pace = pace or Pace(capacity=app.settings.capacity)

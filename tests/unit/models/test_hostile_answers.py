@@ -56,7 +56,6 @@ def asked(chat: Chat, reply: Reply, path: str = "/v1") -> ChatReply:
             assert len(wire.bodies) == 1
 
 
-@pytest.mark.filterwarnings("ignore:Failed to extract usage")
 @pytest.mark.parametrize(
     "reply",
     [

@@ -15,6 +15,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionStreamOptionsParam
 from pydantic import ValidationError
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
 from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
+from pydantic_ai.usage import RequestUsage
 
 from aie.errors import Failure
 from aie.models.chat import CallFailed
@@ -117,6 +118,12 @@ class ChatModel(OpenAIChatModel):
 
     def _validate_completion(self, response: ChatCompletion) -> LenientChatCompletion:
         return response if isinstance(response, LenientChatCompletion) else super()._validate_completion(response)
+
+    def _map_usage(self, response: ChatCompletion) -> RequestUsage:
+        used = response.usage  # in the library's way a table of prices is asked what each count means
+        if used is None:
+            return RequestUsage(unmeasured_requests=1)
+        return RequestUsage(input_tokens=used.prompt_tokens, output_tokens=used.completion_tokens)
 
     def _process_provider_details(self, response: ChatCompletion) -> dict[str, Any] | None:
         details = super()._process_provider_details(response) or {}
