@@ -1,12 +1,14 @@
 """An explanation as one HTML file: no network, no script, readable in a narrow window, in the dark and on paper."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aie.app.marking import Mark, escape, marked
 from aie.app.pages import card, page
+from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
+    asked_lines,
     cost_line,
     duration,
     headline,
@@ -15,6 +17,7 @@ from aie.app.wording import (
     refused_line,
     said,
     step_line,
+    used_line,
     ways_on,
     who_decided,
     who_moved,
@@ -47,14 +50,24 @@ def explain_html(explanation: Explanation) -> str:
             card("Steps", _steps(explanation)),
             card("Evidence", _evidence(explanation)),
             card("People", _people(explanation)),
-            card("Models refused", (f"<p>{escape(refused_line(each))}</p>" for each in explanation.refused_models)),
+            card("Models asked", _lines(asked_lines(explanation.asked_models))),
+            card("Models refused", _lines(map(refused_line, explanation.refused_models))),
+            card("Tools", _lines(tool_lines(explanation.steps))),
             card("Done outside", _effects(explanation)),
             card("Failures", _failures(explanation)),
+            card("Policy", (f"<p>{escape(each)}</p>" for each in explanation.policy)),
             card("Limits and cost", _limits(explanation)),
             card("Timeline", _timeline(explanation)),
             f"<footer>Run <code>{escape(explanation.run)}</code>. {_PROOF}</footer>",
         ],
     )
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield a paragraph for each line, the step that it begins with in bold."""
+    for line in lines:
+        who, colon, what = line.partition(": ")
+        yield f"<p><b>{escape(who)}</b>: {escape(what)}</p>" if colon else f"<p>{escape(line)}</p>"
 
 
 def _head(explanation: Explanation) -> str:
@@ -98,7 +111,7 @@ def _steps(explanation: Explanation) -> Iterator[str]:
     for step in explanation.steps:
         version = [f"layer {escape(step.layer)} {step.version}"] if step.version is not None else [escape(step.layer)]
         used = [
-            f"{escape(each.kind)} {escape(each.name)} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
+            f"{escape(used_line(each))} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
             for each in step.components
         ]
         tone = {"failed": "bad", "review": "wait", "effect": "wait"}.get(step.status, "")

@@ -7,6 +7,7 @@ from typing import Final
 from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
+    asked_lines,
     cost_line,
     duration,
     headline,
@@ -15,6 +16,7 @@ from aie.app.wording import (
     refused_line,
     said,
     step_line,
+    used_line,
     ways_on,
     who_decided,
     who_moved,
@@ -47,6 +49,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
         _block("Evidence", _evidence(explanation, width)),
         _block("Left out", _dropped(explanation, width)),
         _block("People", _people(explanation, width)),
+        _block("Models asked", _asked(explanation, width)),
         _block("Models refused", _refused(explanation, width)),
         _block("Tools", (line for each in tool_lines(explanation.steps) for line in _wrap(each, width))),
         _block("Done outside", _effects(explanation, width)),
@@ -122,6 +125,13 @@ def _people(explanation: Explanation, width: int) -> Iterator[str]:
             yield from _wrap(line, width)
 
 
+def _asked(explanation: Explanation, width: int) -> Iterator[str]:
+    lines = list(asked_lines(explanation.asked_models))
+    for each in lines[:_QUOTES]:
+        yield from _wrap(each, width)
+    yield from _more(len(lines) - _QUOTES, "steps that asked")
+
+
 def _refused(explanation: Explanation, width: int) -> Iterator[str]:
     for each in explanation.refused_models:
         yield from _wrap(refused_line(each), width)
@@ -155,7 +165,7 @@ def _versions(explanation: Explanation, width: int) -> Iterator[str]:
 
 def _versions_used(explanation: Explanation) -> Iterator[tuple[str, str]]:
     for step in _few_items(explanation.steps, most=1)[0]:
-        used = [f"{each.kind} {each.name} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
+        used = [f"{used_line(each)} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
         version = [f"layer {step.layer} {step.version}"] if step.version is not None else []
         if used or version:
             yield step.path, ", ".join([*version, *used])

@@ -1,14 +1,16 @@
 """Sentences about a run that text and HTML share."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from aie.app.cataloguing import Moved
 from aie.core import JSON, iso, usd
-from aie.runs import Evidence, Explanation, RefusedModel, ReviewStory, StepStory
+from aie.runs import AskedModel, ComponentUse, Evidence, Explanation, RefusedModel, ReviewStory, StepStory
 
 __all__ = [
     "about",
+    "asked_lines",
     "cost_line",
     "duration",
     "headline",
@@ -18,6 +20,7 @@ __all__ = [
     "refused_line",
     "said",
     "step_line",
+    "used_line",
     "versions",
     "ways_on",
     "who_decided",
@@ -243,6 +246,43 @@ def moved_line(moved: Moved) -> str:
         f"alert: {moved.model} ({moved.snapshot}) answers as {moved.after} since {iso(moved.at)[:16]}Z, "
         f"before as {moved.before}; first in {moved.release}"
     )
+
+
+def asked_lines(asked: Iterable[AskedModel]) -> Iterator[str]:
+    """Yield for each step which models it asked, what came of each, who answered."""
+    for step, models in groupby(asked, key=lambda each: each.step):
+        yield f"{step}: {', '.join(_came(each) for each in models)}"
+
+
+def _came(asked: AskedModel) -> str:
+    name = asked.model
+    paid = [usd(asked.spend.cost)] if asked.calls else []
+    match asked.outcome:
+        case "answered":
+            before = f"failed {_times(asked.failed)}, then " if asked.failed else ""
+            calls = asked.calls - asked.failed
+            facts = [asked.resolved or asked.snapshot, *asked.regions, *paid]
+            repaired = [f"repaired {_times(asked.repairs)}"] if asked.repairs else []
+            many = [f"{calls} calls"] if calls > 1 and not repaired else []
+            told = ", ".join(each for each in [*facts, *many, *repaired] if each)
+            return f"{name} {before}answered{f' ({told})' if told else ''}"
+        case "unsure":
+            return f"{name} was not sure ({asked.confidence})"
+        case "failed":
+            lost = [f"{usd(asked.forfeited.cost)} may have been billed"] if asked.forfeited.cost else []
+            told = ", ".join([asked.failure or "its process died", *lost])
+            return f"{name} failed{f' {_times(asked.failed)}' if asked.failed > 1 else ''} ({told})"
+        case "open":
+            return f"{name} has not answered yet"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def used_line(used: ComponentUse) -> str:
+    """Return what a component is and its name, as people wrote it: a step that names a model has no route."""
+    return f"{'model' if used.alone else used.kind} {used.name}"
 
 
 def refused_line(refused: RefusedModel) -> str:

@@ -5,7 +5,17 @@ from aie.runs.claims import Claim, claim, claim_of, context_of, requeue, runtime
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
 from aie.runs.explaining import explain
-from aie.runs.explanation import Evidence, Explanation, RefusedModel, ReviewStory, Source, StepStory
+from aie.runs.explanation import (
+    AskedModel,
+    ComponentUse,
+    Evidence,
+    Explanation,
+    RefusedModel,
+    ReviewStory,
+    Source,
+    StepStory,
+    Trouble,
+)
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.paths import item_path
@@ -31,8 +41,10 @@ from aie.runs.worker import Pace, Worker
 
 __all__ = [
     "About",
+    "AskedModel",
     "Came",
     "Claim",
+    "ComponentUse",
     "Engine",
     "Evidence",
     "Execute",
@@ -56,6 +68,7 @@ __all__ = [
     "Submitted",
     "TrialCalls",
     "Tried",
+    "Trouble",
     "Worker",
     "advance",
     "cancel",
