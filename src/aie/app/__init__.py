@@ -4,7 +4,7 @@
 """
 
 from aie.app.auditing import erase_person, explain_run, rebuild_projections
-from aie.app.cataloguing import Moved, Shown, moved_models, show_models
+from aie.app.cataloguing import Catalog, Moved, Shown, ShownRoute, moved_models, show_catalog, show_models
 from aie.app.context_diff import ContextChange, diff_contexts
 from aie.app.controlling import (
     BudgetState,
@@ -55,13 +55,14 @@ from aie.app.training import train, trainable
 from aie.app.try_html import told, try_html
 from aie.app.trying import Trial, stamps, trial
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
-from aie.app.wording import moved_line, plain, versions
+from aie.app.wording import circuit_line, moved_line, plain, versions
 
 __all__ = [
     "MAX_INPUT",
     "RESTING",
     "App",
     "BudgetState",
+    "Catalog",
     "ContextChange",
     "Decision",
     "Examined",
@@ -76,6 +77,7 @@ __all__ = [
     "Runner",
     "Shown",
     "ShownReview",
+    "ShownRoute",
     "StopKind",
     "Taught",
     "Trial",
@@ -83,6 +85,7 @@ __all__ = [
     "cancel_run",
     "check_workspace",
     "choose_release",
+    "circuit_line",
     "decide",
     "diff_contexts",
     "diff_releases",
@@ -125,6 +128,7 @@ __all__ = [
     "save_heads",
     "set_budget",
     "set_stop",
+    "show_catalog",
     "show_models",
     "show_review",
     "stamps",

@@ -5,12 +5,12 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
-from aie.app.cataloguing import Moved, moved_models
+from aie.app.cataloguing import Moved, moved_models, open_circuits
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
@@ -54,6 +54,8 @@ class Overview:
     """Runs that wait for layer versions, by id."""
     moved: tuple[Moved, ...] = ()
     """Models that answer as another than before."""
+    circuits: dict[str, int] = field(default_factory=dict)
+    """Models whose circuit breaker is open, with the microseconds left; 0: the next call tries it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ def look_over(app: App) -> Overview:
         oldest=min((row.opened_at for row in open_), default=None),
         lacking=lacks(app, limit=_SHOWN),
         moved=moved_models(app),
+        circuits=open_circuits(app),
     )
 
 

@@ -11,6 +11,7 @@ from aie.runs import AskedModel, ComponentUse, Evidence, Explanation, RefusedMod
 __all__ = [
     "about",
     "asked_lines",
+    "circuit_line",
     "cost_line",
     "duration",
     "headline",
@@ -283,6 +284,11 @@ def _times(count: int) -> str:
 def used_line(used: ComponentUse) -> str:
     """Return what a component is and its name, as people wrote it: a step that names a model has no route."""
     return f"{'model' if used.alone else used.kind} {used.name}"
+
+
+def circuit_line(left: int) -> str:
+    """Return for how long nothing is asked of a model whose circuit breaker is open, in microseconds."""
+    return f"circuit open for another {duration(left)}" if left > 0 else "circuit half open: the next call tries it"
 
 
 def refused_line(refused: RefusedModel) -> str:
