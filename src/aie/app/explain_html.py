@@ -12,11 +12,13 @@ from aie.app.wording import (
     cost_line,
     duration,
     headline,
+    last_trouble,
     limit_lines,
     plain,
     refused_line,
     said,
     step_line,
+    trouble_line,
     used_line,
     ways_on,
     who_decided,
@@ -100,7 +102,8 @@ def _decision(explanation: Explanation) -> Iterator[str]:
     elif explanation.failure:
         where = escape(explanation.failed_at or "the run")
         yield f"<p>Nothing was decided: {where} failed, <b class=bad>{escape(explanation.failure)}</b>.</p>"
-        yield f"<p>{escape(explanation.message)}</p>" if explanation.message else ""
+        why = last_trouble(explanation)
+        yield f"<p>{escape(why)}</p>" if why else ""
     elif explanation.state == "waiting":
         yield "<p class=wait>Nothing is decided yet.</p>"
 
@@ -186,7 +189,8 @@ def _effects(explanation: Explanation) -> Iterator[str]:
 def _failures(explanation: Explanation) -> Iterator[str]:
     for step in explanation.steps:
         for trouble in step.troubles:
-            yield f"<p><b>{escape(step.path)}</b> {escape(trouble.failure)}: {escape(trouble.message)}</p>"
+            why = trouble_line(trouble.message, trouble.causes)
+            yield f"<p><b>{escape(step.path)}</b>: {escape(trouble.failure)}{f': {escape(why)}' if why else ''}</p>"
 
 
 def _limits(explanation: Explanation) -> Iterator[str]:

@@ -11,11 +11,13 @@ from aie.app.wording import (
     cost_line,
     duration,
     headline,
+    last_trouble,
     limit_lines,
     plain,
     refused_line,
     said,
     step_line,
+    trouble_line,
     used_line,
     ways_on,
     who_decided,
@@ -89,7 +91,7 @@ def _decided(explanation: Explanation, width: int) -> Iterator[str]:
         yield from _pairs(((name, plain(value)) for name, value in explanation.output.items()), width)
     if explanation.failure:
         yield from _wrap(f"nothing: {explanation.failed_at or 'the run'} failed, {explanation.failure}", width)
-        yield from _wrap(explanation.message, width)
+        yield from _wrap(last_trouble(explanation), width)
 
 
 def _because(explanation: Explanation, width: int) -> Iterator[str]:
@@ -155,8 +157,8 @@ def _effects(explanation: Explanation, width: int) -> Iterator[str]:
 def _failures(explanation: Explanation, width: int) -> Iterator[str]:
     for step in explanation.steps:
         for trouble in step.troubles:
-            message = f": {trouble.message}" if trouble.message else ""
-            yield from _wrap(f"{step.path}: {trouble.failure}{message}", width)
+            why = trouble_line(trouble.message, trouble.causes)
+            yield from _wrap(f"{step.path}: {trouble.failure}{f': {why}' if why else ''}", width)
 
 
 def _versions(explanation: Explanation, width: int) -> Iterator[str]:

@@ -15,12 +15,14 @@ __all__ = [
     "cost_line",
     "duration",
     "headline",
+    "last_trouble",
     "limit_lines",
     "moved_line",
     "plain",
     "refused_line",
     "said",
     "step_line",
+    "trouble_line",
     "used_line",
     "versions",
     "ways_on",
@@ -34,7 +36,22 @@ _LONG = 160
 _FEW = 4
 _WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
 _DECIDED = {"approve": "approved", "correct": "corrected", "reject": "rejected"}
+_BEFORE_A_CALL = frozenset({"provider_down", "rate_limited"})
+"""What a model fails with before anything leaves: a breaker that just opened, no room in its rates."""
 _UNITS = {"tokens": "tokens", "time": "ms", "steps": "steps", "model_calls": "calls"}
+
+
+def trouble_line(message: str, causes: tuple[str, ...]) -> str:
+    """Return why a step failed: its message, and what each model that was tried failed with."""
+    own = [] if not message or any(each.endswith(f": {message}") for each in causes) else [message]
+    return "; ".join([*own, *causes])
+
+
+def last_trouble(explanation: Explanation) -> str:
+    """Return why the run failed, with what its step failed for."""
+    ended = (step for step in explanation.steps if step.path == explanation.failed_at and step.troubles)
+    causes = next((step.troubles[-1].causes for step in ended), ())
+    return trouble_line(explanation.message, causes)
 
 
 def headline(explanation: Explanation) -> str:
@@ -269,6 +286,8 @@ def _came(asked: AskedModel) -> str:
             return f"{name} {before}answered{f' ({told})' if told else ''}"
         case "unsure":
             return f"{name} was not sure ({asked.confidence})"
+        case "failed" if not asked.calls and asked.failure in _BEFORE_A_CALL:
+            return f"{name} was not asked ({asked.failure})"
         case "failed":
             lost = [f"{usd(asked.forfeited.cost)} may have been billed"] if asked.forfeited.cost else []
             told = ", ".join([asked.failure or "its process died", *lost])

@@ -24,6 +24,7 @@ from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services, models_of
 from aie.runs.sites import run_sites
 from aie.runs.state import State
+from aie.runs.story import read_holds
 from aie.runs.submission import (
     Relation,
     Submission,
@@ -84,6 +85,7 @@ __all__ = [
     "listener_for",
     "migrate",
     "models_of",
+    "read_holds",
     "recorded_values",
     "requeue",
     "resolutions",

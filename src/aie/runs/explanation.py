@@ -98,6 +98,8 @@ class Trouble:
     """Empty when erased."""
     report: JSON = None
     """What the layer says of its work until then; None when it says nothing or is erased."""
+    causes: tuple[str, ...] = ()
+    """What each model that was tried failed with, in words, where the message does not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from types import ModuleType
 from aie.app import explain_html, explain_text
 from aie.app.wording import asked_lines
 from aie.core import Spend
-from aie.records.events import AttemptIntended, AttemptSettled, Event
+from aie.records.events import AttemptIntended, AttemptSettled, Event, RunFinished, StepFailed
 from aie.runs import explain
 
 
@@ -87,3 +87,45 @@ def test_models_are_told_before_their_step_ends_and_where_no_report_names_them(l
     done = lives.finished("desk", {"label": "home"}, report=tried({"model": "dublin"}))
     told = explain("run_1", lives.record([*turns, done]), release)
     assert [*asked_lines(told.asked_models)] == ["desk: dublin answered (dublin-05, 0.00003 USD, 3 calls)"]
+
+
+def test_the_causes_of_a_failed_step_stand_where_its_failure_does(lives: ModuleType):
+    """A model that was not asked is no model that failed; what was said of it last is not all that is known."""
+    release = lives.claims_release()
+    closed = "no model may be asked: dublin: its circuit breaker is open for another 9.0 s"
+    down = "the provider turned the call away with HTTP status 503"
+    report = tried(
+        {
+            "model": "frankfurt",
+            "failure": "provider_down",
+            "why": "frankfurt was not asked: its circuit breaker is open",
+        },
+        {"model": "dublin", "failure": "provider_down", "why": down},
+        {"model": "dublin", "failure": "provider_down", "why": closed},
+    )
+    events = [
+        *lives.doubtful(release, decided=False)[:3],
+        *call(1, "dublin", "released", failure="provider_down"),
+        StepFailed(path="desk", failure="provider_down", ms=4, message=closed, report=report),
+        RunFinished(
+            state="dead", epoch=1, failure="provider_down", path="desk", spend=Spend().to_json(), message=closed
+        ),
+    ]
+    told = explain("run_1", lives.record(events), release)
+    assert [*asked_lines(told.asked_models)] == [
+        "desk: frankfurt was not asked (provider_down), dublin failed (provider_down)"
+    ]
+    text, page = " ".join(" ".join(explain_text(told)).split()), explain_html(told)
+    why = f"{closed}; frankfurt was not asked: its circuit breaker is open; dublin failed: {down}"
+    assert f"desk failed, provider_down {why}" in text
+    assert f"desk: provider_down: {why}" in text
+    assert page.count(why) == 2
+
+
+def test_a_failure_that_names_no_model_is_told_once_with_its_model(lives: ModuleType):
+    """The message and the cause are the same words."""
+    release = lives.claims_release()
+    report = tried({"model": "dublin", "failure": "timeout", "why": "no answer in time"}, route="")
+    failed = StepFailed(path="desk", failure="timeout", ms=4, message="no answer in time", report=report)
+    told = explain("run_1", lives.record([*lives.doubtful(release, decided=False)[:3], failed]), release)
+    assert "desk: timeout: dublin failed: no answer in time" in " ".join(" ".join(explain_text(told)).split())
