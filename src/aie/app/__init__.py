@@ -23,6 +23,7 @@ from aie.app.fixtures import FixtureResult, run_fixtures, save_fixture
 from aie.app.inputs import MAX_INPUT, Given, parse_input, read_input
 from aie.app.label_form import label_form
 from aie.app.labelling import Labelling, labelling, read_given
+from aie.app.needs import Need, unmet
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
     Locked,
@@ -73,6 +74,7 @@ __all__ = [
     "Lack",
     "Locked",
     "Moved",
+    "Need",
     "Overview",
     "Runner",
     "Shown",
@@ -142,6 +144,7 @@ __all__ = [
     "trainable",
     "trial",
     "try_html",
+    "unmet",
     "unset_budget",
     "verify_export",
     "verify_records",

@@ -18,6 +18,7 @@ from aie.app import (
     stopped,
     teachable,
     trainable,
+    unmet,
     versions,
     workflows,
 )
@@ -66,6 +67,8 @@ def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> Non
         raise typer.Exit(2)
     for each in retiring_models(root):
         screen.say(f"warning: {each}")
+    for need in unmet(root):
+        screen.say(f"warning: {need.kind} {need.name} is {need.found}; {need.mend}")
     names = workflows(root)
     screen.say(f"no mistakes in {', '.join(names) or 'a workspace without workflows'}")
     screen.next(*(f"aie release {name}" for name in names))
