@@ -1,10 +1,15 @@
 """Budgets and kill switches by commands alone."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from aie.app import lock_release, open_app, promote_release
+from aie.records.events import AttemptIntended
+from aie.testing import OpenAIServer
 from tests.acceptance.conftest import run_aie
+from tests.shows.one_workflow import MODELS, answer, workspace
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +50,35 @@ def test_a_stop_holds_until_it_is_lifted(triage: Path):
     assert "model_retired" in failed.out or "waiting" in failed.out
     assert run_aie("resume", "model", "intent", "--reason", "mended", cwd=triage).status == 0
     assert run_aie("resume", "model", "intent", "--reason", "mended", cwd=triage).status == 4
+
+
+def test_a_run_that_waits_for_money_says_for_which_and_how_much(tmp_path: Path):
+    """The same words in `aie run`, `aie runs` and `aie explain`."""
+    workspace(tmp_path, 1)
+    (tmp_path / "models.yaml").write_text(MODELS["server"])
+    for case in "012":
+        (tmp_path / f"{case}.json").write_text(json.dumps({"id": case, "text": "you charged me twice"}))
+    with open_app(tmp_path, actor="tester") as app:
+        lock_release(app, "desks")
+        promote_release(app, "desks", "production")
+    with OpenAIServer(answer) as server:
+        here = {"cwd": tmp_path, "ONE_WORKFLOW_URL": server.url}
+        first = run_aie("run", "desks", "0.json", "--format", "json", **here).data["run"]
+        with open_app(tmp_path) as app:
+            worst = next(e.event.worst for e in app.store.read(first) if isinstance(e.event, AttemptIntended))
+        # Room for one call at its worst: what the first one really costs leaves too little for the second.
+        cap = f"{worst['cost'] / 1_000_000:.6f} USD"
+        done = run_aie(
+            "budget", "set", "--workflow", "desks", "--cost", cap, "--on-exhausted", "wait", "--reason", "x", **here
+        )
+        assert done.status == 0, done.err
+        assert run_aie("run", "desks", "1.json", **here).out.startswith("completed")
+        waits = run_aie("run", "desks", "2.json", **here)
+        listed = run_aie("runs", "--state", "waiting", **here)
+        [row] = run_aie("runs", "--state", "waiting", "--format", "json", **here).data["runs"]
+        explained = run_aie("explain", row["run"], "--format", "json", **here).data
+    [why] = explained["holds"].values()
+    assert "the budget of workflow desks" in why
+    assert f"2.json: waits: {why}" in waits.out
+    assert "the budget of workflow desks" in " ".join(listed.out.split())
+    assert row["waits"] == why

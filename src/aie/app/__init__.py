@@ -3,8 +3,8 @@
 `open_app` opens a workspace's folder; the functions take what it returns. They parse nothing and print nothing.
 """
 
-from aie.app.auditing import erase_person, explain_run, rebuild_projections
-from aie.app.cataloguing import Moved, Shown, moved_models, show_models
+from aie.app.auditing import erase_person, explain_run, hold_of, rebuild_projections
+from aie.app.cataloguing import Catalog, Moved, Shown, ShownRoute, moved_models, show_catalog, show_models
 from aie.app.context_diff import ContextChange, diff_contexts
 from aie.app.controlling import (
     BudgetState,
@@ -23,6 +23,7 @@ from aie.app.fixtures import FixtureResult, run_fixtures, save_fixture
 from aie.app.inputs import MAX_INPUT, Given, parse_input, read_input
 from aie.app.label_form import label_form
 from aie.app.labelling import Labelling, labelling, read_given
+from aie.app.needs import Need, unmet
 from aie.app.opening import App, Executor, executing, open_app
 from aie.app.releasing import (
     Locked,
@@ -55,13 +56,14 @@ from aie.app.training import train, trainable
 from aie.app.try_html import told, try_html
 from aie.app.trying import Trial, stamps, trial
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
-from aie.app.wording import moved_line, plain, versions
+from aie.app.wording import circuit_line, moved_line, plain, versions
 
 __all__ = [
     "MAX_INPUT",
     "RESTING",
     "App",
     "BudgetState",
+    "Catalog",
     "ContextChange",
     "Decision",
     "Examined",
@@ -72,10 +74,12 @@ __all__ = [
     "Lack",
     "Locked",
     "Moved",
+    "Need",
     "Overview",
     "Runner",
     "Shown",
     "ShownReview",
+    "ShownRoute",
     "StopKind",
     "Taught",
     "Trial",
@@ -83,6 +87,7 @@ __all__ = [
     "cancel_run",
     "check_workspace",
     "choose_release",
+    "circuit_line",
     "decide",
     "diff_contexts",
     "diff_releases",
@@ -94,6 +99,7 @@ __all__ = [
     "explain_text",
     "export_for_audit",
     "export_release",
+    "hold_of",
     "import_release",
     "label_form",
     "labelling",
@@ -125,6 +131,7 @@ __all__ = [
     "save_heads",
     "set_budget",
     "set_stop",
+    "show_catalog",
     "show_models",
     "show_review",
     "stamps",
@@ -137,6 +144,7 @@ __all__ = [
     "trainable",
     "trial",
     "try_html",
+    "unmet",
     "unset_budget",
     "verify_export",
     "verify_records",

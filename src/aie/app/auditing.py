@@ -1,5 +1,6 @@
 """Evidence: explain a run, verify the records, carry them away, rebuild what follows from them, erase a subject."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -10,9 +11,9 @@ from aie.app.wording import moved_line
 from aie.errors import Conflict, InputError, NotFound
 from aie.records import RunFilter, RunRow, destroy_key, rebuild
 from aie.records.events import RunSubmitted
-from aie.runs import Explanation, explain
+from aie.runs import Explanation, explain, read_holds
 
-__all__ = ["erase_person", "explain_run", "rebuild_projections"]
+__all__ = ["erase_person", "explain_run", "hold_of", "rebuild_projections"]
 
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "dead"})
 
@@ -30,6 +31,18 @@ def explain_run(app: App, run: str) -> Explanation:
     explained = explain(run, recorded, loaded.release, installed=app.services.runtime())
     asked = sorted({call.model for call in explained.calls})
     return replace(explained, alerts=tuple(moved_line(each) for model in asked for each in moved_of(app, model)))
+
+
+def hold_of(app: App, run: RunRow) -> str:
+    """Return what a waiting run waits for that no person decides: money, its turn, or a stop; empty for any other.
+
+    Steps that wait for the same say it once, in the words of the first.
+    """
+    if not run.held:
+        return ""
+    told = read_holds(app.store.read(run.id, tenant=run.tenant))
+    first = {each["on"]: told.get(each["path"], "") for each in reversed(json.loads(run.held))}
+    return "; ".join(why for why in reversed(first.values()) if why)
 
 
 def erase_person(app: App, run: str, *, reason: str) -> int:

@@ -1,24 +1,31 @@
 """The catalog with what depends on it: who answers for a model, until when it lasts, what would stop without it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from aie.app.catalog_uses import Uses, find_uses
 from aie.app.opening import App
-from aie.config import ChatModel, MapStep, ModelEntry, StepSpec, load_models, load_workspace
+from aie.config import ChatModel, ModelEntry, Route, day_start, load_models, load_workspace
 from aie.core import JSON
 from aie.errors import ConfigError
-from aie.models import price_at
-from aie.records import RunFilter
+from aie.models import Call, pin_route, plan, price_at, read_route
+from aie.records import opened_gates
 from aie.records.events import ModelResolved
-from aie.releases import load_release, retiring, short
-from aie.runs import models_of, resolutions
+from aie.releases import retiring, short
+from aie.runs import resolutions
 
-__all__ = ["Moved", "Shown", "moved_models", "moved_of", "show_models"]
-
-_GOING: Final = ("queued", "running", "waiting", "needs_runtime")
-_MOST: Final = 200
-"""Releases, and runs of each state, that are looked at; a store has no totals."""
+__all__ = [
+    "Candidate",
+    "Catalog",
+    "Moved",
+    "Shown",
+    "ShownRoute",
+    "moved_models",
+    "moved_of",
+    "open_circuits",
+    "show_catalog",
+    "show_models",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +44,6 @@ class Moved:
     run: str
 
 
-@dataclass(slots=True, kw_only=True)
-class _Uses:
-    """What depends on a model."""
-
-    workflows: set[str] = field(default_factory=set)
-    releases: list[str] = field(default_factory=list)
-    environments: list[str] = field(default_factory=list)
-    runs: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """One entry of the catalog."""
@@ -57,6 +54,12 @@ class Shown:
     purpose: str
     status: str
     """`active`, `not approved`, `retiring`, `no new releases` or `retired`."""
+    stopped: str
+    """By whom, and why; empty unless it is."""
+    circuit: int | None
+    """Microseconds for which its circuit breaker is open; 0: the next call tries it; None: it is closed."""
+    asked: JSON
+    """Of a chat model what is pinned and what is live, as `models.yaml` writes it; None for what runs here."""
     regions: tuple[str, ...] | None
     retention_days: int | None
     data_classes: tuple[str, ...] | None
@@ -64,6 +67,8 @@ class Shown:
     """Who approved it, each with the day."""
     price: JSON
     """Micro-USD for a million tokens, now; None when nobody knows, 0 for what runs here."""
+    next_price: JSON
+    """The sheet that begins next, with its day as `from`; None when none does."""
     retires: str
     """Day; empty when unknown."""
     replacement: str
@@ -79,26 +84,69 @@ class Shown:
     """Changes of what the provider answers with, oldest first."""
 
 
-def show_models(app: App) -> tuple[Shown, ...]:
-    """Return the catalog of the workspace with what depends on each entry.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A model of a route, as it stands now."""
+
+    model: str
+    refused: str
+    """Why it would not be asked, whatever is asked; empty where it may be. What is shown to it has its say as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRoute:
+    """One route of the catalog."""
+
+    name: str
+    owner: str
+    strategy: JSON
+    """As a release pins it."""
+    constraints: JSON
+    """As they are now."""
+    when_exhausted: str
+    candidates: tuple[Candidate, ...]
+    """In the order of the file."""
+    workflows: tuple[str, ...]
+    releases: tuple[str, ...]
+    environments: tuple[str, ...]
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything that steps may name."""
+
+    models: tuple[Shown, ...]
+    routes: tuple[ShownRoute, ...]
+
+
+def show_catalog(app: App) -> Catalog:
+    """Return the catalog of the workspace with what depends on each entry, and who may be asked now.
 
     Raises:
         ConfigError: the files have mistakes.
     """
     workspace = load_workspace(app.root)
-    models = workspace.models
-    uses: dict[str, _Uses] = {name: _Uses() for name in models.models}
-    routes = {name: spec.candidates for name, spec in models.routes.items()}
-    for workflow, spec in workspace.workflows.items():
-        for asked in _asked(spec.steps):
-            for name in routes.get(asked, (asked,)):
-                if name in uses:
-                    uses[name].workflows.add(workflow)
-    _depend(app, uses)
-    return tuple(
-        _shown(app, entry, uses[name], tuple(each for each, names in sorted(routes.items()) if name in names))
-        for name, entry in sorted(models.models.items())
+    spec = workspace.models
+    uses = find_uses(app, spec, workspace.workflows)
+    routes = {name: route.candidates for name, route in spec.routes.items()}
+    found = (spec.route(name) for name in sorted(routes))
+    return Catalog(
+        models=tuple(
+            _shown(app, entry, uses[name], tuple(each for each, names in sorted(routes.items()) if name in names))
+            for name, entry in sorted(spec.models.items())
+        ),
+        routes=tuple(_shown_route(app, route, uses[route.name]) for route in found if route is not None),
     )
+
+
+def show_models(app: App) -> tuple[Shown, ...]:
+    """Return the models of the workspace with what depends on each of them.
+
+    Raises:
+        ConfigError: the files have mistakes.
+    """
+    return show_catalog(app).models
 
 
 def moved_models(app: App) -> tuple[Moved, ...]:
@@ -110,56 +158,29 @@ def moved_models(app: App) -> tuple[Moved, ...]:
     return tuple(each for name in names for each in moved_of(app, name))
 
 
-def _asked(steps: Mapping[str, StepSpec]) -> Iterator[str]:
-    for step in steps.values():
-        if isinstance(step, MapStep):
-            yield from _asked(step.map.steps)
-        asked = getattr(step, "model", None)
-        if isinstance(asked, str):
-            yield asked
-
-
-def _depend(app: App, uses: Mapping[str, _Uses]) -> None:
-    """Note releases, environments and runs in flight with the models that they need."""
-    for row in app.store.releases(app.tenant, limit=_MOST):
-        release = load_release(app.store, row.id, tenant=app.tenant)
-        needed = {name for names in models_of(release.components) for name in names} & uses.keys()
-        if not needed:
-            continue
-        places = [
-            f"{row.workflow}/{environment}"
-            for environment in app.settings.environments
-            if row.id in app.store.environment(app.tenant, row.workflow, environment).values()
-        ]
-        going = sum(
-            len(app.store.runs(RunFilter(tenant=app.tenant, release=row.id, state=state), limit=_MOST).rows)
-            for state in _GOING
-        )
-        for name in needed:
-            uses[name].workflows.add(row.workflow)
-            uses[name].releases.append(release.short)
-            uses[name].environments.extend(places)
-            uses[name].runs += going
-
-
-def _shown(app: App, entry: ModelEntry, uses: _Uses, routes: tuple[str, ...]) -> Shown:
+def _shown(app: App, entry: ModelEntry, uses: Uses, routes: tuple[str, ...]) -> Shown:
     now = app.services.clock.now()
     end = retiring(entry, now)
     price: JSON = 0
     if isinstance(entry, ChatModel):
         known = price_at(entry, now)
         price = None if known is None else known.to_json()
+    stop = app.services.ledger.controls.stop(app.tenant, "model", entry.name)
     return Shown(
         name=entry.name,
         kind=entry.kind,
         owner=entry.owner,
         purpose=entry.purpose,
         status="not approved" if not entry.approved else "active" if end is None else end.stage,
+        stopped="" if stop is None else f"by {stop.actor}: {stop.reason}",
+        circuit=open_circuits(app).get(entry.name),
+        asked={**entry.pinned(), **entry.live()} if isinstance(entry, ChatModel) else None,
         regions=entry.regions,
         retention_days=entry.retention_days,
         data_classes=entry.data_classes,
         approvals=tuple(f"{each.by} {each.date}" for each in entry.approvals),
         price=price,
+        next_price=_next_price(entry, now),
         retires="" if entry.retirement is None else entry.retirement.date,
         replacement="" if entry.retirement is None else entry.retirement.replacement or "",
         routes=routes,
@@ -169,6 +190,40 @@ def _shown(app: App, entry: ModelEntry, uses: _Uses, routes: tuple[str, ...]) ->
         runs=uses.runs,
         moved=tuple(moved_of(app, entry.name)),
     )
+
+
+def _next_price(entry: ModelEntry, now: int) -> JSON:
+    sheets = entry.sheets() if isinstance(entry, ChatModel) else ()
+    begins = [(each.valid_from, each) for each in sheets if each.valid_from is not None]
+    later = [(day, sheet) for day, sheet in begins if day_start(day) > now]
+    if not later:
+        return None
+    day, sheet = min(later, key=lambda each: each[0])
+    return {**sheet.to_json(), "from": day}
+
+
+def _shown_route(app: App, route: Route, uses: Uses) -> ShownRoute:
+    pinned = read_route(pin_route(route))
+    facts = {each.name: app.services.ledger.live(app.tenant, each.live) for each in pinned.candidates}
+    refused = {each.model: each.why for each in plan(pinned, Call(request=None), facts).refused}
+    return ShownRoute(
+        name=route.name,
+        owner=route.spec.owner,
+        strategy=dict(pinned.strategy),
+        constraints=route.spec.constraints.to_json(),
+        when_exhausted=route.spec.when_exhausted,
+        candidates=tuple(Candidate(model=name, refused=refused.get(name, "")) for name in route.spec.candidates),
+        workflows=tuple(sorted(uses.workflows)),
+        releases=tuple(uses.releases),
+        environments=tuple(sorted(uses.environments)),
+        runs=uses.runs,
+    )
+
+
+def open_circuits(app: App) -> dict[str, int]:
+    """Return the models whose circuit breaker is open, with the microseconds left; 0: the next call tries it."""
+    now = app.services.clock.now()
+    return {model: max(until - now, 0) for model, until in sorted(opened_gates(app.store).items())}
 
 
 def moved_of(app: App, model: str) -> Iterator[Moved]:

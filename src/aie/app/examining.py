@@ -5,12 +5,12 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from aie.app.cataloguing import Moved, moved_models
+from aie.app.cataloguing import Moved, moved_models, open_circuits
+from aie.app.needs import EXTRAS, install_line, is_installed, unmet
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
@@ -27,16 +27,6 @@ _SHOWN: Final = 200
 """Runs counted by state; a store has no totals."""
 _FREE: Final = 200_000_000
 _REMOTE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "afs", "glusterfs"})
-_EXTRAS: Final = {
-    "train": "sklearn",
-    "postgres": "psycopg",
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "google": "google.genai",
-    "bedrock": "boto3",
-    "mistral": "mistralai",
-    "onnx": "onnxruntime",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +47,8 @@ class Overview:
     """Runs that wait for layer versions, by id."""
     moved: tuple[Moved, ...] = ()
     """Models that answer as another than before."""
+    circuits: dict[str, int] = field(default_factory=dict)
+    """Models whose circuit breaker is open, with the microseconds left; 0: the next call tries it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +83,7 @@ def look_over(app: App) -> Overview:
         oldest=min((row.opened_at for row in open_), default=None),
         lacking=lacks(app, limit=_SHOWN),
         moved=moved_models(app),
+        circuits=open_circuits(app),
     )
 
 
@@ -104,26 +97,23 @@ def examine(root: Path | None) -> Iterator[Examined]:
         found=sqlite3.sqlite_version,
         mend="" if version >= (3, 35, 0) else "use a Python that brings SQLite 3.35 or later",
     )
-    for extra, module in _EXTRAS.items():
-        there = _installed(module)
+    needs = () if root is None else unmet(root)
+    needed = {each.name for each in needs if each.kind == "extra"}
+    for extra in [each for each in EXTRAS if each not in needed]:
+        there = is_installed(extra)
         yield Examined(
             what=f"extra {extra}",
             verdict="good" if there else "note",
             found="installed" if there else "not installed",
-            mend="" if there else f"install applied-intelligence-engine[{extra}] if you need it",
+            mend="" if there else f"{install_line(extra)}, if you need it",
         )
+    for each in needs:
+        yield Examined(what=f"{each.kind} {each.name}", verdict="bad", found=each.found, mend=each.mend)
     yield _readers(SHARED)
     if root is None:
         yield Examined(what="workspace", verdict="note", found="none here", mend="aie init NAME --template claims")
         return
     yield from _workspace(root)
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # the namespace that it belongs to is not there either
-        return False
 
 
 def _readers(sandbox: Sandbox) -> Examined:

@@ -1,21 +1,26 @@
 """An explanation as one HTML file: no network, no script, readable in a narrow window, in the dark and on paper."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aie.app.marking import Mark, escape, marked
 from aie.app.pages import card, page
+from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
+    asked_lines,
     cost_line,
     delivery,
     duration,
     headline,
+    last_trouble,
     limit_lines,
     plain,
     refused_line,
     said,
     step_line,
+    trouble_line,
+    used_line,
     ways_on,
     who_decided,
     who_moved,
@@ -42,14 +47,24 @@ def explain_html(explanation: Explanation) -> str:
             card("Steps", _steps(explanation)),
             card("Evidence", _evidence(explanation)),
             card("People", _people(explanation)),
-            card("Models refused", (f"<p>{escape(refused_line(each))}</p>" for each in explanation.refused_models)),
+            card("Models asked", _lines(asked_lines(explanation.asked_models))),
+            card("Models refused", _lines(map(refused_line, explanation.refused_models))),
+            card("Tools", _lines(tool_lines(explanation.steps))),
             card("Done outside", _effects(explanation)),
             card("Failures", _failures(explanation)),
+            card("Policy", (f"<p>{escape(each)}</p>" for each in explanation.policy)),
             card("Limits and cost", _limits(explanation)),
             card("Timeline", _timeline(explanation)),
             f"<footer>Run <code>{escape(explanation.run)}</code>. {_PROOF}</footer>",
         ],
     )
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield a paragraph for each line, the step that it begins with in bold."""
+    for line in lines:
+        who, colon, what = line.partition(": ")
+        yield f"<p><b>{escape(who)}</b>: {escape(what)}</p>" if colon else f"<p>{escape(line)}</p>"
 
 
 def _head(explanation: Explanation) -> str:
@@ -82,7 +97,8 @@ def _decision(explanation: Explanation) -> Iterator[str]:
     elif explanation.failure:
         where = escape(explanation.failed_at or "the run")
         yield f"<p>Nothing was decided: {where} failed, <b class=bad>{escape(explanation.failure)}</b>.</p>"
-        yield f"<p>{escape(explanation.message)}</p>" if explanation.message else ""
+        why = last_trouble(explanation)
+        yield f"<p>{escape(why)}</p>" if why else ""
     elif explanation.state == "waiting":
         yield "<p class=wait>Nothing is decided yet.</p>"
 
@@ -93,7 +109,7 @@ def _steps(explanation: Explanation) -> Iterator[str]:
     for step in explanation.steps:
         version = [f"layer {escape(step.layer)} {step.version}"] if step.version is not None else [escape(step.layer)]
         used = [
-            f"{escape(each.kind)} {escape(each.name)} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
+            f"{escape(used_line(each))} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
             for each in step.components
         ]
         tone = {"failed": "bad", "review": "wait", "effect": "wait"}.get(step.status, "")
@@ -167,7 +183,8 @@ def _effects(explanation: Explanation) -> Iterator[str]:
 def _failures(explanation: Explanation) -> Iterator[str]:
     for step in explanation.steps:
         for trouble in step.troubles:
-            yield f"<p><b>{escape(step.path)}</b> {escape(trouble.failure)}: {escape(trouble.message)}</p>"
+            why = trouble_line(trouble.message, trouble.causes)
+            yield f"<p><b>{escape(step.path)}</b>: {escape(trouble.failure)}{f': {escape(why)}' if why else ''}</p>"
 
 
 def _limits(explanation: Explanation) -> Iterator[str]:

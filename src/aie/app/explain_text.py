@@ -7,15 +7,19 @@ from typing import Final
 from aie.app.tools_used import tool_lines
 from aie.app.wording import (
     about,
+    asked_lines,
     cost_line,
     delivery,
     duration,
     headline,
+    last_trouble,
     limit_lines,
     plain,
     refused_line,
     said,
     step_line,
+    trouble_line,
+    used_line,
     ways_on,
     who_decided,
     who_moved,
@@ -48,6 +52,7 @@ def explain_text(explanation: Explanation, *, width: int = 100) -> list[str]:
         _block("Evidence", _evidence(explanation, width)),
         _block("Left out", _dropped(explanation, width)),
         _block("People", _people(explanation, width)),
+        _block("Models asked", _asked(explanation, width)),
         _block("Models refused", _refused(explanation, width)),
         _block("Tools", (line for each in tool_lines(explanation.steps) for line in _wrap(each, width))),
         _block("Done outside", _effects(explanation, width)),
@@ -87,7 +92,7 @@ def _decided(explanation: Explanation, width: int) -> Iterator[str]:
         yield from _pairs(((name, plain(value)) for name, value in explanation.output.items()), width)
     if explanation.failure:
         yield from _wrap(f"nothing: {explanation.failed_at or 'the run'} failed, {explanation.failure}", width)
-        yield from _wrap(explanation.message, width)
+        yield from _wrap(last_trouble(explanation), width)
 
 
 def _because(explanation: Explanation, width: int) -> Iterator[str]:
@@ -123,6 +128,13 @@ def _people(explanation: Explanation, width: int) -> Iterator[str]:
             yield from _wrap(line, width)
 
 
+def _asked(explanation: Explanation, width: int) -> Iterator[str]:
+    lines = list(asked_lines(explanation.asked_models))
+    for each in lines[:_QUOTES]:
+        yield from _wrap(each, width)
+    yield from _more(len(lines) - _QUOTES, "steps that asked")
+
+
 def _refused(explanation: Explanation, width: int) -> Iterator[str]:
     for each in explanation.refused_models:
         yield from _wrap(refused_line(each), width)
@@ -137,8 +149,8 @@ def _effects(explanation: Explanation, width: int) -> Iterator[str]:
 def _failures(explanation: Explanation, width: int) -> Iterator[str]:
     for step in explanation.steps:
         for trouble in step.troubles:
-            message = f": {trouble.message}" if trouble.message else ""
-            yield from _wrap(f"{step.path}: {trouble.failure}{message}", width)
+            why = trouble_line(trouble.message, trouble.causes)
+            yield from _wrap(f"{step.path}: {trouble.failure}{f': {why}' if why else ''}", width)
 
 
 def _versions(explanation: Explanation, width: int) -> Iterator[str]:
@@ -147,7 +159,7 @@ def _versions(explanation: Explanation, width: int) -> Iterator[str]:
 
 def _versions_used(explanation: Explanation) -> Iterator[tuple[str, str]]:
     for step in _few_items(explanation.steps, most=1)[0]:
-        used = [f"{each.kind} {each.name} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
+        used = [f"{used_line(each)} {each.digest.removeprefix('sha256:')[:12]}" for each in step.components]
         version = [f"layer {step.layer} {step.version}"] if step.version is not None else []
         if used or version:
             yield step.path, ", ".join([*version, *used])

@@ -1,25 +1,40 @@
 """Sentences about a run that text and HTML share."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from aie.app.cataloguing import Moved
 from aie.core import JSON, iso, usd
 from aie.errors import Failure
-from aie.runs import Effect, Evidence, Explanation, RefusedModel, ReviewStory, StepStory
+from aie.runs import (
+    AskedModel,
+    ComponentUse,
+    Effect,
+    Evidence,
+    Explanation,
+    RefusedModel,
+    ReviewStory,
+    StepStory,
+)
 
 __all__ = [
     "about",
+    "asked_lines",
+    "circuit_line",
     "cost_line",
     "delivery",
     "duration",
     "headline",
+    "last_trouble",
     "limit_lines",
     "moved_line",
     "plain",
     "refused_line",
     "said",
     "step_line",
+    "trouble_line",
+    "used_line",
     "versions",
     "ways_on",
     "who_decided",
@@ -33,7 +48,22 @@ _FEW = 4
 _WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
 _DECIDED = {"approve": "approved", "correct": "corrected", "reject": "rejected"}
 _EFFECT = {"queued": "owed to", "tried": "being delivered to", "delivered": "delivered to", "failed": "refused by"}
+_BEFORE_A_CALL = frozenset({"provider_down", "rate_limited"})
+"""What a model fails with before anything leaves: a breaker that just opened, no room in its rates."""
 _UNITS = {"tokens": "tokens", "time": "ms", "steps": "steps", "model_calls": "calls"}
+
+
+def trouble_line(message: str, causes: tuple[str, ...]) -> str:
+    """Return why a step failed: its message, and what each model that was tried failed with."""
+    own = [] if not message or any(each.endswith(f": {message}") for each in causes) else [message]
+    return "; ".join([*own, *causes])
+
+
+def last_trouble(explanation: Explanation) -> str:
+    """Return why the run failed, with what its step failed for."""
+    ended = (step for step in explanation.steps if step.path == explanation.failed_at and step.troubles)
+    causes = next((step.troubles[-1].causes for step in ended), ())
+    return trouble_line(explanation.message, causes)
 
 
 def headline(explanation: Explanation) -> str:
@@ -246,6 +276,50 @@ def moved_line(moved: Moved) -> str:
         f"alert: {moved.model} ({moved.snapshot}) answers as {moved.after} since {iso(moved.at)[:16]}Z, "
         f"before as {moved.before}; first in {moved.release}"
     )
+
+
+def asked_lines(asked: Iterable[AskedModel]) -> Iterator[str]:
+    """Yield for each step which models it asked, what came of each, who answered."""
+    for step, models in groupby(asked, key=lambda each: each.step):
+        yield f"{step}: {', '.join(_came(each) for each in models)}"
+
+
+def _came(asked: AskedModel) -> str:
+    name = asked.model
+    paid = [usd(asked.spend.cost)] if asked.calls else []
+    match asked.outcome:
+        case "answered":
+            before = f"failed {_times(asked.failed)}, then " if asked.failed else ""
+            calls = asked.calls - asked.failed
+            facts = [asked.resolved or asked.snapshot, *asked.regions, *paid]
+            repaired = [f"repaired {_times(asked.repairs)}"] if asked.repairs else []
+            many = [f"{calls} calls"] if calls > 1 and not repaired else []
+            told = ", ".join(each for each in [*facts, *many, *repaired] if each)
+            return f"{name} {before}answered{f' ({told})' if told else ''}"
+        case "unsure":
+            return f"{name} was not sure ({asked.confidence})"
+        case "failed" if not asked.calls and asked.failure in _BEFORE_A_CALL:
+            return f"{name} was not asked ({asked.failure})"
+        case "failed":
+            lost = [f"{usd(asked.forfeited.cost)} may have been billed"] if asked.forfeited.cost else []
+            told = ", ".join([asked.failure or "its process died", *lost])
+            return f"{name} failed{f' {_times(asked.failed)}' if asked.failed > 1 else ''} ({told})"
+        case "open":
+            return f"{name} has not answered yet"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def used_line(used: ComponentUse) -> str:
+    """Return what a component is and its name, as people wrote it: a step that names a model has no route."""
+    return f"{'model' if used.alone else used.kind} {used.name}"
+
+
+def circuit_line(left: int) -> str:
+    """Return for how long nothing is asked of a model whose circuit breaker is open, in microseconds."""
+    return f"circuit open for another {duration(left)}" if left > 0 else "circuit half open: the next call tries it"
 
 
 def refused_line(refused: RefusedModel) -> str:

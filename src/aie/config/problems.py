@@ -57,19 +57,23 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     if exact is not None:
         return exact
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    if close:
+        return close[0]
+    longer = [each for each in known if each.startswith(f"{name}_")]
+    return longer[0] if len(longer) == 1 else None
 
 
 def did_you_mean(name: str, names: Iterable[str], what: str = "") -> str:
     """Return `did you mean `x`?`, or the list of what exists."""
-    known = sorted(names)
+    known = sorted(set(names))
     near = nearest(name, known)
     if near is not None:
         return f"did you mean `{near}`?"
     if not known:
         return f"there {'are' if what.endswith('s') else 'is'} no {what} here" if what else ""
     shown = ", ".join(f"`{each}`" for each in known[:12])
-    return f"known{' ' + what if what else ''}: {shown}{' …' if len(known) > 12 else ''}"
+    many = f" {what}{'s' if len(known) > 1 and not what.endswith('s') else ''}" if what else ""
+    return f"known{many}: {shown}{' …' if len(known) > 12 else ''}"
 
 
 def apply(text: str, edit: Edit) -> str:

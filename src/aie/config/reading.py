@@ -5,6 +5,7 @@ Every refusal of pydantic becomes a problem with its place, its hint and, where 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -32,6 +33,9 @@ _EXPECTED: Final = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+_THOUSANDS: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([kKmM])")
+_HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?(/[^\s@?#]*)?")
+"""An address that lacks only what a URL begins with; nothing in it can be a secret."""
 _SINGLE: Final = frozenset({"string_type", "int_type", "bool_type", "literal_error", "form", "string_pattern_mismatch"})
 """Refusals of a list where one value belongs."""
 
@@ -179,6 +183,9 @@ def _wrong_type(kind: type[Spec], source: Source, path: Place, error: ErrorDetai
         shown = node.text
         if error["type"] == "string_type" and node.plain and node.text:
             hint, edit = f'quote it: `"{shown}"`', source.replace(node, f'"{shown}"')
+        elif error["type"] == "int_type" and (short := _THOUSANDS.fullmatch(shown)) is not None:
+            whole = int(Decimal(short[1]) * (1_000 if short[2] in "kK" else 1_000_000))
+            hint, edit = f"write `{whole}`", source.replace(node, str(whole))
         elif error["type"] == "int_type" and re.fullmatch(r"-?\d[\d_, ]{0,17}( \w+)?", shown):
             meant = re.match(r"-?[\d_, ]+", shown)
             number = re.sub(r"[_, ]", "", meant[0]) if meant else ""
@@ -186,6 +193,8 @@ def _wrong_type(kind: type[Spec], source: Source, path: Place, error: ErrorDetai
         elif error["type"] == "bool_type" and shown.casefold() in {"yes", "on", "no", "off", "true", "false", "y", "n"}:
             meant_bool = "true" if shown.casefold() in {"yes", "on", "true", "y"} else "false"
             hint, edit = f"write `{meant_bool}`", source.replace(node, meant_bool)
+        elif error["type"].startswith("model_") and (meant_kind := nearest(shown, _tags(kind, error["loc"]))):
+            hint, edit = f"write `{{kind: {meant_kind}}}`", source.replace(node, f"{{kind: {meant_kind}}}")
         elif error["type"] in {"tuple_type", "list_type"} and shown:
             hint, edit = f"write `[{shown}]`", source.replace(node, f"[{_written(source, node)}]")
         given = f"`{shown}`" if shown else "nothing"
@@ -249,8 +258,9 @@ def _tag(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> 
 
 def _tag_missing(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
     node = source.find(path)[0]
+    tags = _tags(kind, error["loc"])
     if node.kind != "map":
-        return _problem(source, path, "wrong-type", "a map expected", hint="write `kind: …` and what belongs to it")
+        return _problem(source, path, "wrong-type", "a map expected", hint=f"write `kind: …`{_one_of(tags)}")
     for given, key in node.keys.items():
         if nearest(given, ["kind"]):
             return _problem(
@@ -262,7 +272,19 @@ def _tag_missing(kind: type[Spec], source: Source, path: Place, error: ErrorDeta
                 hint="did you mean `kind`?",
                 edit=source.replace(key, "kind"),
             )
-    return _problem(source, (*path, "kind"), "missing-key", "`kind` is missing", hint="add `kind:`")
+    return _problem(source, (*path, "kind"), "missing-key", "`kind` is missing", hint=f"add `kind:`{_one_of(tags)}")
+
+
+def _one_of(tags: Sequence[str]) -> str:
+    return f", one of {', '.join(tags)}" if tags else ""
+
+
+def _tags(kind: type[Spec], loc: Sequence[str | int]) -> list[str]:
+    """Return the kinds that may stand at a path."""
+    models: list[type[BaseModel]] = [kind]
+    for part in loc:
+        models = list(_step_into(models, part)) or models
+    return sorted({tag for model in models if (tag := _kind_of(model)) is not None})
 
 
 def _no_layer(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
@@ -330,6 +352,9 @@ def _reference(source: Source, path: Place, pattern: str) -> Problem:
     forms = [form for form in ("sqlite:///PATH", "postgresql://…", "https://…") if form.split(":")[0] in pattern]
     expected = f"{', '.join(forms)} or `env:NAME`" if forms else "a reference `env:NAME` instead of the value itself"
     hint = f"write `env:{name}` and set {name} in the environment"
+    text = source.find(path)[0].text
+    if "https" in pattern and _HOST.fullmatch(text):
+        hint = f"write `https://{text}`, or `env:{name}` and set {name} in the environment"
     return _problem(source, path, "bad-value", f"{expected} expected", hint=hint)
 
 

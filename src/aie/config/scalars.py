@@ -34,6 +34,12 @@ _UNITS: Final = {
     "day": 86_400_000_000,
     "days": 86_400_000_000,
 }
+_SPELT: Final = {
+    "msec": "ms", "millisecond": "ms", "sec": "s", "second": "s", "minute": "min", "hr": "h", "d": "days",
+}  # fmt: skip
+"""Other spellings of units, but for their plural, for hints alone."""
+_MEASURED: Final = re.compile(r"(\d{1,9})\s*([A-Za-z]+)")
+_PRICED: Final = re.compile(r"(?:[$€£]|[A-Za-z]{3})?\s*(\d{1,12})(\.\d{1,6})?\s*(?:[$€£]|[A-Za-z]{3})?")
 _DURATION: Final = re.compile(r"(\d{1,9}) ?(ms|s|min|h|hours?|days?)")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%")
 _DECIMAL: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
@@ -50,10 +56,19 @@ def read_duration(value: object) -> int:
     """Return the microseconds of `60 s`, `5 min`, `2 days`."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise _refuse(
-            "a duration with its unit (ms, s, min, h, days)", f"{value} s" if isinstance(value, int) else "60 s"
-        )
+        raise _refuse("a duration with its unit (ms, s, min, h, days)", _meant_duration(value))
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _meant_duration(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value} s"
+    match = _MEASURED.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return "60 s"
+    unit = match[2].casefold()
+    unit = unit if unit in _UNITS else _SPELT.get(unit, _SPELT.get(unit.removesuffix("s"), unit.removesuffix("s")))
+    return f"{match[1]} {unit}" if unit in _UNITS else "60 s"
 
 
 def _share(value: object) -> Decimal:
@@ -69,8 +84,9 @@ def _usd(value: object) -> int:
     try:
         return micro_usd(value if isinstance(value, str) else "")
     except InputError as error:
-        shown = value if isinstance(value, str | int) and _DECIMAL.fullmatch(str(value)) else "0.10"
-        raise _refuse("an amount in USD", f"{shown} USD") from error
+        match = _PRICED.fullmatch(str(value)) if isinstance(value, str | int) else None
+        shown = "0.10" if match is None else f"{match[1]}{match[2] or '.00'}"
+        raise _refuse("an amount in USD (all spend is counted in it)", f"{shown} USD") from error
 
 
 def _decimal(value: object) -> str:

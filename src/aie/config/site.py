@@ -138,7 +138,14 @@ class Site:
         if name in self.workspace.models.routes:
             return self.workspace.models.route(name)
         if name not in self.models:
-            self.unknown(key, name, [*self.models, *self.workspace.models.routes], "model")
+            # A workspace with mistakes may have one name for both; it is told where it stands.
+            known, routes = [*self.models], [each for each in self.workspace.models.routes if each not in self.models]
+            near = nearest(name, [*known, *routes])
+            hint = did_you_mean(name, known, "model") if near not in routes else f"did you mean the route `{near}`?"
+            if near is None and routes:
+                hint += f"; {did_you_mean(name, routes, 'route')}"
+            edit = None if near is None else self.replacement(key, near)
+            self.problem("unknown-model", key, f"no model and no route is named `{name}`", hint, edit)
         return self.models.get(name)
 
     def receiver(self, key: str, name: str) -> Receiver | None:

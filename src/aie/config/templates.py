@@ -128,7 +128,7 @@ def _check_path(
             start + len(root),
             "unknown-slot",
             f"`{root}` is no slot of this prompt",
-            f"{did_you_mean(root, slots, 'slots')}, or add it to `with:`",
+            f"{did_you_mean(root, slots, 'slots')}{' Else' if near else '; or'} add it to `with:`",
             near,
         )
         for start, _ in _places(tags, path)

@@ -132,13 +132,21 @@ def policy_in_words(policy: Policy) -> tuple[str, ...]:
     for step, lowers in policy.declassified.items():
         lines.append(f"{step} does not carry {', '.join(sorted(lowers.classes))}: {lowers.because}")
     lines += [f"{name} may be acted on when {each.when}: {each.because}" for name, each in policy.endorsed.items()]
+    proven: dict[str, list[str]] = {}
     for proof in policy.unused:
-        steps = f" and {len(proof.steps)} steps" if len(proof.steps) > 1 else ""
-        lines.append(
-            f"{', '.join(proof.attributes)}: proven unused in {proof.decision}, which only "
-            f"{len(proof.inputs)} other parts of the input{steps} can reach"
-        )
+        proven.setdefault(", ".join(proof.attributes), []).append(proof.decision)
+    lines += [f"{attributes}: proven unused in {_together(decisions)}" for attributes, decisions in proven.items()]
     return tuple(lines)
+
+
+def _together(decisions: list[str]) -> str:
+    """Return paths with a beginning that they share said once: `result.id, kind, desk`; names of steps come first."""
+    told, before = [], ""
+    for each in sorted(decisions, key=lambda path: path.rpartition(".")[0]):
+        parent, dot, name = each.rpartition(".")
+        told.append(name if dot and parent == before else each)
+        before = parent
+    return ", ".join(told)
 
 
 def _labels(labels: Labels) -> str:

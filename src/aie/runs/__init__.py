@@ -5,7 +5,18 @@ from aie.runs.claims import Claim, claim, claim_of, context_of, requeue, runtime
 from aie.runs.engine import Engine, Execute
 from aie.runs.engines import LocalEngine, dbos_engine
 from aie.runs.explaining import explain
-from aie.runs.explanation import Effect, Evidence, Explanation, RefusedModel, ReviewStory, Source, StepStory
+from aie.runs.explanation import (
+    AskedModel,
+    ComponentUse,
+    Effect,
+    Evidence,
+    Explanation,
+    RefusedModel,
+    ReviewStory,
+    Source,
+    StepStory,
+    Trouble,
+)
 from aie.runs.heart import advance, fold
 from aie.runs.listening import Listener, PostgresListener, listener_for, ring, socket_path
 from aie.runs.paths import item_path
@@ -14,6 +25,7 @@ from aie.runs.segment import Segment
 from aie.runs.services import Loaded, Releases, Services, models_of
 from aie.runs.sites import run_sites
 from aie.runs.state import State
+from aie.runs.story import read_holds
 from aie.runs.submission import (
     Relation,
     Submission,
@@ -31,8 +43,10 @@ from aie.runs.worker import Pace, Worker
 
 __all__ = [
     "About",
+    "AskedModel",
     "Came",
     "Claim",
+    "ComponentUse",
     "Effect",
     "Engine",
     "Evidence",
@@ -57,6 +71,7 @@ __all__ = [
     "Submitted",
     "TrialCalls",
     "Tried",
+    "Trouble",
     "Worker",
     "advance",
     "cancel",
@@ -72,6 +87,7 @@ __all__ = [
     "listener_for",
     "migrate",
     "models_of",
+    "read_holds",
     "recorded_values",
     "requeue",
     "resolutions",

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import cast
 
 from aie.core import JSON, Cite, Limits, Spend
+from aie.models import read_route
 from aie.records import Recorded
 from aie.records.events import (
     EffectDelivered,
@@ -19,6 +20,7 @@ from aie.records.events import (
     StepSkipped,
 )
 from aie.releases import POLICY, Node, Release, policy_in_words, read_policy
+from aie.runs.asked import asked_models
 from aie.runs.explanation import (
     Call,
     ComponentUse,
@@ -65,6 +67,7 @@ def explain(
     spend = state.spent + state.reserved
     steps = tuple(_steps(story, index, release))
     sources = _sources(story)
+    calls = tuple(_calls(story))
     return Explanation(
         run=run,
         workflow=submitted.workflow,
@@ -89,7 +92,8 @@ def explain(
         sources=tuple(sources.values()),
         reviews=tuple(_reviews(story)),
         effects=tuple(_effects(story)),
-        calls=tuple(_calls(story)),
+        calls=calls,
+        asked_models=tuple(asked_models(steps, calls)),
         refused_models=tuple(refused_models(steps)),
         limits=tuple(_limits(release.plan.limits, state, spend)),
         spend=spend,
@@ -108,16 +112,16 @@ def explain(
 
 
 def _steps(story: Story, index: Index, release: Release) -> Iterator[StepStory]:
-    digests = {f"{entry['kind']}:{entry['name']}": entry["digest"] for entry in release.behaviour["components"]}
+    uses = {f"{entry['kind']}:{entry['name']}": _use(release, entry) for entry in release.behaviour["components"]}
     paths = dict.fromkeys([*story.steps, *story.troubles, *_open_paths(story)])
     order = {name: place for place, name in enumerate(index.nodes)}
     for name in index.nodes:
         paths.setdefault(name)
     for path in sorted(paths, key=lambda each: (order[each.partition("[")[0]], "[" in each)):
-        yield _step(story, path, index.place(path).node, digests)
+        yield _step(story, path, index.place(path).node, uses)
 
 
-def _step(story: Story, path: str, node: Node, digests: Mapping[str, str]) -> StepStory:
+def _step(story: Story, path: str, node: Node, uses: Mapping[str, ComponentUse]) -> StepStory:
     record = story.steps.get(path)
     event = record.event if record is not None else None
     done = event if isinstance(event, StepFinished) else None
@@ -131,7 +135,7 @@ def _step(story: Story, path: str, node: Node, digests: Mapping[str, str]) -> St
         status=_status(story, path),
         output=done.output if done is not None else None,
         report=report,
-        components=tuple(_used(node, digests)),
+        components=tuple(_used(node, uses)),
         reads=done.reads if done is not None else {},
         labels=_label_names(done),
         why=event.why if isinstance(event, StepSkipped) else "",
@@ -147,8 +151,10 @@ def _status(story: Story, path: str) -> StepStatus:
         return "skipped" if isinstance(story.steps[path].event, StepSkipped) else "finished"
     if path in _open_paths(story):
         return "review" if any(_path(record) == path for record in story.opened.values()) else "effect"
-    if story.finished is not None and cast("RunFinished", story.finished.event).path == path:
-        return "failed"
+    if story.finished is not None:
+        # Nobody tries again, also where the run ended at another step.
+        ended = cast("RunFinished", story.finished.event).path
+        return "failed" if path == ended or path in story.troubles else "not reached"
     return "running" if path in story.troubles else "not reached"
 
 
@@ -168,12 +174,17 @@ def _label_names(done: StepFinished | None) -> tuple[str, ...]:
     return (*done.labels["classes"], *untrusted)
 
 
-def _used(node: Node, digests: Mapping[str, str]) -> Iterator[ComponentUse]:
+def _use(release: Release, entry: Mapping[str, str]) -> ComponentUse:
+    kind, name = entry["kind"], entry["name"]
+    alone = kind == "route" and read_route(release.components[f"{kind}:{name}"]).alone
+    return ComponentUse(kind=kind, name=name, digest=entry["digest"], alone=alone)
+
+
+def _used(node: Node, uses: Mapping[str, ComponentUse]) -> Iterator[ComponentUse]:
     """Yield the components that the step's configuration names, anywhere in it."""
     for text in dict.fromkeys(_texts(cast("JSON", node.config))):
-        if text in digests:
-            kind, _, name = text.partition(":")
-            yield ComponentUse(kind=kind, name=name, digest=digests[text])
+        if text in uses:
+            yield uses[text]
 
 
 def _texts(value: JSON) -> Iterator[str]:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from aie.core import JSON, Spend
 
 __all__ = [
+    "AskedModel",
+    "AskedOutcome",
     "Call",
     "ComponentUse",
     "Dropped",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 StepStatus = Literal["finished", "skipped", "failed", "review", "effect", "running", "not reached"]
+AskedOutcome = Literal["answered", "unsure", "failed", "open"]
+"""`open`: it was asked and nothing has come of it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,8 @@ class ComponentUse:
     name: str
     digest: str
     """`sha256:<hex>` of its content."""
+    alone: bool = False
+    """True for the route of a step that names a model itself: people know it as that model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,8 @@ class Trouble:
     """Empty when erased."""
     report: JSON = None
     """What the layer says of its work until then; None when it says nothing or is erased."""
+    causes: tuple[str, ...] = ()
+    """What each model that was tried failed with, in words, where the message does not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,40 @@ class Call:
     """Of the system that answered, where the provider tells one."""
     route: str = ""
     """Route that led to the model; empty where the step names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedModel:
+    """A model that a step asked, and what came of it in the end."""
+
+    step: str
+    """Path of the step."""
+    route: str
+    """Route that led to it; empty where the step names it."""
+    model: str
+    """Catalog name."""
+    outcome: AskedOutcome
+    failure: str
+    """Class of its last failure; empty unless it failed in the end. Also empty for a call whose process died."""
+    why: str
+    """The failure in words; empty when it is not known or erased."""
+    confidence: str
+    """How sure a classifier was that was not sure enough; empty otherwise."""
+    calls: int
+    """Calls that left or may have left; 0 for what runs here."""
+    failed: int
+    """Those of them that brought no answer."""
+    snapshot: str
+    """Identifier that was asked for."""
+    resolved: str
+    """Model id as the provider says it; empty when it did not answer."""
+    regions: tuple[str, ...]
+    """Where it processed, as the catalog said at the time; empty unless its answer is the step's."""
+    repairs: int
+    """Times that it was shown what was wrong with its answer."""
+    spend: Spend
+    forfeited: Spend
+    """Part of it that may have been billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +326,8 @@ class Explanation:
     reviews: tuple[ReviewStory, ...]
     effects: tuple[Effect, ...]
     calls: tuple[Call, ...]
+    asked_models: tuple[AskedModel, ...]
+    """By step, in the order in which it asked them first."""
     refused_models: tuple[RefusedModel, ...]
     limits: tuple[LimitUse, ...]
     spend: Spend

@@ -26,9 +26,10 @@ from aie.records.events import (
     StepHeld,
     StepSkipped,
 )
+from aie.runs.causes import causes_of
 from aie.runs.explanation import Trouble
 
-__all__ = ["Story", "read_story"]
+__all__ = ["Story", "read_holds", "read_story"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +69,11 @@ def read_story(records: Iterable[Recorded]) -> Story:
     return story
 
 
+def read_holds(records: Iterable[Recorded]) -> dict[str, str]:
+    """Return what the steps of a waiting run wait for that no person decides, in words, by path."""
+    return dict(read_story(records).held)
+
+
 def _note(story: Story, record: Recorded) -> None:
     match record.event:
         case RunSubmitted():
@@ -92,7 +98,8 @@ def _note(story: Story, record: Recorded) -> None:
         case StepFinished(path=path) | StepSkipped(path=path):
             story.steps[path] = record
         case StepFailed(path=path, failure=failure, message=message, report=report):
-            trouble = Trouble(at=record.at, failure=failure, message=message or "", report=report)
+            causes = tuple(causes_of(report, message or ""))
+            trouble = Trouble(at=record.at, failure=failure, message=message or "", report=report, causes=causes)
             story.troubles.setdefault(path, []).append(trouble)
         case AttemptIntended(attempt=attempt) as event:
             story.intended[attempt] = event

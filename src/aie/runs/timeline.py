@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from aie.core import usd
 from aie.records import Event, Recorded
 from aie.records.events import (
+    AttemptIntended,
     AttemptSettled,
     EffectDelivered,
     EffectFailed,
@@ -44,9 +46,13 @@ _DECISIONS = {"approve": "approved", "correct": "corrected", "reject": "rejected
 
 def tell(records: Iterable[Recorded]) -> Iterator[Moment]:
     """Yield a line for each event that says something to people."""
-    began = False
+    began, asked = False, dict[str, str]()
     for record in records:
         line = _run(record.event) or _step(record.event) or _outside(record.event)
+        if isinstance(record.event, AttemptIntended):
+            asked[record.event.attempt] = record.event.model
+        if isinstance(record.event, AttemptSettled):
+            line = (record.event.path, _settled(record.event, asked.get(record.event.attempt, "")))
         if isinstance(record.event, SegmentStarted):
             # The first claim needs no words; a later one without a cause in between is a crash that was survived.
             line = (record.event.executor, f"executing, epoch {record.event.epoch}") if began else None
@@ -89,10 +95,22 @@ def _step(event: Event) -> tuple[str, str] | None:
             return path, f"waits: {why}"
         case MapExpanded(path=path, keys=keys):
             return path, f"{len(keys)} items"
-        case AttemptSettled(path=path, attempt=attempt, outcome=outcome):
-            return path, f"call {attempt} {outcome}"
         case _:
             return None
+
+
+def _settled(event: AttemptSettled, model: str) -> str:
+    """Return what came of a call and what it cost: surely nothing, what was counted, or what was reserved."""
+    call, cost = f"call {event.attempt}{f' of {model}' if model else ''}", usd(event.spend.get("cost", 0))
+    match event.outcome:
+        case "settled" if event.measured:
+            return f"{call} answered in {event.ms} ms, {cost}"
+        case "settled":
+            return f"{call} answered in {event.ms} ms and did not count its tokens, {cost} at most"
+        case "released":
+            return f"{call} failed: {event.failure or 'it was not made'}, nothing billed"
+        case _:
+            return f"{call} failed: {event.failure or 'its process died'}, {cost} may have been billed"
 
 
 def _outside(event: Event) -> tuple[str, str] | None:

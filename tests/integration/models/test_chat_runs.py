@@ -123,7 +123,7 @@ def test_no_fault_makes_the_records_say_less_than_the_bill(root: Path, monkeypat
 
 def test_a_bill_for_calls_that_were_taken_for_free_would_be_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a server that bills what it turned away is dearer than the records."""
-    monkeypatch.setattr("aie.testing.openai_server._BILLED", frozenset({*FAULTS, "none"}))
+    monkeypatch.setattr("aie.testing.openai_server.server._BILLED", frozenset({*FAULTS, "none"}))
     with OpenAIServer(GOOD, faults=["rate_limited"] * 4) as server:
         told = ask(root, server, monkeypatch, 2)
     assert sum(spent(events)[0] for events in told) < sum(bill.tokens_in + bill.tokens_out for bill in server.bills)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from aie.app import examine, look_over, open_app, start_workspace
-from aie.app.examining import _database, _folder, _installed, _readers
+from aie.app import needs
+from aie.app.examining import _database, _folder, _readers
 from aie.errors import Unavailable
 from aie.layers.extract import Bounds
 
@@ -16,11 +17,11 @@ def test_without_a_workspace_the_machine_is_examined():
     assert (found["workspace"].verdict, found["workspace"].mend) == ("note", "aie init NAME --template claims")
 
 
-def test_an_extra_inside_a_namespace_that_is_not_there_is_not_installed():
+def test_an_extra_inside_a_namespace_that_is_not_there_is_not_installed(monkeypatch: pytest.MonkeyPatch):
     """As that of a vendor whose other packages may or may not be."""
-    assert _installed("google.genai")
-    assert not _installed("google.nothing")
-    assert not _installed("nothing_at_all.genai")
+    modules = {"there": "google.genai", "not": "google.nothing", "nowhere": "nothing_at_all.genai"}
+    monkeypatch.setattr(needs, "EXTRAS", modules)
+    assert [needs.is_installed(extra) for extra in modules] == [True, False, False]
 
 
 def test_a_fresh_workspace_is_good(tmp_path: Path):

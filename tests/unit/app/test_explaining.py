@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 
 from aie.app import explain_html, explain_text
+from aie.app.wording import step_line
 from aie.core import Spend
 from aie.records.events import (
     AttemptIntended,
@@ -18,7 +19,7 @@ from aie.records.events import (
     StepFailed,
     StepSkipped,
 )
-from aie.runs import Explanation, explain
+from aie.runs import AskedModel, Explanation, RefusedModel, explain
 
 
 def test_the_outcome_the_case_and_the_release_are_those_of_the_events(decided: Explanation):
@@ -87,6 +88,49 @@ def test_a_call_without_settlement_counts_at_its_reservation(lives: ModuleType):
     told = explain("run_1", lives.record(events), release)
     assert [(call.outcome, call.spend.cost) for call in told.calls] == [("settled", 120), ("open", 300)]
     assert {limit.name: limit.used for limit in told.limits}["cost"] == 420
+
+
+def test_once_a_run_is_over_no_step_of_it_runs(lives: ModuleType):
+    """One that failed beside the step that ended the run failed all the same."""
+    release = lives.claims_release()
+    events = [
+        *lives.doubtful(release, decided=False)[:3],
+        StepFailed(path="desk", failure="not_permitted", ms=4, message="no model may be asked"),
+        StepFailed(path="document", failure="truncated", ms=4, message="the file is cut off"),
+    ]
+    going = {step.path: step.status for step in explain("run_1", lives.record(events), release).steps}
+    assert (going["desk"], going["document"], going["pay"]) == ("running", "running", "not reached")
+    ended = RunFinished(state="dead", epoch=1, failure="truncated", path="document", spend=Spend().to_json())
+    told = explain("run_1", lives.record([*events, ended]), release)
+    lines = {step.path: step_line(step) for step in told.steps}
+    assert (lines["desk"], lines["document"]) == ("failed: not_permitted", "failed: truncated")
+    assert lines["pay"] == "not reached"
+    assert "running" not in explain_html(told)
+
+
+def test_the_page_has_every_heading_of_the_text(decided: Explanation):
+    """What the text tells of tools, policy and models stands in the page as well."""
+    turn = {
+        "call": {"tool": "balance", "arguments": [{"name": "id", "value": "A-1"}]},
+        "outcome": "refused",
+        "why": "x",
+    }
+    desk = next(step for step in decided.steps if step.path == "desk")
+    agent = replace(desk, layer="agent", report={"turns": [{**turn, "gave": None}]})
+    asked = AskedModel(
+        step="desk", route="", model="dublin", outcome="open", failure="", why="", confidence="", calls=1, failed=0,
+        snapshot="", resolved="", regions=(), repairs=0, spend=Spend(), forfeited=Spend(),
+    )  # fmt: skip
+    refused = RefusedModel(step="desk", route="", model="virginia", reason="regions", why="it processes in us")
+    policy = ("input.age: proven unused in result.label",)
+    told = replace(decided, steps=(agent,), asked_models=(asked,), refused_models=(refused,), policy=policy)
+    headings = {line for line in explain_text(told) if line and not line.startswith(" ")}
+    page = explain_html(told)
+    for heading in headings & {"Models asked", "Models refused", "Tools", "Policy", "People", "Done outside"}:
+        assert f"<h2>{heading}</h2>" in page
+    assert {"Models asked", "Tools", "Policy"} <= headings
+    assert "balance(id: A-1): refused (x)" in page
+    assert "<p>input.age: proven unused in result.label</p>" in page
 
 
 def test_a_failed_run_names_its_step_and_class(lives: ModuleType):

@@ -135,7 +135,10 @@ def test_the_next_candidate_is_asked_after_a_failure_that_says_so(tools) -> None
     answer: Answer = ask(QUESTION, tools(route(), attempts), lambda _: chat)
     assert (answer.data, answer.model) == ({"text": "42"}, "middle")
     assert attempts.opened == [("dear", "dear", "r"), ("middle", "middle", "r")]
-    assert answer.report()["route"]["tried"] == [{"model": "dear", "failure": "provider_down"}, {"model": "middle"}]
+    assert answer.report()["route"]["tried"] == [
+        {"model": "dear", "failure": "provider_down", "why": "it is down"},
+        {"model": "middle"},
+    ]
 
 
 def test_another_failure_ends_the_step_and_its_report_goes_with_it(tools) -> None:

@@ -7,7 +7,8 @@ import pytest
 from aie.config import load_workspace
 from aie.core import UNTRUSTED, Labels
 from aie.errors import Problem
-from aie.releases import POLICY, Policy, check, compile_release, read_policy
+from aie.releases import POLICY, Policy, check, compile_release, policy_in_words, read_policy
+from aie.releases.policy import Unused
 from tests.unit.releases.workspaces import write
 
 SETTINGS = """\
@@ -160,6 +161,15 @@ def test_the_proof_stands_in_the_release(tmp_path: Path) -> None:
     (proof,) = read_policy(release.components[POLICY]).unused
     assert (proof.decision, proof.attributes) == ("result.paid", ("input.supplier",))
     assert "input.supplier" not in proof.inputs
+
+
+def test_what_is_proven_is_one_line_whatever_the_number_of_decisions() -> None:
+    """A step's name could be taken for a part of the result, if it stood behind one."""
+    names = ("result.id", "desk", "result.kind", "fields.values.age", "result.desk")
+    proofs = [Unused(decision=each, attributes=("input.age",), inputs=("input.id",), steps=()) for each in names]
+    assert policy_in_words(Policy(unused=tuple(proofs))) == (
+        "input.age: proven unused in desk, fields.values.age, result.id, kind, desk",
+    )
 
 
 def test_parts_of_the_input_have_their_own_labels(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from aie.app import (
     explain_html,
     explain_run,
     explain_text,
+    hold_of,
     lacks,
     migrate_run,
     parse_input,
@@ -140,10 +141,12 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             waiting += state == "waiting" and not held
             last = each.run
             note = f": {row.failure} at {row.failed_path}" if row is not None and row.failure else ""
-            note = ": a call waits for money, for its turn, or for a stop to be lifted" if held else note
+            hold = hold_of(here.app, row) if held and row is not None else ""
+            note = f": waits: {hold}" if hold else note
             again = " (the same input as before)" if each.repeated else ""
             data: dict[str, JSON] = {"input": each.name, "run": each.run, "state": state, "repeated": each.repeated}
             data |= {"failure": row.failure, "step": row.failed_path} if row is not None and row.failure else {}
+            data |= {"waits": hold} if hold else {}
             screen.stream(data, f"{state:<9}  {each.run}  {Path(each.name).name}{note}{again}")
             tick(done, len(accepted))
     if any(each.repeated for each in accepted):
@@ -182,7 +185,9 @@ def runs(
         page = app.store.runs(where, limit=limit, after=after)
         now = app.services.clock.now()
         missing = lacks(app, page.rows)
+        holds = {row.id: hold_of(app, row) for row in page.rows if row.held}
     told = {run: f"needs {versions(lack.needs)}, here {versions(lack.installed)}" for run, lack in missing.items()}
+    told |= holds
     rows = [
         (
             row.state,
@@ -194,7 +199,10 @@ def runs(
         for row in page.rows
     ]
     listed: list[JSON] = [
-        run_json(row) | ({"runtime": lack_json(missing[row.id])} if row.id in missing else {}) for row in page.rows
+        run_json(row)
+        | ({"runtime": lack_json(missing[row.id])} if row.id in missing else {})
+        | ({"waits": holds[row.id]} if row.id in holds else {})
+        for row in page.rows
     ]
     data: JSON = {"runs": listed, "after": page.after}
     screen.show(data, screen.table(("STATE", "RUN", "RELEASE", "AGE", "WHY"), rows))

@@ -8,6 +8,7 @@ import typer
 
 from aie.app import (
     check_workspace,
+    circuit_line,
     examine,
     list_templates,
     look_over,
@@ -17,6 +18,7 @@ from aie.app import (
     stopped,
     teachable,
     trainable,
+    unmet,
     versions,
     workflows,
 )
@@ -65,6 +67,8 @@ def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> Non
         raise typer.Exit(2)
     for each in retiring_models(root):
         screen.say(f"warning: {each}")
+    for need in unmet(root):
+        screen.say(f"warning: {need.kind} {need.name} is {need.found}; {need.mend}")
     names = workflows(root)
     screen.say(f"no mistakes in {', '.join(names) or 'a workspace without workflows'}")
     screen.next(*(f"aie release {name}" for name in names))
@@ -84,6 +88,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         "waiting": seen.waiting,
         "needs_runtime": [{"run": run, **lack_json(lack)} for run, lack in seen.lacking.items()],
         "moved": [moved_json(each) for each in seen.moved],
+        "circuits": [{"model": model, "left_us": left} for model, left in seen.circuits.items()],
         "stopped": [{"kind": each.kind, "name": each.name, "by": each.actor, "why": each.reason} for each in stops],
     }
     lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
@@ -96,6 +101,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         runs = f"{count} run{'' if count == 1 else 's'}"
         lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
     lines += [moved_line(each) for each in seen.moved]
+    lines += [f"model {model}: {circuit_line(left)}" for model, left in seen.circuits.items()]
     lines += [f"stopped: {each.kind} {each.name}, by {each.actor}: {each.reason}" for each in stops]
     screen.show(data, lines)
     if seen.lacking:

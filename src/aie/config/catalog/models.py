@@ -25,6 +25,8 @@ class Misplaced(NamedTuple):
     message: str
     given: str = ""
     """A name that does not exist, where it is that."""
+    hint: str = ""
+    """How to mend it, where that is known."""
 
 
 class Route(Spec):
@@ -92,4 +94,4 @@ class ModelsSpec(Spec):
             for at, each in enumerate(route.candidates[:-1]):
                 if isinstance(self.models.get(each), ChatModel):
                     why = "a chat model does not say how sure it is: in a cascade it can only be the last"
-                    yield Misplaced(("routes", name, "candidates", at), why)
+                    yield Misplaced(("routes", name, "candidates", at), why, hint=f"put `{each}` last")

@@ -68,12 +68,12 @@ def walk(
         try:
             value = ask(candidate)
         except LimitReached as error:
-            walking.tried.append({"model": candidate.name, "failure": error.failure.value})
+            walking.tried.append(_failed(candidate, error))
             walking.left = deque(_cheaper(walking, candidate, error))
             if not walking.left:
                 raise walking.reported(error) from None
         except StepFailure as error:
-            walking.tried.append({"model": candidate.name, "failure": error.failure.value})
+            walking.tried.append(_failed(candidate, error))
             if error.failure not in planned.route.strategy["next_on"]:
                 walking.forget()
             walking.note(candidate, error)
@@ -157,6 +157,11 @@ def refusal(refused: Iterable[Refused]) -> StepFailure:
         f"no model may be asked: {names}",
         hints=("`aie models` shows the catalog",),
     )
+
+
+def _failed(candidate: Candidate, error: StepFailure) -> JSON:
+    """Return who failed and why: of several only the last one's failure becomes the step's."""
+    return {"model": candidate.name, "failure": error.failure.value, "why": error.message}
 
 
 def _cheaper(walking: _Walking, spent: Candidate, error: LimitReached) -> list[Candidate]:

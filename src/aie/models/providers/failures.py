@@ -82,7 +82,7 @@ def _sorted(error: Exception, transport: Transport) -> CallFailed:
         case ModelNotFoundError():
             return CallFailed(Failure.MODEL_RETIRED, "the provider does not know the model", billed=False)
         case ModelUnavailableError():
-            return CallFailed(Failure.PROVIDER_DOWN, "the provider is not available", billed=False)
+            return CallFailed(Failure.PROVIDER_DOWN, _status("the provider turned the call away", status), billed=False)
         case ModelRequestRejectedError() | ContentFilterError():
             return CallFailed(
                 Failure.PROVIDER_REFUSED, _status("the provider refused the request", status), billed=not refused

@@ -8,6 +8,7 @@ what it was still working on when the caller left.
 import asyncio
 import json
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from aie.testing.openai_wire import CHARACTERS_A_TOKEN, completion, events, head
+from aie.testing.openai_server.wire import CHARACTERS_A_TOKEN, completion, events, head
 
 __all__ = ["FAULTS", "Bill", "Fault", "OpenAIServer", "Served"]
 
@@ -104,6 +105,8 @@ class OpenAIServer:
         retry_after: float = 1,
         latency: float = 0.0,
         over_bill: int = 0,
+        port: int = 0,
+        tell: Callable[[Served], None] = lambda served: None,
     ) -> None:
         """Prepare.
 
@@ -117,6 +120,8 @@ class OpenAIServer:
             latency: seconds before each answer.
             over_bill: tokens that it says and bills beyond those that it answered with: a server that breaks its own
                 bound.
+            port: of 127.0.0.1; 0 for a free one.
+            tell: is called with each request once it was answered or given up, on the server's thread.
         """
         self._answer = answer
         self._plan = iter(tuple(faults))
@@ -126,6 +131,8 @@ class OpenAIServer:
         self._retry_after = retry_after
         self._latency = latency
         self._over_bill = over_bill
+        self._port = port
+        self._tell = tell
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="openai-server", daemon=True)
         self._log = _Log()
@@ -161,6 +168,9 @@ class OpenAIServer:
         return most
 
     def __enter__(self) -> Self:
+        # Bound here: a port that is taken is the caller's error, not one of a thread that nobody hears.
+        self._socket = socket.create_server(("127.0.0.1", self._port), backlog=1024)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self._thread.start()
         self._ready.wait()
         return self
@@ -178,8 +188,7 @@ class OpenAIServer:
 
     async def _main(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        server = await asyncio.start_server(self._connection, sock=self._socket, backlog=1024)
         self._ready.set()
         await self._stop.wait()
         server.close()
@@ -219,6 +228,7 @@ class OpenAIServer:
             if entry.ended is None:
                 log.at_once -= 1
                 entry.ended = _now()
+            self._tell(entry)
 
     def _answered(self, body: dict[str, Any], fault: Fault) -> _Answer:
         text = self._text(body)
