@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aie.app import App, Given, explain_run, lock_release, moved_models, open_app, runner, show_models, train
+from aie.app import App, Given, explain_run, lock_release, moved_models, open_app, runner, set_stop, show_models, train
 from aie.config import day_start
 from aie.core import SystemClock
 from aie.errors import ConfigError, ModelRetired
@@ -77,6 +77,23 @@ def test_a_cascade_asks_the_chat_model_only_where_the_classifier_is_unsure(root:
     assert 0 < sum(unsure) < len(texts)
     assert sum(unsure) == len(server.requests) == sum(len(each.calls) for each in explained)
     assert {call.route for each in explained for call in each.calls} == {"desk"}
+
+
+def test_an_unsure_answer_does_not_stand_while_the_chat_model_after_it_is_stopped(root: Path, served) -> None:
+    """The step fails and says so; a sure answer needs nobody after it."""
+    (root / "models.yaml").write_text(CASCADE)
+    train(root, "quick")
+    with OpenAIServer(answer) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        set_stop(app, "model", "reader", reason="wrong amounts")
+        made, finished = run(app, release, "other", "an entirely other matter")
+        sure = [run(app, release, f"{n}", text)[1].state for n, (text, _) in enumerate(messages(1)[:10])]
+    assert (finished.state, finished.failure) == ("dead", "model_retired")
+    assert finished.message.startswith("quick was not sure (0.")
+    assert "and nobody after it may be asked: reader: model reader was stopped" in finished.message
+    assert "completed" in sure
+    assert server.requests == []
 
 
 def test_a_name_that_moved_is_an_alert_once_and_marks_the_release(root: Path, served) -> None:

@@ -56,11 +56,12 @@ def walk(
         planned: who may be asked, in order.
         ask: asks one of them.
         tools: the ports of the step.
-        unsure: the confidence of an answer after which the next one is asked, None for one that counts; the last
-            answer always counts.
+        unsure: the confidence of an answer that its giver is not sure enough of, None for any other. In a cascade the
+            next one is asked after it, and only the last candidate of the route is taken at its word.
 
     Raises:
-        StepFailure: nobody may be asked, or nobody answered; its report says so of each.
+        StepFailure: nobody may be asked, nobody answered, or nobody is left after one that was not sure; its report
+            says so of each.
     """
     walking = _Walking(planned)
     while walking.left:
@@ -80,10 +81,12 @@ def walk(
             if not walking.left:
                 walking.wait(error, tools)
         else:
-            confidence = unsure(value) if walking.left else None
+            confidence = unsure(value) if walking.passes_on(candidate) else None
             walking.tried.append({"model": candidate.name, **({} if confidence is None else {"unsure": confidence})})
             if confidence is None:
                 return Walked(value=value, candidate=candidate, report=walking.report())
+            if not walking.left:
+                raise walking.reported(walking.unheard(candidate, confidence))
     raise walking.reported(refusal(planned.refused))
 
 
@@ -99,6 +102,20 @@ class _Walking:
         """Who may be asked again, and when, in monotonic microseconds."""
         self._held: StepFailure | None = None
         """The failure of somebody whose turn may come."""
+
+    def passes_on(self, candidate: Candidate) -> bool:
+        """Tell whether somebody comes after a candidate that is not sure, as the route is written."""
+        route = self.planned.route
+        return route.strategy["kind"] == "cascade" and candidate.name != route.candidates[-1].name
+
+    def unheard(self, candidate: Candidate, confidence: str) -> StepFailure:
+        """Return the failure of a cascade that ends early: being refused counts as failing."""
+        names = [each.name for each in self.planned.route.candidates]
+        after = names[names.index(candidate.name) + 1 :]
+        return refusal(
+            (each for each in self.refused if each.model in after),
+            f"{candidate.name} was not sure ({confidence}), and nobody after it may be asked",
+        )
 
     def forget(self) -> None:
         """Leave everybody else out of it: the failure is not one after which others are asked."""
@@ -142,8 +159,8 @@ class _Walking:
         return error
 
 
-def refusal(refused: Iterable[Refused]) -> StepFailure:
-    """Return the failure of a step whose every candidate was refused."""
+def refusal(refused: Iterable[Refused], said: str = "no model may be asked") -> StepFailure:
+    """Return the failure of a step whose every candidate was refused, or every one that was left."""
     told = list(refused)
     names = "; ".join(f"{each.model}: {each.why}" for each in told)
     if any(each.reason == "circuit_open" for each in told):  # those that may be asked are down
@@ -154,7 +171,7 @@ def refusal(refused: Iterable[Refused]) -> StepFailure:
         failure = Failure.NOT_PERMITTED
     return StepFailure(
         failure,
-        f"no model may be asked: {names}",
+        f"{said}: {names}",
         hints=("`aie models` shows the catalog",),
     )
 
