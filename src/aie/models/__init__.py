@@ -6,7 +6,7 @@ pure functions over what a release pins and what the catalog says now.
 """
 
 from aie.models.artefact import Artefact, artefact_digest, read_artefact, write_artefact
-from aie.models.breaker import Breaker, fails
+from aie.models.breaker import Breaker, fails, held_by_breaker
 from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Part, input_bound
 from aie.models.classifier import Classifier
 from aie.models.connect import connect
@@ -84,6 +84,7 @@ __all__ = [
     "explained",
     "facts_hold",
     "fails",
+    "held_by_breaker",
     "input_bound",
     "live_facts",
     "load_predictor",

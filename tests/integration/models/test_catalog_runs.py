@@ -87,7 +87,7 @@ def test_an_unsure_answer_does_not_stand_while_the_chat_model_after_it_is_stoppe
         served(server)
         release = lock_release(app, "desks").release.id
         set_stop(app, "model", "reader", reason="wrong amounts")
-        made, finished = run(app, release, "other", "an entirely other matter")
+        _, finished = run(app, release, "other", "an entirely other matter")
         sure = [run(app, release, f"{n}", text)[1].state for n, (text, _) in enumerate(messages(1)[:10])]
     assert (finished.state, finished.failure) == ("dead", "model_retired")
     assert finished.message.startswith("quick was not sure (0.")

@@ -82,7 +82,8 @@ class Retry(Spec):
     invalid_output: Times = 0
     """An answer that is not of the protocol."""
     at_most: Duration = 60_000_000
-    """The longest wait before a call is made again: a provider that asks for more fails the call."""
+    """The longest wait before a call is made again: a provider that asks for more fails the call. So long one try of a
+    step waits for open circuit breakers in all."""
 
 
 class Breaker(Spec):

@@ -167,7 +167,7 @@ class _Caller:
         only = replace(route, candidates=(self._candidate,))
         again = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now))
         if again.refused:
-            raise refusal(again.refused)
+            raise refusal(again.refused, again.facts)
 
 
 def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:

@@ -2,14 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
 from aie.core import JSON, Spend, usd
 from aie.errors import Failure, Held, LimitReached, StepFailure
 from aie.layers.port import Tools
-from aie.models import Call, Candidate, Planned, Refused, plan, read_route
+from aie.models import Call, Candidate, Facts, Planned, Refused, held_by_breaker, plan, read_route
 
 __all__ = ["Walked", "planned_for", "refusal", "walk"]
 
@@ -87,7 +87,7 @@ def walk(
                 return Walked(value=value, candidate=candidate, report=walking.report())
             if not walking.left:
                 raise walking.reported(walking.unheard(candidate, confidence))
-    raise walking.reported(refusal(planned.refused))
+    raise walking.reported(refusal(planned.refused, planned.facts))
 
 
 class _Walking:
@@ -114,6 +114,7 @@ class _Walking:
         after = names[names.index(candidate.name) + 1 :]
         return refusal(
             (each for each in self.refused if each.model in after),
+            self.planned.facts,
             f"{candidate.name} was not sure ({confidence}), and nobody after it may be asked",
         )
 
@@ -159,8 +160,11 @@ class _Walking:
         return error
 
 
-def refusal(refused: Iterable[Refused], said: str = "no model may be asked") -> StepFailure:
-    """Return the failure of a step whose every candidate was refused, or every one that was left."""
+def refusal(refused: Iterable[Refused], facts: Mapping[str, Facts], said: str = "no model may be asked") -> StepFailure:
+    """Return the failure of a step whose every candidate was refused, or every one that was left.
+
+    Where some are only left alone for a while, the step may wait for the one that is tried first.
+    """
     told = list(refused)
     names = "; ".join(f"{each.model}: {each.why}" for each in told)
     if any(each.reason == "circuit_open" for each in told):  # those that may be asked are down
@@ -169,11 +173,16 @@ def refusal(refused: Iterable[Refused], said: str = "no model may be asked") -> 
         failure = Failure.MODEL_RETIRED
     else:
         failure = Failure.NOT_PERMITTED
-    return StepFailure(
-        failure,
-        f"{said}: {names}",
-        hints=("`aie models` shows the catalog",),
-    )
+    made = StepFailure(failure, f"{said}: {names}", hints=("`aie models` shows the catalog",))
+    resting = (_rests(each.model, made.message, facts) for each in told if each.reason == "circuit_open")
+    made.hold = min((each for each in resting if each is not None), key=lambda each: each.wait, default=None)
+    return made
+
+
+def _rests(model: str, why: str, facts: Mapping[str, Facts]) -> Held | None:
+    known = facts[model]
+    at_most = (known.get("retry") or {}).get("at_most", 0)
+    return held_by_breaker(model, why, left=known.get("circuit_left", 0), at_most=at_most)
 
 
 def _cheaper(walking: _Walking, spent: Candidate, error: LimitReached) -> list[Candidate]:

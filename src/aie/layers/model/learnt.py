@@ -23,7 +23,7 @@ def allowed_facts(tools: Tools, component: str, kind: LocalKind = "text_classifi
     facts = tools.live(component) or {"approved": True}
     planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
     if planned.refused:
-        raise refusal(planned.refused)
+        raise refusal(planned.refused, planned.facts)
     return facts
 
 
