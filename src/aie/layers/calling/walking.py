@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
 from aie.core import JSON, Spend, usd
-from aie.errors import Failure, Held, LimitReached, StepFailure
+from aie.errors import Failure, Held, LimitReached, StepFailure, Unavailable
 from aie.layers.port import Tools
 from aie.models import Call, Candidate, Facts, Planned, Refused, held_by_breaker, plan, read_route
 
@@ -67,7 +67,7 @@ def walk(
     while walking.left:
         candidate = walking.left.popleft()
         try:
-            value = ask(candidate)
+            value = _asked(ask, candidate)
         except LimitReached as error:
             walking.tried.append({"model": candidate.name, "failure": error.failure.value})
             walking.left = deque(_cheaper(walking, candidate, error))
@@ -88,6 +88,14 @@ def walk(
             if not walking.left:
                 raise walking.reported(walking.unheard(candidate, confidence))
     raise walking.reported(refusal(planned.refused, planned.facts))
+
+
+def _asked(ask: Callable[[Candidate], T], candidate: Candidate) -> T:
+    """Ask; a secret or an extra that is missing here is a failure as any other: its report says who was asked."""
+    try:
+        return ask(candidate)
+    except Unavailable as error:
+        raise StepFailure(Failure.PROVIDER_REFUSED, error.message, hints=error.hints) from error
 
 
 class _Walking:
