@@ -123,6 +123,10 @@ class Attempt(Protocol):
 class Attempts(Protocol):
     """Admission of calls against the run's limits."""
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether a call with this request does not leave: its answer is recorded, or `open` refuses it."""
+        ...
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 

@@ -49,6 +49,9 @@ class Attempts:
     full: set[str] = field(default_factory=set)
     opened: list[str] = field(default_factory=list)
 
+    def knows(self, request: JSON) -> bool:
+        return False
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         if model in self.full:
             failure = StepFailure(Failure.RATE_LIMITED, f"{model} takes no more")
