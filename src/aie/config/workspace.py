@@ -241,8 +241,8 @@ def _check_handlers(spec: WorkflowSpec, settings: Settings, problems: Problems) 
 
 def _check_catalog(workspace: Workspace, problems: Problems) -> None:
     known = list(workspace.models.models)
-    for path, message, given in workspace.models.mistakes():
-        hint = did_you_mean(given, known, "model") if given else "mend one of the two"
+    for path, message, given, mend in workspace.models.mistakes():
+        hint = did_you_mean(given, known, "model") if given else mend or "mend one of the two"
         code = "unknown-model" if given else "bad-route"
         near = nearest(given, known) if given else None
         _report(problems, workspace.sources["models.yaml"], path, code, message, hint, near)

@@ -52,11 +52,14 @@ def catalog_problems(workspace: Workspace, components: Mapping[str, bytes], now:
     """
     models = workspace.models
     named = {name for kind, _, name in (key.partition(":") for key in components) if kind in LOCAL_COMPONENTS}
+    # A route that is told to be wrong as it is written cannot be planned.
+    wrong = {each.path[1] for each in models.mistakes() if each.path[0] == "routes"}
     for key, content in sorted(components.items()):
         if key.startswith("route:"):
             route = read_route(content)
             named.update(each.name for each in route.candidates)
-            yield from _unlawful(workspace, route, now)
+            if route.alone or route.name not in wrong:
+                yield from _unlawful(workspace, route, now)
     for name in sorted(named & models.models.keys()):
         end = retiring(models.models[name], now)
         if end is not None and end.stage != "retiring":
