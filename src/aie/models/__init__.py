@@ -24,7 +24,7 @@ from aie.models.ledger import (
     taken,
     window_named,
 )
-from aie.models.planning import Call, Facts, Planned, Refused, plan, worst_case
+from aie.models.planning import HARMLESS, Call, Facts, Planned, Refused, plan, worst_case
 from aie.models.predictors import Kind as PredictorKind
 from aie.models.predictors import Predictor, PredictorLoader, Signature, load_predictor
 from aie.models.prices import Price, Tier, price_at
@@ -44,6 +44,7 @@ from aie.models.tabular_training import Row, table_facts, train_tabular_classifi
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
+    "HARMLESS",
     "LOCAL_COMPONENTS",
     "Artefact",
     "Breaker",

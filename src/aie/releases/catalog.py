@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aie.config import ModelEntry, Workspace, day_start
 from aie.core import iso
 from aie.errors import Problem
-from aie.models import LOCAL_COMPONENTS, Call, ChatRequest, PinnedRoute, live_facts, plan, read_route
+from aie.models import HARMLESS, LOCAL_COMPONENTS, PinnedRoute, live_facts, plan, read_route
 
 __all__ = ["Retiring", "catalog_problems", "retiring"]
 
@@ -72,7 +72,7 @@ def _unlawful(workspace: Workspace, route: PinnedRoute, now: int) -> Iterator[Pr
     """Yield the problem of a route none of whose candidates could be asked, however harmless the question."""
     models = workspace.models
     facts = {each.name: live_facts(models, each.live, now) for each in route.candidates}
-    planned = plan(route, Call(request=ChatRequest(model="", user="", max_tokens=0)), facts)
+    planned = plan(route, HARMLESS, facts)
     if planned.order:
         return
     place = ("models" if route.alone else "routes", route.name)

@@ -124,7 +124,7 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
     state = state.but(last_record=state.last_at, last_at=at, idle_claims=0)
     match event:
         case RunSubmitted():
-            return state.but(submitted=event), ()
+            return state.but(submitted=event, submitted_at=at), ()
         case SegmentStarted():
             return _start(index, state, event, before.idle_claims)
         case StepFinished():

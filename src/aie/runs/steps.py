@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -93,7 +93,10 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         )
         read = labels_read(scope, place, state)
         left = partial(_time_left, began, time_left_ms)
-        tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left)
+        tools = replace(
+            tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left),
+            began=state.submitted_at,
+        )
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():

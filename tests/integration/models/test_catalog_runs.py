@@ -137,6 +137,61 @@ def test_a_retirement_warns_then_refuses_releases_then_starts_and_lets_runs_in_f
             assert show_models(app)[0].status == "retired"
 
 
+def three(ends: dict[str, str]) -> str:
+    """Return a route to three models, the last of them abroad, with the ends that some of them have."""
+    head, _, entry = MODELS["server"].partition("  desk:\n")
+    entries = ""
+    for name, region in (("frankfurt", "eu"), ("dublin", "eu"), ("virginia", "us")):
+        end = f"    retirement: {{date: {ends[name]}}}\n" if name in ends else ""
+        entries += f"  {name}:\n{entry.replace('desk-2026-05', name)}    regions: [{region}]\n{end}"
+    route = "  desk: {candidates: [frankfurt, dublin, virginia], constraints: {regions: [eu]}}\n"
+    return f"{head}{entries}routes:\n{route}"
+
+
+def test_a_run_that_began_after_a_models_end_asks_the_next_one(root: Path, served) -> None:
+    """One that began before still asks it, and the report says why the other did not."""
+    (root / "models.yaml").write_text(three({"frankfurt": "2026-12-01"}))
+    clock = Calendar("2026-10-01")
+
+    wrong = ['{"label": "nonsense"}']
+
+    def late(body: dict[str, Any]) -> str:
+        clock.day = "2026-12-02"
+        return wrong.pop() if wrong else answer(body)
+
+    with OpenAIServer(late) as server, open_app(root, clock=clock) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        assert run(app, release, "before")[1].state == "completed"
+        assert [each["model"] for each in server.requests] == ["frankfurt"] * 2
+        made, finished = run(app, release, "after")
+        (step,) = explain_run(app, made).steps
+    assert finished.state == "completed"
+    assert server.requests[-1]["model"] == "dublin"
+    report: Any = step.report
+    assert [(each["model"], each["reason"]) for each in report["route"]["refused"]] == [
+        ("frankfurt", "retired"),
+        ("virginia", "regions"),
+    ]
+
+
+def test_a_candidate_that_nobody_may_ask_keeps_no_release_alive_whose_other_models_retired(root: Path, served) -> None:
+    """No new run starts; the refusal names who retired and why the other one does not count."""
+    (root / "models.yaml").write_text(three({"frankfurt": "2026-12-01", "dublin": "2026-11-01"}))
+    clock = Calendar("2026-09-01")
+    with OpenAIServer(answer) as server, open_app(root, clock=clock) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        clock.day = "2026-11-15"
+        assert run(app, release, "one")[1].state == "completed"
+        clock.day = "2026-12-01"
+        with pytest.raises(ModelRetired) as retired:
+            run(app, release, "two")
+    assert retired.value.fields["models"] == ["frankfurt", "dublin"]
+    assert "virginia: it processes in us; the route allows eu" in retired.value.message
+    assert len(server.requests) == 1
+
+
 def test_a_run_in_flight_goes_on_while_the_model_answers_and_then_follows_its_handler(root: Path, served) -> None:
     """It began before the date; on the date nothing of ours stops it."""
     end = "    retirement: {date: 2026-12-01}\n"

@@ -159,13 +159,13 @@ class _Caller:
         Raises:
             StepFailure: the candidate may not be asked any more.
         """
-        planned, route = self._planned, self._planned.route
-        now = planned.constraints if route.alone else self._tools.live(route.live).get("constraints") or {}
+        planned, route, tools = self._planned, self._planned.route, self._tools
+        now = planned.constraints if route.alone else tools.live(route.live).get("constraints") or {}
         is_first, self._is_first = self._is_first, False
         as_planned = self.facts is planned.facts.get(self._candidate.name) and now is planned.constraints
         if is_first and as_planned and not request.system and request.mode == "native":
             return  # it would come to the same
-        call = Call(request=request, labels=self._tools.labels, case=self._tools.case)
+        call = Call(request=request, labels=tools.labels, case=tools.case, began=tools.began)
         only = replace(route, candidates=(self._candidate,))
         again = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now))
         if again.refused:

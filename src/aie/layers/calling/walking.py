@@ -15,7 +15,7 @@ __all__ = ["Walked", "planned_for", "refusal", "walk"]
 
 T = TypeVar("T")
 
-_WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked"})
+_WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked", "retired"})
 """Reasons that lie with the model, whatever was to be shown to it."""
 _PATIENCE: Final = 2_000_000
 """Microseconds that a step waits in its thread before a candidate is asked again."""
