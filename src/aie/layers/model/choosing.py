@@ -138,7 +138,9 @@ def _prompt(step: ModelStep, types: dict[str, Type | None], site: Site) -> Compo
         return None
     shown = documents(types)
     known = {slot: type_ for slot, type_ in types.items() if type_ is not None and slot not in shown}
-    content = site.template("prompt", step.prompt, known) if None not in types.values() else None
+    content = (
+        site.template("prompt", step.prompt, known, read_by_others=[_TEXT]) if None not in types.values() else None
+    )
     return None if content is None else Component(kind="prompt", name=step.prompt, content=content)
 
 
