@@ -209,6 +209,10 @@ class BudgetLedger:
                 "on_exhausted": row.on_exhausted,
             }
             return Budget(tenant=tenant, scope=scope, name=name, origin="set", **written)  # type: ignore[arg-type]
+        return self.declared(tenant, scope, name)
+
+    def declared(self, tenant: str, scope: str, name: str) -> Budget | None:
+        """Return a budget as `aie.yaml` declares it, whatever was set over it."""
         facts = cast("Mapping[str, Any]", self._declared("budgets:"))
         declared = facts.get("tenant") if scope == "tenant" else facts.get("workflows", {}).get(name)
         return None if declared is None else Budget(tenant=tenant, scope=scope, name=name, **declared)  # type: ignore[arg-type]
