@@ -34,9 +34,9 @@ from aie.app.releasing import (
     lock_release,
     plan_workflow,
     promote_release,
-    retiring_models,
     roll_back,
     workflows,
+    workspace_warnings,
 )
 from aie.app.reviewing import Decision, ShownReview, decide, open_reviews, show_review
 from aie.app.running import (
@@ -117,7 +117,6 @@ __all__ = [
     "read_given",
     "read_input",
     "rebuild_projections",
-    "retiring_models",
     "retry_run",
     "retry_runs",
     "roll_back",
@@ -144,4 +143,5 @@ __all__ = [
     "verify_records",
     "versions",
     "workflows",
+    "workspace_warnings",
 ]
