@@ -273,16 +273,19 @@ class Held(Signal):
     Args:
         why: for people: which budget or stop, how much was free, how much was needed.
         on: what has to change: a window of a budget, a stop such as `stop:model:reader`, the rates of a model
-            (`rate:reader`), or the time (`until:` and microseconds since the epoch; `later`: `wait` from now).
+            (`rate:reader`), its circuit breaker (`breaker:reader`), or the time (`until:` and microseconds since the
+            epoch; `later`: `wait` from now).
         cost: micro-USD that the call may need.
         tokens: tokens that the call may need.
-        wait: microseconds, where only time has to pass.
+        wait: microseconds that it takes at least.
+        at_most: microseconds that one try of a step waits for the like, then it fails; 0: however long it takes.
     """
 
-    def __init__(self, why: str, *, on: str, cost: int = 0, tokens: int = 0, wait: int = 0) -> None:
+    def __init__(self, why: str, *, on: str, cost: int = 0, tokens: int = 0, wait: int = 0, at_most: int = 0) -> None:
         super().__init__(why)
         self.why = why
         self.on = on
         self.cost = cost
         self.tokens = tokens
         self.wait = wait
+        self.at_most = at_most

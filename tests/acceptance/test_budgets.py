@@ -17,9 +17,10 @@ pytestmark = pytest.mark.slow
 def test_a_budget_is_set_shown_and_unset(triage: Path):
     """What is set holds over what is declared; each change needs a reason."""
     settings = triage / "aie.yaml"
-    settings.write_text(settings.read_text() + "budgets:\n  tenant: {cost: 20.00 USD, per: day}\n")
-    [declared] = run_aie("budget", "show", "--format", "json", cwd=triage).data
-    assert (declared["scope"], declared["cap"]["cost"], declared["origin"]) == ("tenant", 20_000_000, "declared")
+    declared = "{cost: 20.00 USD, tokens: 200000, per: day}"
+    settings.write_text(settings.read_text() + f"budgets:\n  tenant: {declared}\n")
+    [shown] = run_aie("budget", "show", "--format", "json", cwd=triage).data
+    assert (shown["scope"], shown["cap"]["cost"], shown["origin"]) == ("tenant", 20_000_000, "declared")
     without = run_aie("budget", "set", "--cost", "5.00 USD", cwd=triage)
     assert (without.status, "a reason is needed" in without.err) == (2, True)
     made = run_aie(
@@ -27,6 +28,11 @@ def test_a_budget_is_set_shown_and_unset(triage: Path):
         cwd=triage,
     )  # fmt: skip
     assert made.out == "the budget of workflow triage is set: 5.00 USD, 1000 tokens free\n"
+    assert "no longer holds" not in made.err
+    looser = run_aie("budget", "set", "--cost", "30.00 USD", "--reason", "a storm", cwd=triage)
+    assert looser.out == "the budget of tenant default is set: 30.00 USD free\n"
+    assert "the declared cap of 200000 tokens no longer holds\n" in looser.err
+    assert run_aie("budget", "unset", "--reason", "over", cwd=triage).status == 0
     shown = run_aie("budget", "show", "--format", "json", cwd=triage).data
     assert [(each["scope"], each["origin"]) for each in shown] == [("tenant", "declared"), ("workflow", "set")]
     assert run_aie("budget", "unset", "--workflow", "triage", "--reason", "over", cwd=triage).status == 0

@@ -57,6 +57,19 @@ def test_every_mistake_in_the_files_is_told_at_once(claims: Path):
     assert run_aie("release", "claims", cwd=claims).status == 2
 
 
+def test_what_will_disappoint_is_warned_of_and_is_no_mistake(claims: Path):
+    """On stderr, with JSON as data; the status is 0."""
+    models = claims / "models.yaml"
+    where = "provider: openai_compatible, endpoint: 'http://models.example/v1', model: m"
+    entry = f"  spare: {{kind: chat, {where}, local: true, context_window: 8000}}\n"
+    models.write_text(models.read_text().replace("models:\n", f"models:\n{entry}", 1))
+    ended = run_aie("check", cwd=claims)
+    assert (ended.status, ended.out) == (0, "")
+    assert "warning: models.spare.endpoint: plain http to models.example" in ended.err
+    told = run_aie("check", "--format", "json", cwd=claims).data
+    assert (told["problems"], len(told["warnings"])) == ([], 1)
+
+
 def test_json_errors_are_json(claims: Path):
     """The object on stderr has the code, the message and the hints."""
     ended = run_aie("explain", "run_x", "--format", "json", cwd=claims)

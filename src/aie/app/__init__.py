@@ -10,6 +10,7 @@ from aie.app.controlling import (
     BudgetState,
     StopKind,
     budget_states,
+    caps_let_go,
     lift_stop,
     set_budget,
     set_stop,
@@ -34,9 +35,9 @@ from aie.app.releasing import (
     lock_release,
     plan_workflow,
     promote_release,
-    retiring_models,
     roll_back,
     workflows,
+    workspace_warnings,
 )
 from aie.app.reviewing import Decision, ShownReview, decide, open_reviews, show_review
 from aie.app.running import (
@@ -85,6 +86,7 @@ __all__ = [
     "Trial",
     "budget_states",
     "cancel_run",
+    "caps_let_go",
     "check_workspace",
     "choose_release",
     "circuit_line",
@@ -121,7 +123,6 @@ __all__ = [
     "read_given",
     "read_input",
     "rebuild_projections",
-    "retiring_models",
     "retry_run",
     "retry_runs",
     "roll_back",
@@ -150,4 +151,5 @@ __all__ = [
     "verify_records",
     "versions",
     "workflows",
+    "workspace_warnings",
 ]

@@ -129,6 +129,9 @@ class _LocalFiles:
 class _NoAttempts:
     """Reading a document calls nobody."""
 
+    def knows(self, request: JSON) -> bool:
+        return False
+
     def open(self, **_: Any) -> NoReturn:
         raise InputError("reading a case calls no model")
 

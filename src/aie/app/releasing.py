@@ -13,7 +13,6 @@ from aie.releases import (
     Change,
     PlanReport,
     Release,
-    Retiring,
     catalog_problems,
     check,
     compile_release,
@@ -22,8 +21,8 @@ from aie.releases import (
     load_release,
     plan_release,
     read_bundle,
-    retiring,
     save_release,
+    warnings,
     write_bundle,
 )
 from aie.rollouts import Move, Place, current, promote, rollback
@@ -37,9 +36,9 @@ __all__ = [
     "lock_release",
     "plan_workflow",
     "promote_release",
-    "retiring_models",
     "roll_back",
     "workflows",
+    "workspace_warnings",
 ]
 
 
@@ -68,15 +67,15 @@ def check_workspace(root: Path) -> tuple[Problem, ...]:
     return check(root, now=SystemClock().now())
 
 
-def retiring_models(root: Path) -> tuple[Retiring, ...]:
-    """Return the models of the catalog whose end is near or past, as their calendar says today.
+def workspace_warnings(root: Path) -> tuple[str, ...]:
+    """Return what the files of a workspace without mistakes show that will disappoint, a sentence each.
 
     Raises:
         ConfigError: the files have mistakes.
     """
-    now = SystemClock().now()
-    ends = (retiring(entry, now) for _, entry in sorted(load_workspace(root).models.models.items()))
-    return tuple(each for each in ends if each is not None)
+    workspace = load_workspace(root)
+    releases = [compile_release(workspace, name) for name in sorted(workspace.workflows)]
+    return tuple(warnings(workspace, releases, SystemClock().now()))
 
 
 def plan_workflow(app: App, workflow: str, *, environment: str = "") -> PlanReport:

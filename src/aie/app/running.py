@@ -209,7 +209,7 @@ class Runner:
 def _goes_on(row: RunRow) -> bool:
     """Tell whether one of the run's calls waits for nothing that somebody has to do."""
     waits = json.loads(row.held) if row.held else []
-    return any(each["on"].startswith(("until:", "rate:")) for each in waits)
+    return any(each["on"].startswith(("until:", "rate:", "breaker:")) for each in waits)
 
 
 class runner:  # noqa: N801 — used as `with runner(app) as r`

@@ -13,7 +13,7 @@ from aie.config.settings import Desk, Receiver
 from aie.config.source import Source, parse_yaml
 from aie.config.spec import Spec
 from aie.config.steps import StepSpec
-from aie.config.templates import check_template
+from aie.config.templates import check_template, used_slots
 from aie.config.types import Type
 from aie.config.workflow import WorkflowSpec
 from aie.config.workspace import Workspace
@@ -233,8 +233,24 @@ class Site:
             self._report(file, mark, "bad-schema", error.pointer, error.message, error.hint, edit)
             return None
 
-    def template(self, key: str, path: str, slots: Mapping[str, Type]) -> bytes | None:
-        """Return a prompt template that uses nothing but its slots."""
+    def template(
+        self,
+        key: str,
+        path: str,
+        slots: Mapping[str, Type],
+        *,
+        given_by: str = "with",
+        read_by_others: Collection[str] = (),
+    ) -> bytes | None:
+        """Return a prompt template that uses its slots and nothing else.
+
+        Args:
+            key: where the step names it.
+            path: of its file.
+            slots: types of what the step gives it.
+            given_by: the key under which the step names them; empty where no step does.
+            read_by_others: slots that somebody else reads, so that the template need not use them.
+        """
         content = self.file(key, path)
         if content is None:
             return None
@@ -248,7 +264,14 @@ class Site:
                 changed = line[: each.col - 1] + each.replacement + line[each.end_col - 1 :]
                 edit = Edit(file=file, line=each.line, end_line=each.line, lines=(changed,))
             self._report(file, Mark(each.line, each.col), each.code, (), each.message, each.hint, edit)
-        return None if findings else content
+        if findings:
+            return None
+        unused = [slot for slot in slots if slot not in {*used_slots(content), *read_by_others}]
+        for slot in unused:
+            hint = f"write `{{{{ {slot} }}}}` where it belongs; `{{{slot}}}` is plain text"
+            where = f"{given_by}.{slot}" if given_by else key
+            self.problem("unused-slot", where, f"{path} does not use `{slot}`", hint)
+        return None if unused else content
 
     def _name(self, path: str) -> str:
         found = self.workspace.read(f"{self.workflow.folder}/{path}")

@@ -14,7 +14,7 @@ from aie.config.types import NullableType, ObjectType, Type
 from aie.core import JSON, Value
 from aie.errors import Failure, StepFailure
 
-__all__ = ["Template", "TemplateFinding", "check_template"]
+__all__ = ["Template", "TemplateFinding", "check_template", "used_slots"]
 
 MAX_BYTES: Final = 200_000
 FUEL: Final = 200_000
@@ -88,6 +88,12 @@ def check_template(content: bytes, slots: Mapping[str, Type]) -> list[TemplateFi
     for path in sorted(used):
         findings += _check_path(text, tags, path.split("."), slots)
     return findings
+
+
+def used_slots(content: bytes) -> frozenset[str]:
+    """Return the slots that a template without mistakes uses."""
+    used = _environment().undeclared_variables_in_str(content.decode(), nested=True)
+    return frozenset(each.partition(".")[0] for each in used)
 
 
 def _check_path(

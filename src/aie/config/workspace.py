@@ -146,6 +146,7 @@ def scan_workspace(root: Path, problems: Problems) -> Workspace | None:
     workspace = Workspace(root=root, settings=settings, models=models, workflows=workflows, sources=sources)
     _check_training(workspace, unread, problems)
     _check_catalog(workspace, problems)
+    _check_budgets(workspace, unread, problems)
     return workspace
 
 
@@ -246,6 +247,29 @@ def _check_catalog(workspace: Workspace, problems: Problems) -> None:
         code = "unknown-model" if given else "bad-route"
         near = nearest(given, known) if given else None
         _report(problems, workspace.sources["models.yaml"], path, code, message, hint, near)
+
+
+def _check_budgets(workspace: Workspace, unread: AbstractSet[str], problems: Problems) -> None:
+    """Refuse a cap that no workflow has; a workspace without workflows runs releases that came from elsewhere."""
+    known = {*workspace.workflows, *unread}
+    source = workspace.sources["aie.yaml"]
+    for name in workspace.settings.budgets.workflows if known else ():
+        if name not in known:
+            near = nearest(name, known)
+            path = ("budgets", "workflows", name)
+            key, mark = source.find(path)[1], source.mark(path, at_key=True)
+            problems.add(
+                Problem(
+                    code="unknown-workflow",
+                    file=source.file,
+                    line=mark.line,
+                    col=mark.col,
+                    key=".".join(path),
+                    message=f"no workflow is named `{name}`",
+                    hint=did_you_mean(name, sorted(known), "workflows"),
+                    edit=None if near is None or key is None else source.replace(key, near),
+                )
+            )
 
 
 def _check_training(workspace: Workspace, unread: AbstractSet[str], problems: Problems) -> None:

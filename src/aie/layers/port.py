@@ -123,6 +123,10 @@ class Attempt(Protocol):
 class Attempts(Protocol):
     """Admission of calls against the run's limits."""
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether a call with this request does not leave: its answer is recorded, or `open` refuses it."""
+        ...
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 
@@ -181,6 +185,8 @@ class Tools:
     """Join of the labels of everything that the step reads: whoever outside is shown any of it must be allowed all."""
     case: str = ""
     """Keyed hash of the run's business case: what is drawn by it stays the same for the case."""
+    began: int = 0
+    """When the run was accepted, microseconds since the epoch; 0 for a step that is no part of a run."""
     pause: Callable[[int], None] = _sleep
     """Waits so many microseconds in this thread, and not a moment longer than the run may go on."""
     time_left: Callable[[], int | None] = _endless

@@ -6,7 +6,7 @@ pure functions over what a release pins and what the catalog says now.
 """
 
 from aie.models.artefact import Artefact, artefact_digest, read_artefact, write_artefact
-from aie.models.breaker import Breaker, fails
+from aie.models.breaker import Breaker, fails, held_by_breaker
 from aie.models.chat import CallFailed, Chat, ChatReply, ChatRequest, Endpoint, Part, input_bound
 from aie.models.classifier import Classifier
 from aie.models.connect import connect
@@ -24,7 +24,7 @@ from aie.models.ledger import (
     taken,
     window_named,
 )
-from aie.models.planning import Call, Facts, Planned, Refused, plan, worst_case
+from aie.models.planning import HARMLESS, Call, Facts, Planned, Refused, plan, worst_case
 from aie.models.predictors import Kind as PredictorKind
 from aie.models.predictors import Predictor, PredictorLoader, Signature, load_predictor
 from aie.models.prices import Price, Tier, price_at
@@ -44,6 +44,7 @@ from aie.models.tabular_training import Row, table_facts, train_tabular_classifi
 from aie.models.training import Example, Trained, TrainingReport, recipe_facts, train_text_classifier
 
 __all__ = [
+    "HARMLESS",
     "LOCAL_COMPONENTS",
     "Artefact",
     "Breaker",
@@ -84,6 +85,7 @@ __all__ = [
     "explained",
     "facts_hold",
     "fails",
+    "held_by_breaker",
     "input_bound",
     "live_facts",
     "load_predictor",

@@ -1,12 +1,12 @@
-"""When a circuit breaker opens: outcomes of the last while, as one process sees them. Pure but for its memory."""
+"""When a circuit breaker opens, by outcomes of the last while as one process sees them, and what waits for it."""
 
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from aie.errors import Failure
+from aie.errors import Failure, Held
 
-__all__ = ["Breaker", "fails"]
+__all__ = ["Breaker", "fails", "held_by_breaker"]
 
 _FAILS = frozenset({Failure.PROVIDER_DOWN, Failure.TIMEOUT})
 
@@ -14,6 +14,18 @@ _FAILS = frozenset({Failure.PROVIDER_DOWN, Failure.TIMEOUT})
 def fails(failure: Failure | None) -> bool:
     """Tell whether an outcome speaks against the endpoint: a refusal or a nonsense answer shows that it is there."""
     return failure in _FAILS
+
+
+def held_by_breaker(model: str, why: str, *, left: int, at_most: int) -> Held | None:
+    """Return what a step waits for that has nobody else to ask; None when it would wait longer than it may.
+
+    Args:
+        model: catalog name.
+        why: for people.
+        left: microseconds until one call may try the model, as far as that is known.
+        at_most: the longest wait that the model's retry policy allows.
+    """
+    return Held(why, on=f"breaker:{model}", wait=left, at_most=at_most) if left < at_most else None
 
 
 class Breaker:

@@ -10,12 +10,12 @@ from decimal import Decimal, localcontext
 from hashlib import sha256
 from typing import Any, Final
 
-from aie.core import JSON, Labels, Spend, usd
+from aie.core import JSON, Labels, Spend, iso, usd
 from aie.models.chat import ChatRequest, input_bound
 from aie.models.prices import Price
 from aie.models.routes import Candidate, PinnedRoute
 
-__all__ = ["Call", "Facts", "Planned", "Refused", "plan", "worst_case"]
+__all__ = ["HARMLESS", "Call", "Facts", "Planned", "Refused", "plan", "worst_case"]
 
 Facts = Mapping[str, Any]
 """Live facts of one model, as `aie.models.live_facts` gives them."""
@@ -34,12 +34,19 @@ class Call:
     """Of everything that is shown."""
     case: str = ""
     """Keyed hash of the business case."""
+    began: int = 0
+    """When the run was accepted that asks, microseconds since the epoch: models that had retired by then are not asked.
+    0: no run asks."""
 
     @property
     def modalities(self) -> frozenset[str]:
         """What the candidate must be able to see."""
         parts = () if self.request is None else self.request.parts
         return frozenset({"text", *(each.modality for each in parts)})
+
+
+HARMLESS: Final = Call(request=ChatRequest(model="", user="", max_tokens=0))
+"""Shows nothing to anybody: who may not be asked this may not be asked anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,7 @@ class Refused:
     model: str
     reason: str
     """`unknown`, `blocked`, `not_approved`, `circuit_open`, `approvals`, `regions`, `retention`, `data_classes`,
-    `modalities`, `features`, `context`, `price`, `max_cost`, `quality` or `budget`."""
+    `modalities`, `features`, `context`, `price`, `max_cost`, `quality`, `retired` or `budget`."""
     why: str
     """In words."""
 
@@ -155,6 +162,16 @@ def _objections(
             yield "quality", f"it was not measured on {floor['dataset']}"
         elif Decimal(score) < Decimal(floor["at_least"]):
             yield "quality", f"{_percent(score)} of {floor['dataset']} right, {_percent(floor['at_least'])} wanted"
+    # Last: whoever is refused for it could be asked but for its calendar.
+    retires = facts.get("retires")
+    if retires is not None and retires <= call.began:
+        yield "retired", f"it retired on {iso(retires)[:10]}{_end(facts)}"
+
+
+def _end(facts: Facts) -> str:
+    owner = f", owner {facts['owner']}" if facts.get("owner") else ", which has no owner"
+    instead = f", replaced by {facts['replacement']}" if facts.get("replacement") else ""
+    return f"{owner}{instead}"
 
 
 def _permitted(candidate: Candidate, wanted: Facts, facts: Facts) -> Iterator[_Objection]:

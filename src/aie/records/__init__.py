@@ -41,6 +41,7 @@ from aie.records.events import Event
 from aie.records.gates import (
     Room,
     close_gate,
+    first_tries,
     free_room,
     open_gate,
     opened_gates,
@@ -119,6 +120,7 @@ __all__ = [
     "expire_leases",
     "export_records",
     "fenced",
+    "first_tries",
     "free_room",
     "held_runs",
     "is_new",

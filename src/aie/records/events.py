@@ -163,7 +163,8 @@ class RunWaiting(Event):
     effects: list[str]
     """Paths of effects not yet known to be applied."""
     held: list[JSON] = field(default_factory=list)
-    """For each step whose call waits: `{"path", "on", "cost", "tokens"}`, as in `step.held`."""
+    """For each step whose call waits: `{"path", "on", "cost", "tokens"}` and, where it has an end, `until`, as in
+    `step.held`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +276,8 @@ class StepHeld(Event):
     type: ClassVar[str] = "step.held"
     path: str
     on: str
-    """What has to change: a window of a budget, or a stop such as `stop:model:reader`."""
+    """What has to change: a window of a budget, a stop such as `stop:model:reader`, the rates of a model
+    (`rate:reader`), its circuit breaker (`breaker:reader`), or the time (`until:` and microseconds since the epoch)."""
     cost: int = 0
     """Micro-USD that the call may need."""
     tokens: int = 0
@@ -283,6 +285,8 @@ class StepHeld(Event):
     why: str
     """For people: which budget, how much was free, how much was needed."""
     ms: int = 0
+    until: int = 0
+    """When it has waited long enough and fails, microseconds since the epoch; 0: however long it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

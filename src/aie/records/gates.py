@@ -18,6 +18,7 @@ from aie.records.store import Store
 __all__ = [
     "Room",
     "close_gate",
+    "first_tries",
     "free_room",
     "open_gate",
     "opened_gates",
@@ -144,6 +145,17 @@ def take_probe(store: Store, model: str, *, holds: int) -> bool:
     with store.transaction("gate") as link:
         now = link.now(store.clock.now())
         return link.run(_PROBE, now + holds, model, now, now) == 1
+
+
+def first_tries(store: Store) -> dict[str, int]:
+    """Return the models whose breaker is open, with the time from which one call may try it.
+
+    That is the end of the pause, or when the call that tries it is no longer waited for.
+    """
+    gates = tables.gates
+    with store.connect() as connection:
+        rows = connection.execute(select(gates).where(gates.c.open_until > 0)).all()
+    return {row.model: max(row.open_until, row.probe_until) for row in rows}
 
 
 def opened_gates(store: Store) -> dict[str, int]:

@@ -9,6 +9,7 @@ from aie.releases.policy import POLICY, Policy, policy_in_words, read_policy
 from aie.releases.release import Lock, Release, open_release, seal, short
 from aie.releases.report import PlanReport, plan_release
 from aie.releases.stored import find_release, load_release, save_release
+from aie.releases.warning import warnings
 
 __all__ = [
     "FAIL",
@@ -45,5 +46,6 @@ __all__ = [
     "save_release",
     "seal",
     "short",
+    "warnings",
     "write_bundle",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aie.config import ModelEntry, Workspace, day_start
 from aie.core import iso
 from aie.errors import Problem
-from aie.models import LOCAL_COMPONENTS, Call, ChatRequest, PinnedRoute, live_facts, plan, read_route
+from aie.models import HARMLESS, LOCAL_COMPONENTS, PinnedRoute, live_facts, plan, read_route
 
 __all__ = ["Retiring", "catalog_problems", "retiring"]
 
@@ -52,11 +52,14 @@ def catalog_problems(workspace: Workspace, components: Mapping[str, bytes], now:
     """
     models = workspace.models
     named = {name for kind, _, name in (key.partition(":") for key in components) if kind in LOCAL_COMPONENTS}
+    # A route that is told to be wrong as it is written cannot be planned.
+    wrong = {each.path[1] for each in models.mistakes() if each.path[0] == "routes"}
     for key, content in sorted(components.items()):
         if key.startswith("route:"):
             route = read_route(content)
             named.update(each.name for each in route.candidates)
-            yield from _unlawful(workspace, route, now)
+            if route.alone or route.name not in wrong:
+                yield from _unlawful(workspace, route, now)
     for name in sorted(named & models.models.keys()):
         end = retiring(models.models[name], now)
         if end is not None and end.stage != "retiring":
@@ -69,7 +72,7 @@ def _unlawful(workspace: Workspace, route: PinnedRoute, now: int) -> Iterator[Pr
     """Yield the problem of a route none of whose candidates could be asked, however harmless the question."""
     models = workspace.models
     facts = {each.name: live_facts(models, each.live, now) for each in route.candidates}
-    planned = plan(route, Call(request=ChatRequest(model="", user="", max_tokens=0)), facts)
+    planned = plan(route, HARMLESS, facts)
     if planned.order:
         return
     place = ("models" if route.alone else "routes", route.name)

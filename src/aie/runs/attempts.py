@@ -129,6 +129,10 @@ class StepAttempts:
             else:
                 self._failed[known.intended.model, known.intended.request] += 1
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether the journal holds an answer of this very request that this try has not used yet."""
+        return bool(self._answered) and bool(self._answered.get(self._hash(request)))
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from aie.core import JSON, usd
 from aie.records import Entry, Event, Locked, stop_stream
-from aie.records.events import AttemptIntended, AttemptSettled, RunWaiting, StopSet
+from aie.records.events import AttemptIntended, AttemptSettled, RunWaiting, StepHeld, StopSet
 from aie.runs.services import Services
 from aie.runs.sites import append
 from aie.runs.state import Wait
@@ -38,10 +38,13 @@ def pause_after(tries: int) -> float:
 
 def run_waiting(wait: Wait) -> RunWaiting:
     """Return the event of a run of which nothing is runnable."""
-    held: list[JSON] = [
-        {"path": each.path, "on": each.on, "cost": each.cost, "tokens": each.tokens} for each in wait.held
-    ]
+    held: list[JSON] = [_told(each) for each in wait.held]
     return RunWaiting(reviews=list(wait.reviews), effects=list(wait.effects), held=held)
+
+
+def _told(held: StepHeld) -> dict[str, JSON]:
+    told: dict[str, JSON] = {"path": held.path, "on": held.on, "cost": held.cost, "tokens": held.tokens}
+    return told | {"until": held.until} if held.until else told
 
 
 def catalog_name(model: str) -> str:

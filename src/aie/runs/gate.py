@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from aie.core import JSON, Clock, Spend
 from aie.errors import Failure, Held, StepFailure
-from aie.models import Breaker, fails
+from aie.models import Breaker, fails, held_by_breaker
 from aie.records import (
     Room,
     Store,
     close_gate,
+    first_tries,
     free_room,
     open_gate,
     opened_gates,
@@ -87,14 +88,22 @@ class Gate:
     # ------------------------------------------------------------ circuit breakers
 
     def told(self, component: str, facts: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        """Return the live facts of a component; those of a model whose breaker is open say so under `circuit`."""
-        kind, _, name = component.partition(":")
-        why = self._open(name) if kind == "model" and "breaker" in facts else ""
-        return {**facts, "circuit": why} if why else facts
+        """Return the live facts of a component; those of a model whose breaker is open say so.
 
-    def _open(self, model: str) -> str:
-        left = self._breaks().get(model, 0) - self._clock.now()
-        return f"its circuit breaker is open for another {left / 1_000_000:.1f} s" if left > 0 else ""
+        Under `circuit` in words, and under `circuit_left` in microseconds.
+        """
+        kind, _, name = component.partition(":")
+        left = self._left(name) if kind == "model" and "breaker" in facts else 0
+        return {**facts, "circuit": _open_text(left), "circuit_left": left} if left else facts
+
+    def tries(self, model: str) -> int:
+        """Return how many calls may leave that wait for a model's breaker: one that tries it, all once it is closed."""
+        first = first_tries(self._store).get(model) if "breaker" in self._facts(model) else None
+        return _ENDLESS if first is None else int(self._clock.now() >= first)
+
+    def _left(self, model: str) -> int:
+        """Return the microseconds for which nothing is asked of a model."""
+        return max(self._breaks().get(model, 0) - self._clock.now(), 0)
 
     def _breaks(self) -> Mapping[str, int]:
         now = self._clock.monotonic()
@@ -115,7 +124,7 @@ class Gate:
 
         Raises:
             StepFailure: PROVIDER_DOWN: the breaker is open, or another call tries the model. RATE_LIMITED: no room
-                came; the step may wait for it durably, unless the call will never fit.
+                came. The step may wait for either durably, unless that takes too long or the call will never fit.
         """
         facts = self._facts(model)
         given = Pass(gate=self, model=model, probe=self._probes(model, facts), breaker=facts.get("breaker"))
@@ -177,13 +186,17 @@ class Gate:
         """
         if "breaker" not in facts or model not in self._breaks():
             return False
-        why = self._open(model)
-        if not why and take_probe(self._store, model, holds=_holds(facts)):
+        left = self._left(model)
+        # A call that tries and says nothing for a whole pause, as that of a dead worker, keeps nobody any longer.
+        if not left and take_probe(self._store, model, holds=min(_holds(facts), facts["breaker"]["pause"])):
             return True
-        if not why and model not in opened_gates(self._store):
+        if not left and model not in opened_gates(self._store):
             self._until = -1
             return False
-        raise StepFailure(Failure.PROVIDER_DOWN, f"{model} was not asked: {why or 'one call tries it again first'}")
+        why = f"{model} was not asked: {_open_text(left) if left else 'one call tries it again first'}"
+        failure = StepFailure(Failure.PROVIDER_DOWN, why)
+        failure.hold = held_by_breaker(model, why, left=left, at_most=(facts.get("retry") or {}).get("at_most", 0))
+        raise failure
 
     def _take_turn(
         self,
@@ -223,6 +236,10 @@ class Gate:
 
 def _holds(facts: Mapping[str, Any]) -> int:
     return int(facts.get("timeout", 0)) + _GRACE
+
+
+def _open_text(left: int) -> str:
+    return f"its circuit breaker is open for another {left / 1_000_000:.1f} s"
 
 
 def _minute_is_full(room: Room, tokens: int) -> bool:

@@ -124,7 +124,7 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
     state = state.but(last_record=state.last_at, last_at=at, idle_claims=0)
     match event:
         case RunSubmitted():
-            return state.but(submitted=event), ()
+            return state.but(submitted=event, submitted_at=at), ()
         case SegmentStarted():
             return _start(index, state, event, before.idle_claims)
         case StepFinished():
@@ -254,7 +254,8 @@ def _handle(index: Index, state: State, event: StepFailed) -> Step:
     before = state.nodes.get(path, Progress(status=Status.RUNNING))
     tries = before.tries + 1
     handler: Handler | None = index.place(path).node.handler(failure)
-    state = state.but(running=state.running - 1)
+    holds = state.holds.delete(path) if path in state.holds else state.holds  # the next try waits anew
+    state = state.but(running=state.running - 1, holds=holds)
     after = replace(before, status=Status.RUNNING, tries=tries, spent_attempts=attempts_of(state, path))
     if state.cancelled or state.ending is not None:
         return settle(index, put(state, path, after), ())

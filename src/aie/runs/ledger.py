@@ -209,6 +209,10 @@ class BudgetLedger:
                 "on_exhausted": row.on_exhausted,
             }
             return Budget(tenant=tenant, scope=scope, name=name, origin="set", **written)  # type: ignore[arg-type]
+        return self.declared(tenant, scope, name)
+
+    def declared(self, tenant: str, scope: str, name: str) -> Budget | None:
+        """Return a budget as `aie.yaml` declares it, whatever was set over it."""
         facts = cast("Mapping[str, Any]", self._declared("budgets:"))
         declared = facts.get("tenant") if scope == "tenant" else facts.get("workflows", {}).get(name)
         return None if declared is None else Budget(tenant=tenant, scope=scope, name=name, **declared)  # type: ignore[arg-type]
@@ -296,12 +300,14 @@ class BudgetLedger:
 
     def _is_over(self, tenant: str, wait: Mapping[str, Any], room: dict[str, Spend]) -> bool:
         on = str(wait["on"])
+        if 0 < wait.get("until", 0) <= self._clock.now():
+            return True
         if on.startswith("stop:"):
             _, kind, name = on.split(":", 2)
             return self.controls.stop(tenant, kind, name) is None
         if on.startswith("until:"):
             return self._clock.now() >= int(on.removeprefix("until:"))
-        if on.startswith("rate:"):
+        if on.startswith(("rate:", "breaker:")):
             return self._has_turn(on, wait, room)
         _, scope, name, *_ = window_named(on)
         budget = self.budget(tenant, scope, name)
@@ -316,10 +322,15 @@ class BudgetLedger:
 
     def _has_turn(self, on: str, wait: Mapping[str, Any], room: dict[str, Spend]) -> bool:
         """Tell whether a model takes one more call; of many runs that wait for it only so many go on at a time."""
-        left = room[on] if on in room else self._gate.room(on.removeprefix("rate:"))
+        left = room[on] if on in room else self._room(*on.split(":", 1))
         fits = left.calls >= 1 and left.tokens >= wait["tokens"]
         room[on] = left - Spend(tokens=wait["tokens"], calls=1) if fits else left
         return fits
+
+    def _room(self, what: str, model: str) -> Spend:
+        if what == "rate":
+            return self._gate.room(model)
+        return Spend(tokens=_ENDLESS, calls=self._gate.tries(model))
 
 
 def slab_of(row: SlabRow) -> Slab:

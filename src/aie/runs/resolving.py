@@ -50,6 +50,10 @@ class Watched:
         self._seen = seen
         self._tenant, self._run, self._release = run
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether the answer of a call is recorded."""
+        return self._attempts.knows(request)
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Open an attempt whose answer is looked at."""
         attempt = self._attempts.open(model=model, request=request, worst=worst, snapshot=snapshot, route=route)

@@ -1,43 +1,46 @@
 """Models at the end of their calendar: no new run starts with one, runs in flight go on while it answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
 
-from aie.core import JSON, iso
+from aie.core import JSON
 from aie.errors import AieError, ModelRetired
+from aie.models import HARMLESS, Planned, plan
 from aie.runs.services import Loaded, Services
 
 __all__ = ["check_startable"]
 
 
 def check_startable(services: Services, loaded: Loaded) -> None:
-    """Refuse a new run of a release of which some step has only models left that are retired.
+    """Refuse a new run of a release of which some step has nobody left to ask but models that are retired.
+
+    Who is not lawful whatever is asked is not left: that a candidate is not retired does not help when it works abroad.
 
     Raises:
         ModelRetired: naming them, their owners and what replaces them.
     """
-    now = services.clock.now()
-    for names in loaded.models:
-        facts = [_facts(services, name) for name in names]
-        ended = [each for each in facts if isinstance(each.get("retires"), int) and each["retires"] <= now]  # type: ignore[operator]
-        if ended and len(ended) == len(facts):
-            told = "; ".join(_told(name, each) for name, each in zip(names, facts, strict=True))
+    call = replace(HARMLESS, began=services.clock.now())
+    for route in loaded.routes:
+        facts = {each.name: _facts(services, f"model:{each.name}") for each in route.candidates}
+        now = {} if route.alone else _facts(services, route.live).get("constraints")
+        planned = plan(route, call, facts, cast("dict[str, JSON]", now or {}))
+        retired = [each.model for each in planned.refused if each.reason == "retired"]
+        if retired and not planned.order:
             raise ModelRetired(
-                f"{loaded.release.short} starts no new runs: {told}",
+                f"{loaded.release.short} starts no new runs: {_told(planned)}",
                 hints=("name the replacement in models.yaml or the workflow, release and promote",),
-                models=list(names),
+                models=retired,
             )
 
 
-def _facts(services: Services, name: str) -> Mapping[str, JSON]:
+def _facts(services: Services, component: str) -> Mapping[str, JSON]:
     """Return what the catalog says now; nothing while its file cannot be read: then each step decides for itself."""
     try:
-        return services.live(f"model:{name}")
+        return services.live(component)
     except AieError:
         return {}
 
 
-def _told(name: str, facts: Mapping[str, JSON]) -> str:
-    day = iso(int(str(facts["retires"])))[:10]
-    owner = f", owner {facts['owner']}" if facts.get("owner") else ", which has no owner"
-    instead = f", replaced by {facts['replacement']}" if facts.get("replacement") else ""
-    return f"{name} retired on {day}{owner}{instead}"
+def _told(planned: Planned) -> str:
+    return "; ".join(f"{each.model}: {each.why}" for each in planned.refused)

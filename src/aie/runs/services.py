@@ -8,28 +8,34 @@ from typing import Any
 from aie.config import references, static_paths
 from aie.core import JSON, Clock, Ids
 from aie.layers import Deliverer, Layer
-from aie.models import LOCAL_COMPONENTS, read_route
+from aie.models import LOCAL_COMPONENTS, PinnedRoute, one_classifier, read_route
 from aie.records import Journal, Store
 from aie.releases import POLICY, Policy, Release, read_policy
 from aie.runs.gate import Gate
 from aie.runs.ledger import BudgetLedger
 from aie.runs.paths import Index, index_plan
 
-__all__ = ["Loaded", "Releases", "Seen", "Services", "models_of"]
+__all__ = ["Loaded", "Releases", "Seen", "Services", "models_of", "routes_of"]
+
+
+def routes_of(components: Mapping[str, bytes]) -> Iterator[PinnedRoute]:
+    """Yield each thing that a release asks, as a route: of one candidate, where a step names a model itself."""
+    routed: set[str] = set()
+    for key, content in components.items():
+        if key.startswith("route:"):
+            route = read_route(content)
+            routed.update(each.name for each in route.candidates)
+            yield route
+    for key in components:
+        kind, _, name = key.partition(":")
+        if kind in LOCAL_COMPONENTS and name not in routed:
+            yield one_classifier(name)
 
 
 def models_of(components: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
     """Yield the catalog names behind each thing that a release asks: one for a model, several for a route."""
-    routed: set[str] = set()
-    for key, content in components.items():
-        if key.startswith("route:"):
-            names = tuple(each.name for each in read_route(content).candidates)
-            routed.update(names)
-            yield names
-    for key in components:
-        kind, _, name = key.partition(":")
-        if kind in LOCAL_COMPONENTS and name not in routed:
-            yield (name,)
+    for route in routes_of(components):
+        yield tuple(each.name for each in route.candidates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +59,8 @@ class Loaded:
         self._roots: dict[str, tuple[str, ...]] = {}
         self._paths: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._cache: dict[tuple[str, Any], Any] = {}
-        self.models: tuple[tuple[str, ...], ...] = tuple(models_of(release.components))
-        """Catalog names behind each thing that its steps ask."""
+        self.routes: tuple[PinnedRoute, ...] = tuple(routes_of(release.components))
+        """Each thing that its steps ask."""
         self.seen: dict[tuple[str, str, str], Seen] = {}
         """Who answered last, by tenant, catalog name and snapshot, as far as this process knows."""
 

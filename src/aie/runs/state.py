@@ -118,6 +118,7 @@ class State:
 
     phase: Phase = Phase.QUEUED
     submitted: RunSubmitted | None = None
+    submitted_at: int = 0
     nodes: Map[str, Progress] = field(default_factory=Map)
     outputs: Map[str, StepFinished] = field(default_factory=Map)
     """Values by path."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -93,7 +93,10 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
         )
         read = labels_read(scope, place, state)
         left = partial(_time_left, began, time_left_ms)
-        tools = tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left)
+        tools = replace(
+            tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left),
+            began=state.submitted_at,
+        )
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
             case Result():
@@ -105,12 +108,13 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
     except StepFailure as error:
         # Its traceback keeps all that the step has read and made, and may keep the failure itself by some frame.
         error.__traceback__ = None
-        if error.hold is not None:
-            return waiting(path, _dated(context, error.hold), began)
+        held = None if error.hold is None else _wait(context, state, path, error.hold, began)
+        if held is not None:
+            return held
         limit = str(error.fields.get("limit", ""))
         return failed(path, error.failure, error.message, began, limit=limit, report=error.report)
     except Held as held:
-        return waiting(path, _dated(context, held), began)
+        return waiting(path, held, began)
     except Unavailable as error:  # a secret or an extra that is missing here: no call was made
         return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
     except AieError as error:
@@ -127,17 +131,23 @@ def failed(
     return StepFailed(path=path, failure=failure.value, message=message, limit=limit, ms=ms, report=report)
 
 
-def waiting(path: str, held: Held, began: int | None = None) -> StepHeld:
+def waiting(path: str, held: Held, began: int | None = None, *, until: int = 0) -> StepHeld:
     """Return the event of a step that waits; `began` in monotonic nanoseconds."""
     ms = 0 if began is None else (time.monotonic_ns() - began) // 1_000_000
-    return StepHeld(path=path, on=held.on, cost=held.cost, tokens=held.tokens, why=held.why, ms=ms)
+    return StepHeld(path=path, on=held.on, cost=held.cost, tokens=held.tokens, why=held.why, ms=ms, until=until)
 
 
-def _dated(context: RunContext, held: Held) -> Held:
-    """Return the wait with the time at which it is over, where only time has to pass."""
-    if held.wait:
-        held.on = f"until:{context.services.clock.now() + held.wait}"
-    return held
+def _wait(context: RunContext, state: State, path: str, held: Held, began: int) -> StepHeld | None:
+    """Return the event of a step that waits instead of failing; None when this try of it has waited long enough."""
+    now, until = context.services.clock.now(), 0
+    if held.on == "later":
+        held.on = f"until:{now + held.wait}"
+    if held.at_most:
+        before = state.holds.get(path)
+        until = now + held.at_most if before is None or not before.until else before.until
+        if now + held.wait >= until:
+            return None
+    return waiting(path, held, began, until=until)
 
 
 def expand_map(context: RunContext, state: State, path: str) -> Event:

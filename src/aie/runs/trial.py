@@ -53,6 +53,10 @@ class TrialCalls:
         self.spent = Spend()
         """What was settled or forfeited so far."""
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether the answer of a call is recorded: a trial records none."""
+        return self._calls.knows(request)
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Reserve the worst case and make the intent durable, then return.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aie.core import JSON, Cite, Labels, Spend, Value
-from aie.errors import AieError, Failure, NotFound, StepFailure
+from aie.errors import AieError, Failure, NotFound, StepFailure, Unavailable
 from aie.layers import Attempt, Attempts, EffectRequest, Files, Layer, Result, ReviewRequest, Task, Tools
 from aie.runs.paths import Place
 from aie.runs.scope import Scope, scope_of
@@ -65,6 +65,10 @@ class KnownCalls:
         self._name_of = name_of
         self._others = others
         self.asked: list[tuple[JSON, JSON]] = []
+
+    def knows(self, request: JSON) -> bool:
+        """Tell whether this very question was asked before; one that is refused does not leave, either."""
+        return self._others is None or self._known.get(self._name_of(request)) is not None
 
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Return the recorded answer of this very question, or have it asked.
@@ -192,6 +196,8 @@ def try_step(
         outcome = layers[node.layer].run(task, tools(scope.labels(texts)))
     except StepFailure as error:
         return came("failed", failure=error.failure.value, message=_said(error))
+    except Unavailable as error:  # as in a run: a secret or an extra that is missing here
+        return came("failed", failure=Failure.PROVIDER_REFUSED.value, message=_said(error))
     except AieError as error:
         return came("failed", failure=Failure.INTERNAL.value, message=_said(error))
     match outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aie.app import App, Given, explain_run, lock_release, moved_models, open_app, runner, show_models, train
+from aie.app import App, Given, explain_run, lock_release, moved_models, open_app, runner, set_stop, show_models, train
 from aie.config import day_start
 from aie.core import SystemClock
 from aie.errors import ConfigError, ModelRetired
@@ -79,6 +79,23 @@ def test_a_cascade_asks_the_chat_model_only_where_the_classifier_is_unsure(root:
     assert {call.route for each in explained for call in each.calls} == {"desk"}
 
 
+def test_an_unsure_answer_does_not_stand_while_the_chat_model_after_it_is_stopped(root: Path, served) -> None:
+    """The step fails and says so; a sure answer needs nobody after it."""
+    (root / "models.yaml").write_text(CASCADE)
+    train(root, "quick")
+    with OpenAIServer(answer) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        set_stop(app, "model", "reader", reason="wrong amounts")
+        _, finished = run(app, release, "other", "an entirely other matter")
+        sure = [run(app, release, f"{n}", text)[1].state for n, (text, _) in enumerate(messages(1)[:10])]
+    assert (finished.state, finished.failure) == ("dead", "model_retired")
+    assert finished.message.startswith("quick was not sure (0.")
+    assert "and nobody after it may be asked: reader: model reader was stopped" in finished.message
+    assert "completed" in sure
+    assert server.requests == []
+
+
 def test_a_name_that_moved_is_an_alert_once_and_marks_the_release(root: Path, served) -> None:
     """The first answer is the baseline; models, status and explain show the change."""
     (root / "models.yaml").write_text(MODELS["server"])
@@ -118,6 +135,61 @@ def test_a_retirement_warns_then_refuses_releases_then_starts_and_lets_runs_in_f
                 run(app, release, "after")
             assert "models@northgate.example" in retired.value.message
             assert show_models(app)[0].status == "retired"
+
+
+def three(ends: dict[str, str]) -> str:
+    """Return a route to three models, the last of them abroad, with the ends that some of them have."""
+    head, _, entry = MODELS["server"].partition("  desk:\n")
+    entries = ""
+    for name, region in (("frankfurt", "eu"), ("dublin", "eu"), ("virginia", "us")):
+        end = f"    retirement: {{date: {ends[name]}}}\n" if name in ends else ""
+        entries += f"  {name}:\n{entry.replace('desk-2026-05', name)}    regions: [{region}]\n{end}"
+    route = "  desk: {candidates: [frankfurt, dublin, virginia], constraints: {regions: [eu]}}\n"
+    return f"{head}{entries}routes:\n{route}"
+
+
+def test_a_run_that_began_after_a_models_end_asks_the_next_one(root: Path, served) -> None:
+    """One that began before still asks it, and the report says why the other did not."""
+    (root / "models.yaml").write_text(three({"frankfurt": "2026-12-01"}))
+    clock = Calendar("2026-10-01")
+
+    wrong = ['{"label": "nonsense"}']
+
+    def late(body: dict[str, Any]) -> str:
+        clock.day = "2026-12-02"
+        return wrong.pop() if wrong else answer(body)
+
+    with OpenAIServer(late) as server, open_app(root, clock=clock) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        assert run(app, release, "before")[1].state == "completed"
+        assert [each["model"] for each in server.requests] == ["frankfurt"] * 2
+        made, finished = run(app, release, "after")
+        (step,) = explain_run(app, made).steps
+    assert finished.state == "completed"
+    assert server.requests[-1]["model"] == "dublin"
+    report: Any = step.report
+    assert [(each["model"], each["reason"]) for each in report["route"]["refused"]] == [
+        ("frankfurt", "retired"),
+        ("virginia", "regions"),
+    ]
+
+
+def test_a_candidate_that_nobody_may_ask_keeps_no_release_alive_whose_other_models_retired(root: Path, served) -> None:
+    """No new run starts; the refusal names who retired and why the other one does not count."""
+    (root / "models.yaml").write_text(three({"frankfurt": "2026-12-01", "dublin": "2026-11-01"}))
+    clock = Calendar("2026-09-01")
+    with OpenAIServer(answer) as server, open_app(root, clock=clock) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        clock.day = "2026-11-15"
+        assert run(app, release, "one")[1].state == "completed"
+        clock.day = "2026-12-01"
+        with pytest.raises(ModelRetired) as retired:
+            run(app, release, "two")
+    assert retired.value.fields["models"] == ["frankfurt", "dublin"]
+    assert "virginia: it processes in us; the route allows eu" in retired.value.message
+    assert len(server.requests) == 1
 
 
 def test_a_run_in_flight_goes_on_while_the_model_answers_and_then_follows_its_handler(root: Path, served) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.app import App, Given, Trial, lock_release, open_app, runner, trial
+from aie.app import App, Given, Trial, lock_release, open_app, run_fixtures, runner, save_fixture, trial
 from aie.records import drawn, read_store, rebuild, verify
 from aie.records.events import AttemptSettled
 from aie.testing import OpenAIServer
@@ -72,6 +72,30 @@ def changed(root: Path, app: App, *, call: bool) -> Trial:
 def spent(app: App) -> int:
     """Return what is spent of the workflow's budget, in micro-USD."""
     return sum(each.spent.cost + each.forfeited.cost for each in drawn(app.store, [WINDOW]))
+
+
+def test_a_fixture_of_a_chat_model_needs_neither_endpoint_nor_key(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its call is recorded; a question that changed fails with its cause, and no update expects that."""
+    models = root / "models.yaml"
+    models.write_text(models.read_text().replace("    model:", "    api_key: env:READER_KEY\n    model:"))
+    with OpenAIServer(["as before"]) as server, open_app(root) as app:
+        monkeypatch.setenv("READER_URL", server.url)
+        monkeypatch.setenv("READER_KEY", "a key")
+        with runner(app) as here:
+            given = Given(name="n", folder=root, data={"id": "1", "note": "a note"})
+            here.wait(here.submit(given, lock_release(app, "notes").release.id).run, timeout=60)
+        monkeypatch.delenv("READER_URL")
+        monkeypatch.delenv("READER_KEY")
+        kept = save_fixture(app, trial(app, "words"), "letter")
+    assert [(each.held, each.why) for each in run_fixtures(root)] == [(True, "")]
+    (root / "workflows/notes/prompts/words.md").write_text("Say it in plain words.\n\n{{ note }}\n")
+    before = kept.read_bytes()
+    for update in (False, True):
+        (result,) = run_fixtures(root, update=update)
+        assert not result.held
+        assert "it failed with provider_refused (the question to reader is not the recorded one" in result.why
+        assert result.why.endswith("expected: finished")
+    assert kept.read_bytes() == before
 
 
 def test_a_changed_prompt_is_asked_anew_and_drawn_on_the_budget(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from aie.records import (
     Store,
     close_gate,
+    first_tries,
     free_room,
     open_gate,
     opened_gates,
@@ -119,10 +120,13 @@ def test_one_call_alone_tries_a_model_whose_breaker_was_open(store: Store, later
     open_gate(store, "reader", pause=15 * SECOND)
     assert list(opened_gates(store)) == ["reader"]
     assert not take_probe(store, "reader", holds=10 * SECOND)
+    (first,) = first_tries(store).values()
+    assert first == opened_gates(store)["reader"]
     later(16 * SECOND)
     assert [take_probe(store, "reader", holds=10 * SECOND) for _ in range(3)] == [True, False, False]
+    assert first_tries(store)["reader"] > opened_gates(store)["reader"]
     later(11 * SECOND)
     assert take_probe(store, "reader", holds=10 * SECOND)
     close_gate(store, "reader")
-    assert opened_gates(store) == {}
+    assert opened_gates(store) == first_tries(store) == {}
     assert not take_probe(store, "reader", holds=10 * SECOND)

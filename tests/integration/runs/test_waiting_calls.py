@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,14 +10,15 @@ import pytest
 from aie.core import JSON, Spend
 from aie.errors import Failure, Held, StepFailure
 from aie.layers import Result, Task, Tools
-from aie.records import Entry, MemoryKeys, opened_gates, stop_stream
+from aie.records import Entry, MemoryKeys, open_gate, opened_gates, stop_stream
 from aie.records.events import AttemptIntended, StepFailed, StepHeld, StopLifted, StopSet
-from aie.runs import Pace
+from aie.releases import Handler
+from aie.runs import Pace, cancel
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
 
 WORST = Spend(cost=100, tokens=10, calls=1)
 KEYS = MemoryKeys(b"waiting-" * 4)
-BREAKER: JSON = {"failures": 2, "within": 60_000_000, "pause": 600_000}
+BREAKER: dict[str, JSON] = {"failures": 2, "within": 60_000_000, "pause": 600_000}
 
 pytestmark = pytest.mark.slow
 
@@ -156,3 +157,138 @@ def test_an_open_breaker_lets_nothing_through_until_one_call_has_tried(store_url
         time.sleep(1.0)
         assert ended("f") == ("completed", 1)
         assert opened_gates(here.services.store) == {}
+
+
+PATIENT: Mapping[str, JSON] = {"breaker": BREAKER, "retry": {"at_most": 20_000_000}}
+
+
+class Endpoint:
+    """What a model's calls meet; it is down until it is mended."""
+
+    def __init__(self) -> None:
+        self.down = True
+        self.calls: list[bool] = []
+        self.going = threading.Event()
+        """Calls that are answered wait for it."""
+
+    def call(self, task: Task, tools: Tools) -> Result:
+        """Make one call."""
+        attempt = tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        self.calls.append(self.down)
+        if self.down:
+            attempt.release(Failure.PROVIDER_DOWN, ms=1)
+            raise StepFailure(Failure.PROVIDER_DOWN, "it is down")
+        self.going.wait(20)
+        attempt.settle(WORST, response={}, resolved="reader", ms=1)
+        return Result(data={})
+
+    def breaks(self, here: Stage, release: str) -> None:
+        """Open the breaker."""
+        for case in ("x", "y"):
+            assert rests(here, here.submit(release, {"id": case}).run) == "failed"
+        assert list(opened_gates(here.services.store)) == ["reader"]
+
+
+def comes(there: Callable[[], bool], *, seconds: float = 15.0) -> bool:
+    """Tell whether something comes true in time."""
+    until = time.monotonic() + seconds
+    while not (come := there()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return come
+
+
+def held(here: Stage, run: str) -> list[StepHeld]:
+    """Return what a run waited for."""
+    return [each.event for each in here.events(run) if isinstance(each.event, StepHeld)]
+
+
+def test_after_an_outage_one_call_tries_and_all_others_wait_for_what_comes_of_it(store_url: str) -> None:
+    """Nobody who did nothing wrong dies of it, and nobody is asked before the one call was answered."""
+    endpoint = Endpoint()
+    with opened(store_url, endpoint.call, PATIENT) as here:
+        release = add(here)
+        endpoint.breaks(here, release)
+        endpoint.down = False
+        runs = [here.submit(release, {"id": str(n)}).run for n in range(6)]
+        assert comes(lambda: len(endpoint.calls) == 3)
+        assert comes(lambda: sum(here.row(run).state == "waiting" for run in runs) == 5)
+        assert len(endpoint.calls) == 3
+        endpoint.going.set()
+        assert [rests(here, run) for run in runs] == ["completed"] * 6
+        assert {each.on for run in runs for each in held(here, run)} == {"breaker:reader"}
+        assert opened_gates(here.services.store) == {}
+
+
+def test_a_handler_that_tries_again_does_not_spend_its_tries_on_an_open_breaker(store_url: str) -> None:
+    """A wait is no failure: after the outage each of them is still there."""
+    endpoint = Endpoint()
+    endpoint.going.set()
+    retries = {Failure.PROVIDER_DOWN: Handler(kind="retry", times=2)}
+    with opened(store_url, endpoint.call, PATIENT) as here:
+        endpoint.breaks(here, add(here))
+        node = scripted("call", conduct="external", on=retries)
+        run = here.submit(here.add(make_release([node], workflow="beta")), {"id": "1"}).run
+        assert comes(lambda: bool(held(here, run)))
+        endpoint.down = False
+        assert rests(here, run) == "completed"
+        assert not any(isinstance(each.event, StepFailed) for each in here.events(run))
+
+
+def test_a_step_waits_for_a_breaker_no_longer_than_its_policy_says(store_url: str) -> None:
+    """Not at all for a pause that is longer, and over several pauses no longer together."""
+    endpoint, facts = Endpoint(), {"retry": {"at_most": 1_500_000}}
+    with opened(store_url, endpoint.call, {**facts, "breaker": {**BREAKER, "pause": 60_000_000}}) as here:
+        release = add(here)
+        endpoint.breaks(here, release)
+        run = here.submit(release, {"id": "1"}).run
+        assert (rests(here, run), held(here, run)) == ("failed", [])
+        failed = next(each.event for each in here.events(run) if isinstance(each.event, StepFailed))
+        assert "circuit breaker is open for another" in failed.message
+
+
+def test_a_step_that_is_never_the_one_that_tries_fails_when_it_has_waited_long_enough(store_url: str) -> None:
+    """However often others open the breaker again meanwhile: the end of its wait stays the same."""
+    endpoint = Endpoint()
+    with opened(store_url, endpoint.call, {"breaker": BREAKER, "retry": {"at_most": 1_500_000}}) as here:
+        release = add(here)
+        endpoint.breaks(here, release)
+        run = here.submit(release, {"id": "1"}).run
+        assert comes(lambda: bool(held(here, run)))
+        while here.row(run).state == "waiting":
+            open_gate(here.services.store, "reader", pause=600_000)
+            time.sleep(0.05)
+        assert rests(here, run) == "failed"
+        assert len({each.until for each in held(here, run)}) == 1
+        assert len(endpoint.calls) == 2
+
+
+def test_a_call_that_tries_and_never_answers_keeps_nobody_for_longer_than_a_pause(store_url: str) -> None:
+    """Its worker may be dead: the next one tries, and its answer frees all others."""
+    endpoint = Endpoint()
+    with opened(store_url, endpoint.call, PATIENT) as here:
+        release = add(here)
+        endpoint.breaks(here, release)
+        endpoint.down = False
+        first, second = (here.submit(release, {"id": case}).run for case in "12")
+        assert comes(lambda: len(endpoint.calls) == 4)
+        endpoint.going.set()
+        assert [rests(here, run) for run in (first, second)] == ["completed"] * 2
+
+
+def test_a_run_that_waits_for_a_breaker_can_be_cancelled_and_stopped(store_url: str) -> None:
+    """As any other that waits."""
+    endpoint = Endpoint()
+    endpoint.going.set()
+    with opened(store_url, endpoint.call, {**PATIENT, "breaker": {**BREAKER, "pause": 3_000_000}}) as here:
+        release = add(here)
+        endpoint.breaks(here, release)
+        first, second = (here.submit(release, {"id": case}).run for case in "12")
+        assert comes(lambda: {here.row(run).state for run in (first, second)} == {"waiting"})
+        cancel(here.services, "default", first, actor="ann", reason="no longer wanted")
+        assert comes(lambda: here.row(first).state == "cancelled", seconds=2)
+        said(here, StopSet(kind="workflow", name="alpha", actor="ann", reason="wrong"))
+        endpoint.down = False
+        assert comes(lambda: here.row(second).state == "queued")
+        assert not comes(lambda: len(endpoint.calls) > 2, seconds=0.5)
+        said(here, StopLifted(kind="workflow", name="alpha", actor="ann", reason="right again"))
+        assert rests(here, second) == "completed"

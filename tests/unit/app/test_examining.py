@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.app import examine, look_over, open_app, start_workspace
-from aie.app import needs
+from aie.app import examine, look_over, needs, open_app, start_workspace
 from aie.app.examining import _database, _folder, _readers
 from aie.errors import Unavailable
 from aie.layers.extract import Bounds

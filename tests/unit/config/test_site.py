@@ -119,6 +119,18 @@ def test_a_mistake_in_a_template_is_told_in_the_template(site: Site) -> None:
     assert mended(site) == "Hello\n{{ text }}\n"
 
 
+def test_a_slot_that_a_template_does_not_use_is_told_at_the_step(site: Site) -> None:
+    """With the form that a slot has: braces that are single are plain text."""
+    slots = {"txet": TextType(), "text": TextType()}
+    assert site.template("prompt", "prompts/ask.md", slots) is None
+    (problem,) = site.problems
+    assert (problem.code, problem.file) == ("unused-slot", "workflows/w/workflow.yaml")
+    assert problem.key.endswith("with.text")
+    assert problem.message == "prompts/ask.md does not use `text`"
+    assert problem.hint == "write `{{ text }}` where it belongs; `{text}` is plain text"
+    assert site.template("prompt", "prompts/ask.md", slots, read_by_others=["text"]) is not None
+
+
 def test_a_mistake_in_a_schema_is_told_in_the_schema(site: Site) -> None:
     """At the keyword."""
     assert site.schema("x", "schemas/in.json") is None

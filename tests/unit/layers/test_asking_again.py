@@ -49,6 +49,9 @@ class Attempts:
     full: set[str] = field(default_factory=set)
     opened: list[str] = field(default_factory=list)
 
+    def knows(self, request: JSON) -> bool:
+        return False
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         if model in self.full:
             failure = StepFailure(Failure.RATE_LIMITED, f"{model} takes no more")
@@ -196,3 +199,20 @@ def test_a_model_whose_breaker_is_open_is_not_asked_and_the_reason_is_recorded(w
     with pytest.raises(StepFailure) as caught:
         asked.ask(first=["42"], second=["43"])
     assert caught.value.failure is Failure.PROVIDER_DOWN
+
+
+def test_a_step_with_nobody_else_to_ask_waits_for_the_breaker_that_lets_a_call_through_first(world, asking) -> None:
+    """Not for one that takes longer than the policy lets it wait."""
+    asked = asking()
+    for name, left in (("first", 9 * SECOND), ("second", 3 * SECOND)):
+        world.live[f"model:{name}"] |= {"circuit": "its circuit breaker is open", "circuit_left": left}
+    with pytest.raises(StepFailure) as caught:
+        asked.ask(first=["42"], second=["43"])
+    hold = caught.value.hold
+    assert hold is not None
+    assert (hold.on, hold.wait, hold.at_most) == ("breaker:second", 3 * SECOND, 60 * SECOND)
+    for name in ("first", "second"):
+        world.live[f"model:{name}"]["circuit_left"] = 61 * SECOND
+    with pytest.raises(StepFailure) as caught:
+        asked.ask(first=["42"], second=["43"])
+    assert caught.value.hold is None

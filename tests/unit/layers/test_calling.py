@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aie.core import JSON, Labels, Spend
-from aie.errors import Failure, LimitReached, StepFailure
+from aie.errors import Failure, LimitReached, StepFailure, Unavailable
 from aie.layers import Tools
 from aie.layers.calling import Answer, Question, ask
 from aie.models import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
@@ -41,6 +41,9 @@ class Attempts:
     free: int = 10**9
     choice: str = "fail"
     opened: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def knows(self, request: JSON) -> bool:
+        return False
 
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         if worst.cost > self.free:
@@ -148,6 +151,21 @@ def test_another_failure_ends_the_step_and_its_report_goes_with_it(tools) -> Non
         ask(QUESTION, tools(route(), Attempts()), lambda _: chat)
     assert caught.value.failure is Failure.PROVIDER_REFUSED
     assert names(caught.value.report, "tried") == ["dear"]
+
+
+def test_what_is_missing_here_fails_the_step_with_a_report_of_who_was_asked(tools) -> None:
+    """A secret that is not set is no call; who was refused before it is told all the same."""
+    facts = {"dear": {"regions": ["us"]}, "middle": {"api_key": "env:KEY"}}
+
+    def nothing(reference: str) -> str:
+        raise Unavailable(f"{reference} is not set", hints=("export KEY",))
+
+    given = replace(tools(route(constraints={"regions": ["eu"]}), Attempts(), **facts), secret=nothing)
+    with pytest.raises(StepFailure) as caught:
+        ask(QUESTION, given, lambda _: Chat(cheap="41"))
+    assert (caught.value.failure, caught.value.message) == (Failure.PROVIDER_REFUSED, "env:KEY is not set")
+    assert names(caught.value.report, "refused") == ["dear"]
+    assert caught.value.report["route"]["tried"] == [{"model": "middle", "failure": "provider_refused"}]
 
 
 def test_a_fallback_never_widens_policy(tools) -> None:

@@ -75,6 +75,9 @@ class Attempts:
     opened: list[Attempt] = field(default_factory=list)
     most: int = 100
 
+    def knows(self, request: JSON) -> bool:
+        return bool(self.recorded)
+
     def open(self, *, model: str, request: JSON, worst: Spend, **named: str) -> Attempt:
         if len(self.opened) >= self.most:
             raise LimitReached("too many calls", limit="model_calls", free=0, needed=1)
@@ -273,6 +276,13 @@ def test_a_missing_key_is_found_before_anything_is_reserved(ask):
     with pytest.raises(KeyError):
         ask(Chat(GOOD), attempts, api_key="env:OTHER")
     assert attempts.opened == []
+
+
+def test_an_answer_of_before_needs_no_endpoint_and_no_key(ask):
+    """They are looked up when a call leaves."""
+    attempts = Attempts(recorded=[reply(GOOD).to_json()])
+    ask(Chat(), attempts, endpoint="env:NOWHERE", api_key="env:OTHER")
+    assert len(attempts.opened) == 1
 
 
 def test_without_a_schema_the_answer_is_text(ask):

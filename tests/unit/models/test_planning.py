@@ -1,5 +1,6 @@
 """Who may be asked: constraints are hard, what is unknown fulfils none, and every refusal says why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,6 +146,17 @@ def test_the_cheapest_that_was_good_enough_comes_first() -> None:
     planned = plan(route(*candidates, kind="cheapest", quality=floor), CALL, facts)
     assert [each.name for each in planned.order] == ["cheap", "dear"]
     assert reasons(planned) == {"bad": "quality", "new": "quality"}
+
+
+def test_a_model_that_retired_before_the_run_began_is_not_asked() -> None:
+    """A run from before goes on; who is refused for its calendar could be asked but for that."""
+    made, facts = route(chat("old"), chat("new")), {"old": {**KNOWN, "retires": 50, "owner": "ann"}, "new": KNOWN}
+    assert [each.name for each in plan(made, CALL, facts).order] == ["old", "new"]
+    assert [each.name for each in plan(made, replace(CALL, began=49), facts).order] == ["old", "new"]
+    planned = plan(made, replace(CALL, began=50), facts)
+    assert (reasons(planned), [each.name for each in planned.order]) == ({"old": "retired"}, ["new"])
+    abroad = {**facts, "old": {**facts["old"], "approved": False}}
+    assert reasons(plan(made, replace(CALL, began=50), abroad)) == {"old": "not_approved"}
 
 
 def test_a_case_always_draws_the_same_in_proportion_to_the_weights() -> None:

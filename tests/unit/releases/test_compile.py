@@ -145,6 +145,7 @@ def test_an_unknown_workflow_is_not_found(tmp_path: Path) -> None:
         ("from: input.note", "from: desk.policy", "cycle", "text:"),
         ('unless: "fields.amount', 'unless: "desk.amount', "cycle", "desk:"),
         ("with: {note: text.text}", "with: {note: txt.text}", "unknown-name", "fields:"),
+        ("with: {note: text.text}", "with: {note: text.text, id: input.claim_id}", "unused-slot", "fields:"),
         ('on: {"*": fail}', "on: {}", "unhandled-failure", "fields:"),
         ("priced: {check", "key: {check", "name-taken", "        key:"),
         ("  pay: {act: payments", "  pay: {on: {receiver_down: {default: 1}}, act: payments", "bad-default", "pay:"),

@@ -159,5 +159,6 @@ def run_tests(
     if not attempted:
         screen.next("aie try STEP --save NAME")
     if failed:
-        screen.next(f"aie test{f' {workflow}' if workflow else ''} --update, where the difference is meant")
+        if not update:
+            screen.next(f"aie test{f' {workflow}' if workflow else ''} --update, where the difference is meant")
         raise typer.Exit(1)

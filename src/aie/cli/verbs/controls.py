@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from aie.app import BudgetState, StopKind, budget_states, lift_stop, set_budget, set_stop, unset_budget
+from aie.app import BudgetState, StopKind, budget_states, caps_let_go, lift_stop, set_budget, set_stop, unset_budget
 from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen
@@ -66,8 +66,11 @@ def set_(
     amount = micro_usd(cost) if cost else None
     with opened(workspace, actor=actor, tenant=tenant) as app:
         state = set_budget(app, workflow, cost=amount, tokens=tokens, per=per, on_exhausted=on_exhausted, reason=reason)
+        gone = caps_let_go(app, state)
     free = ", ".join(_amounts(state.free_cost, state.free_tokens))
     screen.show(_json(state), [f"the budget of {state.budget.scope} {state.budget.name} is set: {free} free"])
+    for cap in _amounts(gone.cost, gone.tokens):
+        screen.say(f"the declared cap of {cap} no longer holds")
     screen.next("aie budget show")
 
 

@@ -13,7 +13,6 @@ from aie.app import (
     list_templates,
     look_over,
     moved_line,
-    retiring_models,
     start_workspace,
     stopped,
     teachable,
@@ -21,6 +20,7 @@ from aie.app import (
     unmet,
     versions,
     workflows,
+    workspace_warnings,
 )
 from aie.cli.failing import problem_json, problem_lines
 from aie.cli.moments import ago
@@ -58,14 +58,15 @@ def check(workspace: WorkspaceOption = None, form: FormatOption = "text") -> Non
     screen = Screen(form)
     root = find_workspace(workspace)
     problems = check_workspace(root)
-    data: JSON = {"problems": [problem_json(each) for each in problems]}
+    told = () if problems else workspace_warnings(root)
+    data: JSON = {"problems": [problem_json(each) for each in problems], "warnings": list(told)}
     screen.show(data, [line for each in problems for line in problem_lines(each)])
     if problems:
         count = len(problems)
         screen.say(f"error: {count} problem{'' if count == 1 else 's'} in the workspace")
         screen.next("mend them, then aie check")
         raise typer.Exit(2)
-    for each in retiring_models(root):
+    for each in told:
         screen.say(f"warning: {each}")
     for need in unmet(root):
         screen.say(f"warning: {need.kind} {need.name} is {need.found}; {need.mend}")

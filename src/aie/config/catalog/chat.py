@@ -1,8 +1,9 @@
 """Chat models of `models.yaml`: hosted, or behind an endpoint of one's own."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.catalog.entry import Entry
@@ -82,7 +83,8 @@ class Retry(Spec):
     invalid_output: Times = 0
     """An answer that is not of the protocol."""
     at_most: Duration = 60_000_000
-    """The longest wait before a call is made again: a provider that asks for more fails the call."""
+    """The longest wait before a call is made again: a provider that asks for more fails the call. So long one try of a
+    step waits for open circuit breakers in all."""
 
 
 class Breaker(Spec):
@@ -154,6 +156,16 @@ class ChatModel(Entry):
     """Of one call, from its first byte to its last. Live."""
     stream: bool = False
     """True takes answers piece by piece, for endpoints that cut connections on which nothing moves. Live."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _without_credentials(cls, value: str) -> str:
+        if not value.startswith("env:") and "@" in urlsplit(value).netloc:
+            # Not `form_expected`, which shows what was written.
+            raise PydanticCustomError(
+                "credentials", "an endpoint holds no user and no password: use `api_key: env:NAME`"
+            )
+        return value
 
     @model_validator(mode="after")
     def _priced(self) -> "ChatModel":

@@ -1,6 +1,6 @@
 """Everything in `models.yaml`, and how its parts refer to each other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
@@ -26,7 +26,7 @@ class Misplaced(NamedTuple):
     given: str = ""
     """A name that does not exist, where it is that."""
     hint: str = ""
-    """How to mend it, where that is known."""
+    """How to mend it; empty when a person must choose."""
 
 
 class Route(Spec):
@@ -41,6 +41,13 @@ class Route(Spec):
     def name(self) -> str:
         """Its key in `models.yaml`."""
         return self.spec.name
+
+
+def _weights_hint(candidates: Iterable[str], weights: Mapping[str, int]) -> str:
+    missing, more = [each for each in candidates if each not in weights], sorted({*weights} - {*candidates})
+    add = f"add {', '.join(f'`{each}: 1`' for each in missing)}" if missing else ""
+    remove = f"remove {', '.join(f'`{each}`' for each in more)}" if more else ""
+    return "; ".join(each for each in (add, remove) if each)
 
 
 class ModelsSpec(Spec):
@@ -85,7 +92,8 @@ class ModelsSpec(Spec):
     def _unfit(self, name: str, route: RouteSpec) -> Iterator[Misplaced]:
         if isinstance(route.strategy, Weighted) and set(route.strategy.weights) != set(route.candidates):
             why = "each candidate needs a weight, and nothing else does"
-            yield Misplaced(("routes", name, "strategy", "weights"), why)
+            hint = _weights_hint(route.candidates, route.strategy.weights)
+            yield Misplaced(("routes", name, "strategy", "weights"), why, hint=hint)
         for at, each in enumerate(route.candidates):
             if isinstance(self.models.get(each), TabularClassifier | OnnxClassifier):
                 why = "this model takes its inputs by name: steps name it themselves"

@@ -67,6 +67,10 @@ class Bounds:
             raise BoundReached("time")
         self.calls += 1
 
+    def knows(self, request: JSON) -> bool:
+        """Tell whether the answer of a call is recorded."""
+        return self._attempts.knows(request)
+
     def open(self, *, model: str, request: JSON, worst: Spend, snapshot: str = "", route: str = "") -> Attempt:
         """Admit a call of a model: within the bounds at its worst, then by the run.
 

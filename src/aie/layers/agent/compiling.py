@@ -48,7 +48,7 @@ def compile_agent(step: AgentStep, site: Site, layers: Mapping[str, Layer]) -> C
     types = {slot: site.expression(f"with.{slot}", text) for slot, text in step.with_.items()}
     sound = _slots_sound(types, site) and None not in types.values()
     tools = {name: _tool(name, each, types, site, layers) for name, each in step.tools.items()}
-    prompt = site.template("prompt", step.prompt, {s: each for s, each in types.items() if each}) if sound else None
+    prompt = _prompt(step, types, site) if sound else None
     schema = site.schema("returns", step.returns)
     if schema is not None and not isinstance(schema[1], ObjectType):
         site.problem("bad-type", "returns", "the answer must be an object", "describe one with properties")
@@ -77,6 +77,13 @@ def compile_agent(step: AgentStep, site: Site, layers: Mapping[str, Layer]) -> C
         output=_output(schema[1]),
         failures=CALL_FAILURES | {Failure.EXPRESSION},
     )
+
+
+def _prompt(step: AgentStep, types: Mapping[str, Type | None], site: Site) -> bytes | None:
+    arguments = (policy for tool in step.tools.values() for policy in tool.takes.values())
+    taken = {slot for each in arguments for slot in each.from_ or ()}
+    known = {slot: each for slot, each in types.items() if each is not None}
+    return site.template("prompt", step.prompt, known, read_by_others=taken)
 
 
 def _chosen(step: AgentStep, site: Site) -> ChatModel | Route | None:

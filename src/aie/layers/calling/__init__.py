@@ -50,9 +50,10 @@ def route_component(chosen: ChatModel | Route) -> Component:
     return Component(kind="route", name=chosen.name, content=content)
 
 
-def call_of(question: Question, tools: Tools) -> Call:
-    """Return what planning must know of a question."""
-    return Call(request=request_of(question), labels=tools.labels, case=tools.case)
+def call_of(question: Question | None, tools: Tools) -> Call:
+    """Return what planning must know of a question; None when only classifiers are asked."""
+    request = None if question is None else request_of(question)
+    return Call(request=request, labels=tools.labels, case=tools.case, began=tools.began)
 
 
 def ask(question: Question, tools: Tools, connect: Callable[[str], Chat]) -> Answer:

@@ -123,30 +123,32 @@ class _Caller:
         candidate, tools = self._candidate, self._tools
         facts = self.facts = cast("Mapping[str, Any]", tools.live(candidate.live))
         self._check(request)
-        # What may be missing here is found before anything is reserved.
-        chat, endpoint = self._connect(candidate.pinned["provider"]), _endpoint(facts, tools)
+        chat, asked = self._connect(candidate.pinned["provider"]), request.to_json()
+        # What may be missing here is found before anything is reserved; an answer of before needs none of it.
+        endpoint = None if tools.attempts.knows(asked) else _endpoint(facts, tools)
         price = Price.from_json(facts["price"])
         window = candidate.pinned["context_window"]
         tokens_in = chat.bound(request, window=window, image=facts.get("tokens_per_image"))
         worst = Spend(cost=price.worst(tokens_in, request.max_tokens), tokens=tokens_in + request.max_tokens, calls=1)
         attempt = tools.attempts.open(
             model=candidate.name,
-            request=request.to_json(),
+            request=asked,
             worst=worst,
             snapshot=request.model,
             route="" if self._planned.route.alone else self._planned.route.name,
         )
         if attempt.recorded is not None:
             return ChatReply.from_json(cast("dict[str, JSON]", attempt.recorded))
-        asked = _Asked(request=request, endpoint=endpoint, stream=bool(facts.get("stream")))
+        assert endpoint is not None, "what is not known leaves"
+        call = _Asked(request=request, endpoint=endpoint, stream=bool(facts.get("stream")))
         try:
-            return _settled(attempt, chat, asked, price, worst)
+            return _settled(attempt, chat, call, price, worst)
         except CallFailed as error:
             error.again = again_after(
                 facts.get("retry") or {},
                 error.failure,
                 tries=attempt.tries,
-                seed=f"{tools.case}/{digest_json(request.to_json())}",
+                seed=f"{tools.case}/{digest_json(asked)}",
                 retry_after=error.retry_after,
             )
             raise
@@ -157,17 +159,17 @@ class _Caller:
         Raises:
             StepFailure: the candidate may not be asked any more.
         """
-        planned, route = self._planned, self._planned.route
-        now = planned.constraints if route.alone else self._tools.live(route.live).get("constraints") or {}
+        planned, route, tools = self._planned, self._planned.route, self._tools
+        now = planned.constraints if route.alone else tools.live(route.live).get("constraints") or {}
         is_first, self._is_first = self._is_first, False
         as_planned = self.facts is planned.facts.get(self._candidate.name) and now is planned.constraints
         if is_first and as_planned and not request.system and request.mode == "native":
             return  # it would come to the same
-        call = Call(request=request, labels=self._tools.labels, case=self._tools.case)
+        call = Call(request=request, labels=tools.labels, case=tools.case, began=tools.began)
         only = replace(route, candidates=(self._candidate,))
         again = plan(only, call, {self._candidate.name: self.facts}, cast("dict[str, JSON]", now))
         if again.refused:
-            raise refusal(again.refused)
+            raise refusal(again.refused, again.facts)
 
 
 def _endpoint(facts: Mapping[str, Any], tools: Tools) -> Endpoint:

@@ -2,20 +2,20 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, cast
 
 from aie.core import JSON, Spend, usd
-from aie.errors import Failure, Held, LimitReached, StepFailure
+from aie.errors import Failure, Held, LimitReached, StepFailure, Unavailable
 from aie.layers.port import Tools
-from aie.models import Call, Candidate, Planned, Refused, plan, read_route
+from aie.models import Call, Candidate, Facts, Planned, Refused, held_by_breaker, plan, read_route
 
 __all__ = ["Walked", "planned_for", "refusal", "walk"]
 
 T = TypeVar("T")
 
-_WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked"})
+_WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked", "retired"})
 """Reasons that lie with the model, whatever was to be shown to it."""
 _PATIENCE: Final = 2_000_000
 """Microseconds that a step waits in its thread before a candidate is asked again."""
@@ -56,17 +56,18 @@ def walk(
         planned: who may be asked, in order.
         ask: asks one of them.
         tools: the ports of the step.
-        unsure: the confidence of an answer after which the next one is asked, None for one that counts; the last
-            answer always counts.
+        unsure: the confidence of an answer that its giver is not sure enough of, None for any other. In a cascade the
+            next one is asked after it, and only the last candidate of the route is taken at its word.
 
     Raises:
-        StepFailure: nobody may be asked, or nobody answered; its report says so of each.
+        StepFailure: nobody may be asked, nobody answered, or nobody is left after one that was not sure; its report
+            says so of each.
     """
     walking = _Walking(planned)
     while walking.left:
         candidate = walking.left.popleft()
         try:
-            value = ask(candidate)
+            value = _asked(ask, candidate)
         except LimitReached as error:
             walking.tried.append(_failed(candidate, error))
             walking.left = deque(_cheaper(walking, candidate, error))
@@ -80,11 +81,21 @@ def walk(
             if not walking.left:
                 walking.wait(error, tools)
         else:
-            confidence = unsure(value) if walking.left else None
+            confidence = unsure(value) if walking.passes_on(candidate) else None
             walking.tried.append({"model": candidate.name, **({} if confidence is None else {"unsure": confidence})})
             if confidence is None:
                 return Walked(value=value, candidate=candidate, report=walking.report())
-    raise walking.reported(refusal(planned.refused))
+            if not walking.left:
+                raise walking.reported(walking.unheard(candidate, confidence))
+    raise walking.reported(refusal(planned.refused, planned.facts))
+
+
+def _asked(ask: Callable[[Candidate], T], candidate: Candidate) -> T:
+    """Ask; a secret or an extra that is missing here is a failure as any other: its report says who was asked."""
+    try:
+        return ask(candidate)
+    except Unavailable as error:
+        raise StepFailure(Failure.PROVIDER_REFUSED, error.message, hints=error.hints) from error
 
 
 class _Walking:
@@ -99,6 +110,21 @@ class _Walking:
         """Who may be asked again, and when, in monotonic microseconds."""
         self._held: StepFailure | None = None
         """The failure of somebody whose turn may come."""
+
+    def passes_on(self, candidate: Candidate) -> bool:
+        """Tell whether somebody comes after a candidate that is not sure, as the route is written."""
+        route = self.planned.route
+        return route.strategy["kind"] == "cascade" and candidate.name != route.candidates[-1].name
+
+    def unheard(self, candidate: Candidate, confidence: str) -> StepFailure:
+        """Return the failure of a cascade that ends early: being refused counts as failing."""
+        names = [each.name for each in self.planned.route.candidates]
+        after = names[names.index(candidate.name) + 1 :]
+        return refusal(
+            (each for each in self.refused if each.model in after),
+            self.planned.facts,
+            f"{candidate.name} was not sure ({confidence}), and nobody after it may be asked",
+        )
 
     def forget(self) -> None:
         """Leave everybody else out of it: the failure is not one after which others are asked."""
@@ -142,8 +168,11 @@ class _Walking:
         return error
 
 
-def refusal(refused: Iterable[Refused]) -> StepFailure:
-    """Return the failure of a step whose every candidate was refused."""
+def refusal(refused: Iterable[Refused], facts: Mapping[str, Facts], said: str = "no model may be asked") -> StepFailure:
+    """Return the failure of a step whose every candidate was refused, or every one that was left.
+
+    Where some are only left alone for a while, the step may wait for the one that is tried first.
+    """
     told = list(refused)
     names = "; ".join(f"{each.model}: {each.why}" for each in told)
     if any(each.reason == "circuit_open" for each in told):  # those that may be asked are down
@@ -152,11 +181,16 @@ def refusal(refused: Iterable[Refused]) -> StepFailure:
         failure = Failure.MODEL_RETIRED
     else:
         failure = Failure.NOT_PERMITTED
-    return StepFailure(
-        failure,
-        f"no model may be asked: {names}",
-        hints=("`aie models` shows the catalog",),
-    )
+    made = StepFailure(failure, f"{said}: {names}", hints=("`aie models` shows the catalog",))
+    resting = (_rests(each.model, made.message, facts) for each in told if each.reason == "circuit_open")
+    made.hold = min((each for each in resting if each is not None), key=lambda each: each.wait, default=None)
+    return made
+
+
+def _rests(model: str, why: str, facts: Mapping[str, Facts]) -> Held | None:
+    known = facts[model]
+    at_most = (known.get("retry") or {}).get("at_most", 0)
+    return held_by_breaker(model, why, left=known.get("circuit_left", 0), at_most=at_most)
 
 
 def _failed(candidate: Candidate, error: StepFailure) -> JSON:

@@ -39,7 +39,9 @@ def asked_components(spec: ExtractorSpec, step: str, site: Site) -> dict[str, Co
         model = None
     name, content = f"{step}#default", cast("bytes | None", TEMPLATE)
     if prompt.template is not None:
-        name, content = prompt.template, site.template("by.prompt.template", prompt.template, _SLOTS)
+        name = prompt.template
+        # Which fields are asked for may stand in words of its own; a document that is not shown is a mistake.
+        content = site.template("by.prompt.template", name, _SLOTS, given_by="", read_by_others=["fields"])
     if model is None or content is None:
         return None
     return {"model": route_component(model), "prompt": Component(kind="prompt", name=name, content=content)}

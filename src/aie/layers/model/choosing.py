@@ -32,7 +32,7 @@ from aie.layers.calling import CALL_FAILURES, Question, answer_with, call_of, pl
 from aie.layers.model.classifying import classifier_component, classifier_output, predicted
 from aie.layers.model.showing import check_seen, documents, parts_of, words_of
 from aie.layers.port import Compiled, Component, Result, Task, Tools
-from aie.models import Call, Candidate, Chat, Classifier, pin_model
+from aie.models import Candidate, Chat, Classifier, pin_model
 
 __all__ = ["compile_choosing", "run_choosing"]
 
@@ -83,9 +83,7 @@ def run_choosing(task: Task, tools: Tools, connect: Callable[[str], Chat]) -> Re
     """
     prompt = _prompted(task, tools)
     question = None if prompt is None else _question(task, tools, prompt)
-    call = (
-        call_of(question, tools) if question is not None else Call(request=None, labels=tools.labels, case=tools.case)
-    )
+    call = call_of(question, tools)
     planned = planned_for(cast("str", task.config["model"]), call, tools)
 
     def ask(candidate: Candidate) -> tuple[JSON, JSON, str | None]:
@@ -140,7 +138,9 @@ def _prompt(step: ModelStep, types: dict[str, Type | None], site: Site) -> Compo
         return None
     shown = documents(types)
     known = {slot: type_ for slot, type_ in types.items() if type_ is not None and slot not in shown}
-    content = site.template("prompt", step.prompt, known) if None not in types.values() else None
+    content = (
+        site.template("prompt", step.prompt, known, read_by_others=[_TEXT]) if None not in types.values() else None
+    )
     return None if content is None else Component(kind="prompt", name=step.prompt, content=content)
 
 

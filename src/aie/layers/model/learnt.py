@@ -21,9 +21,9 @@ def allowed_facts(tools: Tools, component: str, kind: LocalKind = "text_classifi
     route = one_classifier(component.partition(":")[2], kind)
     # A release that travelled to a workspace without a catalog still runs: nothing leaves this process.
     facts = tools.live(component) or {"approved": True}
-    planned = plan(route, Call(request=None, labels=tools.labels), {route.name: facts})
+    planned = plan(route, Call(request=None, labels=tools.labels, began=tools.began), {route.name: facts})
     if planned.refused:
-        raise refusal(planned.refused)
+        raise refusal(planned.refused, planned.facts)
     return facts
 
 

@@ -71,7 +71,7 @@ def _sorted(error: Exception, transport: Transport) -> CallFailed:
                 billed=False,
                 retry_after=None if wait is None else int(wait * 1_000_000),
             )
-        case _ if _caused_by(error, *transport.nonsense):
+        case _ if not isinstance(error, ModelHTTPError) and _caused_by(error, *transport.nonsense):
             return CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is not of the protocol", billed=True)
         case ModelConnectionError() if _caused_by(error, *transport.unreached):
             return CallFailed(Failure.PROVIDER_DOWN, "the endpoint cannot be reached", billed=False)
