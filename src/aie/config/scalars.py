@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from aie.core import micro_usd
+from aie.core import MOST_SPEND, micro_usd, usd
 from aie.errors import InputError
 
 __all__ = [
@@ -34,9 +34,12 @@ _UNITS: Final = {
     "day": 86_400_000_000,
     "days": 86_400_000_000,
 }
+_LONGEST: Final = 36_500 * _UNITS["day"]
+"""A hundred years: added to a time it is still an integer that JSON and a database can carry."""
 _DURATION: Final = re.compile(r"(\d{1,9}) ?(ms|s|min|h|hours?|days?)")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%")
 _DECIMAL: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
+_UNSIGNED: Final = re.compile(r"\d{1,9}(?:\.\d{1,6})?")
 _TOKENS: Final = re.compile(r"(\d{1,9})(?: tokens)?")
 
 
@@ -53,7 +56,10 @@ def read_duration(value: object) -> int:
         raise _refuse(
             "a duration with its unit (ms, s, min, h, days)", f"{value} s" if isinstance(value, int) else "60 s"
         )
-    return int(match[1]) * _UNITS[match[2]]
+    micros = int(match[1]) * _UNITS[match[2]]
+    if micros > _LONGEST:
+        raise _refuse("a duration of at most 36500 days", "60 s")
+    return micros
 
 
 def _share(value: object) -> Decimal:
@@ -69,8 +75,8 @@ def _usd(value: object) -> int:
     try:
         return micro_usd(value if isinstance(value, str) else "")
     except InputError as error:
-        shown = value if isinstance(value, str | int) and _DECIMAL.fullmatch(str(value)) else "0.10"
-        raise _refuse("an amount in USD", f"{shown} USD") from error
+        shown = value if isinstance(value, str | int) and _UNSIGNED.fullmatch(str(value)) else "0.10"
+        raise _refuse(f"an amount from {usd(0)} to {usd(MOST_SPEND)}", f"{shown} USD") from error
 
 
 def _decimal(value: object) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from aie.core import JSON, Spend
-from aie.errors import Failure
+from aie.core import JSON, MOST_SPEND, Spend
+from aie.errors import Failure, InputError
 from aie.layers import Attempt
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.gate import Pass
@@ -136,7 +136,10 @@ class StepAttempts:
             LimitReached: the reservation does not fit the run's limits, or a budget above them that says so.
             StepFailure: MODEL_RETIRED: the model was stopped. PROVIDER_DOWN, RATE_LIMITED: as the gate says.
             Held: a budget above the run says to wait, or the workflow or the tenant was stopped.
+            InputError: the worst case is below nothing, or more than can be counted.
         """
+        if not all(0 <= each <= MOST_SPEND for each in worst.to_json().values()):
+            raise InputError(f"a call of {model} cannot be reserved at {worst.to_json()}", hints=("look at its price",))
         request_hash = self._hash(request)
         if self._answered.get(request_hash):
             known = self._answered[request_hash].popleft()

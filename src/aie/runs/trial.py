@@ -84,7 +84,7 @@ class TrialCalls:
         try:
             while True:
                 self._check(catalog_name(event.model))
-                draws = self._services.ledger.draws(self._tenant, self._workflow, worst, short=tries > 0)
+                draws = self._services.ledger.draws(self._tenant, self._workflow, worst, tries=tries)
                 drawing = replace(event, draws=draws)
                 if self._append(drawing):
                     self._under_way[event.attempt] = catalog_name(event.model), worst

@@ -6,7 +6,7 @@ import pytest
 from immutables import Map
 
 from aie.core import JSON, Spend, digest_json
-from aie.errors import Failure, LimitReached
+from aie.errors import Failure, InputError, LimitReached
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.attempts import StepAttempts
 from aie.runs.state import Attempted, State
@@ -94,6 +94,15 @@ def test_each_try_of_a_call_knows_how_many_there_were() -> None:
     assert (first.tries, made.open(model="m", request="same", worst=WORST).tries) == (3, 4)
     assert made.open(model="other", request="same", worst=WORST).tries == 1
     assert ledger.given == ["timeout"]
+
+
+@pytest.mark.parametrize("worst", [Spend(cost=-1, tokens=5, calls=1), Spend(cost=5, tokens=2**53, calls=1)])
+def test_a_call_that_cannot_be_counted_is_not_reserved(worst: Spend) -> None:
+    """A reservation below nothing would make room, one beyond counting could not be recorded."""
+    made, ledger = begun()
+    with pytest.raises(InputError, match="cannot be reserved"):
+        made.open(model="m", request="a", worst=worst)
+    assert (ledger.intended, ledger.given) == ([], [])
 
 
 def test_leave_to_call_is_given_back_whatever_comes_of_the_call() -> None:
