@@ -81,26 +81,27 @@ class _Open:
     ) -> None:
         """Record the answer and what it cost."""
         if self.recorded is None:
-            self._leave(None, spend.tokens)
             said = {"resolved": resolved, "fingerprint": fingerprint, "ms": ms, "response": response}
-            self._ledger.settle(settlement(self._event, "settled", spend, measured=measured, **said))
+            self._close(settlement(self._event, "settled", spend, measured=measured, **said), None, spend.tokens)
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
-        self._leave(failure, 0)
-        self._ledger.settle(settlement(self._event, "released", Spend(calls=1), failure=failure.value, ms=ms))
+        self._close(settlement(self._event, "released", Spend(calls=1), failure=failure.value, ms=ms), failure, 0)
 
     def forfeit(self, failure: Failure, *, ms: int) -> None:
         """Record that the call may have been billed."""
         worst = Spend.from_json(self._event.worst)
-        self._leave(failure, None)
-        self._ledger.settle(settlement(self._event, "forfeited", worst, failure=failure.value, ms=ms))
+        self._close(settlement(self._event, "forfeited", worst, failure=failure.value, ms=ms), failure, None)
 
-    def _leave(self, failure: Failure | None, tokens: int | None) -> None:
+    def _close(self, event: AttemptSettled, failure: Failure | None, tokens: int | None) -> None:
+        """Take what came of the call first: an answer that is paid for is worth more than a place."""
         if failure is not None:
             self._failed()
-        if self._given is not None:
-            self._given.leave(failure, tokens)
+        try:
+            self._ledger.settle(event)
+        finally:
+            if self._given is not None:
+                self._given.leave(failure, tokens)
 
 
 class StepAttempts:

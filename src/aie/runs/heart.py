@@ -200,7 +200,7 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
         idle_claims=idle + 1,
         steps=state.steps - in_flight,
     )
-    forfeits = tuple(Forfeit(attempt=name) for name, each in sorted(state.attempts.items()) if each.settled is None)
+    forfeits = tuple(Forfeit(attempt=name) for name in state.unsettled)
     if idle >= IDLE_CLAIMS:
         message = f"claimed {idle} times in a row without recording anything"
         state = state.but(ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))

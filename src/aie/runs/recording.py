@@ -168,11 +168,13 @@ class Recording:
 
     def settle(self, event: AttemptSettled) -> None:
         """Take a settlement; called from the pool's threads, before the step's own event."""
-        if event.overrun:
-            model = self.state.attempts[event.attempt].intended.model
-            context = self._context
-            block(context.services, context.tenant, context.run, catalog_name(model), event)
-        self.record(event)
+        try:
+            if event.overrun:
+                model = self.state.attempts[event.attempt].intended.model
+                context = self._context
+                block(context.services, context.tenant, context.run, catalog_name(model), event)
+        finally:
+            self.record(event)
 
     # ------------------------------------------------------------ the journal
 

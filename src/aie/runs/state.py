@@ -157,6 +157,11 @@ class State:
     cancelled: bool = False
     ending: Ending | None = None
 
+    @property
+    def unsettled(self) -> list[str]:
+        """Attempts of which nobody has said yet what came of them."""
+        return sorted(name for name, each in self.attempts.items() if each.settled is None)
+
     def but(self, **changes: object) -> "State":
         """Return the same state with other values in some fields."""
         new = object.__new__(State)

@@ -3,15 +3,25 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from aie.core import JSON, Spend
 from aie.errors import Denied, Failure, LimitReached
-from aie.layers import Result, Task, Tools
+from aie.layers import Result, ReviewRequest, Task, Tools
 from aie.records import Entry, Event, MemoryKeys, budget_stream, drawn, read_store, rebuild, stop_stream, verify
-from aie.records.events import AttemptIntended, BudgetSet, RunWaiting, StepFailed, StepHeld, StopLifted, StopSet
+from aie.records.events import (
+    AttemptIntended,
+    AttemptSettled,
+    BudgetSet,
+    RunWaiting,
+    StepFailed,
+    StepHeld,
+    StopLifted,
+    StopSet,
+)
 from aie.releases import Handler
 from aie.runs import Pace, retry
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
@@ -177,6 +187,29 @@ def test_a_step_that_waits_goes_on_when_the_budget_is_raised(store_url: str) -> 
         )  # fmt: skip
         said(here, budget_stream("default", "workflow", "alpha"), raised)
         until(lambda: here.row(run).state == "completed")
+
+
+def test_a_call_that_nobody_closed_is_forfeited_when_its_segment_ends(store_url: str) -> None:
+    """Whether the run ends or waits: a reservation that nobody gives back would stay taken for ever."""
+
+    def call(task: Task, tools: Tools) -> Result | ReviewRequest:
+        tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        if task.inputs["input"].data["id"] == "waits":
+            return ReviewRequest(desk="clerks", why="asked", shown={"fields": {}, "answer": {}})
+        raise ValueError("forgetful")
+
+    with opened(store_url, call, budgets()) as here:
+        node = replace(scripted("call", conduct="external"), inputs={"input": "input"})
+        release = here.add(make_release([node], workflow="alpha"))
+        for count, (case, state) in enumerate((("ends", "failed"), ("waits", "waiting")), 1):
+            run = here.submit(release, {"id": case}).run
+            assert here.rest(run).state == state
+            settled = [each.event for each in here.events(run) if isinstance(each.event, AttemptSettled)]
+            assert [(each.attempt, each.outcome) for each in settled] == [("call#1", "forfeited")]
+            rows = drawn(here.services.store, [ALPHA])
+            assert [(row.reserved.cost, row.forfeited.cost) for row in rows] == [(0, 100 * count)]
+        with read_store(here.services.store) as source:
+            assert verify(source).findings == ()
 
 
 def test_a_reservation_that_never_fits_waits_durably(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

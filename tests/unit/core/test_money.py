@@ -16,7 +16,7 @@ def test_spend_is_counted_in_whole_micro_usd_rounded_up() -> None:
 @pytest.mark.parametrize("amount", ["-0.01 USD", "-5.00 USD", "9000000000.01 USD", "99999999999.00 USD"])
 def test_spend_below_nothing_or_beyond_counting_is_refused_with_its_range(amount: str) -> None:
     """A price below zero would let spend run backwards, one too large would find no room in an integer."""
-    with pytest.raises(InputError, match="from 0.00 USD to 9000000000.00 USD") as caught:
+    with pytest.raises(InputError, match=r"from 0\.00 USD to 9000000000\.00 USD") as caught:
         micro_usd(amount)
     assert caught.value.hints == ("write it as `20.00 USD`",)
     assert amount in caught.value.message

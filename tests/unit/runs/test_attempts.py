@@ -6,7 +6,7 @@ import pytest
 from immutables import Map
 
 from aie.core import JSON, Spend, digest_json
-from aie.errors import Failure, InputError, LimitReached
+from aie.errors import Failure, InputError, LimitReached, StoreBusy
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.attempts import StepAttempts
 from aie.runs.state import Attempted, State
@@ -33,7 +33,7 @@ class Ledger:
     def __init__(self) -> None:
         self.intended: list[AttemptIntended] = []
         self.given: list[str] = []
-        """What became of the passes."""
+        """What became of the calls and of their passes, in order."""
 
     def enter(self, model: str, worst: Spend) -> "Given":
         return Given(self.given)
@@ -43,7 +43,7 @@ class Ledger:
         return event
 
     def settle(self, event: AttemptSettled) -> None:
-        """Take it."""
+        self.given.append(event.outcome)
 
 
 def attempt(n: int, request: JSON, outcome: str, response: JSON = None) -> tuple[str, Attempted]:
@@ -93,7 +93,7 @@ def test_each_try_of_a_call_knows_how_many_there_were() -> None:
     first.forfeit(Failure.TIMEOUT, ms=1)
     assert (first.tries, made.open(model="m", request="same", worst=WORST).tries) == (3, 4)
     assert made.open(model="other", request="same", worst=WORST).tries == 1
-    assert ledger.given == ["timeout"]
+    assert ledger.given == ["forfeited", "timeout"]
 
 
 @pytest.mark.parametrize("worst", [Spend(cost=-1, tokens=5, calls=1), Spend(cost=5, tokens=2**53, calls=1)])
@@ -106,7 +106,7 @@ def test_a_call_that_cannot_be_counted_is_not_reserved(worst: Spend) -> None:
 
 
 def test_leave_to_call_is_given_back_whatever_comes_of_the_call() -> None:
-    """After an answer, after a failure, and when a budget refuses it."""
+    """After an answer, after a failure, and when a budget refuses it; what the call came to is taken first."""
 
     class Poor(Ledger):
         def intend(self, event: AttemptIntended) -> AttemptIntended:
@@ -118,4 +118,18 @@ def test_leave_to_call_is_given_back_whatever_comes_of_the_call() -> None:
     poor = Poor()
     with pytest.raises(LimitReached):
         StepAttempts(poor, State(), "words", digest_json).open(model="m", request="a", worst=WORST)
-    assert (ledger.given, poor.given) == (["answered", "rate_limited"], ["withdrawn"])
+    assert (ledger.given, poor.given) == (["settled", "answered", "released", "rate_limited"], ["withdrawn"])
+
+
+def test_leave_to_call_is_given_back_though_the_settlement_fails() -> None:
+    """A model that billed too much could not be stopped: nobody waits for the place of its call."""
+
+    class Broken(Ledger):
+        def settle(self, event: AttemptSettled) -> None:
+            raise StoreBusy("another process holds the store's write lock")
+
+    ledger = Broken()
+    opened = StepAttempts(ledger, State(), "words", digest_json).open(model="m", request="a", worst=WORST)
+    with pytest.raises(StoreBusy):
+        opened.settle(WORST, response="ok", resolved="m", ms=1)
+    assert ledger.given == ["answered"]
