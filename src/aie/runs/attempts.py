@@ -1,18 +1,18 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
 from aie.core import JSON, MOST_SPEND, Spend
 from aie.errors import Failure, InputError
-from aie.layers import Attempt
+from aie.layers import Attempt, PastCall
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.gate import Pass
 from aie.runs.state import Attempted, State
 
-__all__ = ["Ledger", "StepAttempts", "settlement"]
+__all__ = ["Ledger", "StepAttempts", "past_calls", "settlement"]
 
 
 class Ledger(Protocol):
@@ -54,6 +54,31 @@ def settlement(intended: AttemptIntended, outcome: str, spend: Spend, **said: An
         overrun=over if outcome == "settled" else {},
         **said,
     )
+
+
+def past_calls(state: State, path: str) -> tuple[PastCall, ...]:
+    """Return the calls that the try of a step made before it begins again now."""
+    return tuple(
+        PastCall(
+            answered=each.answered,
+            cost=(each.intended.worst if each.settled is None else each.settled.spend)["cost"],
+            age=max(state.last_at - each.at, 0),
+        )
+        for each in _known(state, path)
+    )
+
+
+def _first(state: State, path: str) -> int:
+    """Return the number of the first attempt of a step's try."""
+    progress = state.nodes.get(path)
+    return 1 + (0 if progress is None else progress.spent_attempts)
+
+
+def _known(state: State, path: str) -> Iterator[Attempted]:
+    number = _first(state, path)
+    while (known := state.attempts.get(f"{path}#{number}")) is not None:
+        yield known
+        number += 1
 
 
 class _Open:
@@ -113,19 +138,18 @@ class StepAttempts:
     """
 
     def __init__(self, ledger: Ledger, state: State, path: str, hash_request: Callable[[JSON], str]) -> None:
-        progress = state.nodes.get(path)
         self._ledger = ledger
         self._state = state
         self._path = path
         self._hash = hash_request
-        self._next = 1 + (0 if progress is None else progress.spent_attempts)
+        self._next = _first(state, path)
         self._answered: dict[str, deque[Attempted]] = {}
         """Answers that the journal holds, by the hash of their request, oldest first."""
         self._failed: Counter[tuple[str, str]] = Counter()
         """Calls of this try that brought no answer, by model and hash of the request."""
-        while (known := state.attempts.get(f"{path}#{self._next}")) is not None:
+        for known in _known(state, path):
             self._next += 1
-            if known.settled is not None and known.settled.outcome == "settled":
+            if known.answered:
                 self._answered.setdefault(known.intended.request, deque()).append(known)
             else:
                 self._failed[known.intended.model, known.intended.request] += 1

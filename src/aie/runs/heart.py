@@ -146,7 +146,7 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             )
             return settle(index, mark(state, event.path, Status.HELD), ())
         case AttemptIntended():
-            attempts = state.attempts.set(event.attempt, Attempted(intended=event))
+            attempts = state.attempts.set(event.attempt, Attempted(intended=event, at=at))
             return state.but(attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
         case AttemptSettled():
             return _account(state, event), ()

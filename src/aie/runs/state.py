@@ -95,7 +95,14 @@ class Attempted:
     """One call and what came of it."""
 
     intended: AttemptIntended
+    at: int = 0
+    """When the call was about to be made, in microseconds since the epoch."""
     settled: AttemptSettled | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer that a later claim need not pay for again."""
+        return self.settled is not None and self.settled.outcome == "settled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from aie.errors import AieError, Failure, Held, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepHeld, StepSkipped
+from aie.runs.attempts import past_calls
 from aie.runs.keys import RunKeys
 from aie.runs.paths import item_path
 from aie.runs.resolving import Watched
@@ -90,6 +91,7 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             workflow=context.workflow,
             time_left_ms=time_left_ms,
             mode=context.mode,
+            past=past_calls(state, path),
         )
         read = labels_read(scope, place, state)
         left = partial(_time_left, began, time_left_ms)
