@@ -1,18 +1,24 @@
 """Admission of calls: reserve against the run's limits, make the intent durable, then let the call leave."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from aie.core import JSON, MOST_SPEND, Spend
-from aie.errors import Failure, InputError
+from aie.core import JSON, Spend
+from aie.errors import Failure, InputError, StepFailure
 from aie.layers import Attempt, PastCall
+from aie.records import check_event
 from aie.records.events import AttemptIntended, AttemptSettled
 from aie.runs.gate import Pass
 from aie.runs.state import Attempted, State
 
 __all__ = ["Ledger", "StepAttempts", "past_calls", "settlement"]
+
+
+_MOST: Final = 10**12
+"""Micro-USD (a million dollars) or tokens beyond any one call: thousands of them still add up to an integer of JSON."""
 
 
 class Ledger(Protocol):
@@ -43,7 +49,6 @@ def settlement(intended: AttemptIntended, outcome: str, spend: Spend, **said: An
     """Return what came of a call, with the reservation that it gives back and what was billed beyond it."""
     worst = intended.worst
     used = spend.to_json()
-    over = {name: used[name] - worst[name] for name in ("cost", "tokens") if used[name] > worst[name]}
     return AttemptSettled(
         attempt=intended.attempt,
         path=intended.path,
@@ -51,9 +56,13 @@ def settlement(intended: AttemptIntended, outcome: str, spend: Spend, **said: An
         spend=used,
         reserved=worst if intended.draws else {},
         draws=intended.draws,
-        overrun=over if outcome == "settled" else {},
+        overrun=_overrun(worst, used) if outcome == "settled" else {},
         **said,
     )
+
+
+def _overrun(worst: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
+    return {name: min(used[name] - worst[name], _MOST) for name in ("cost", "tokens") if used[name] > worst[name]}
 
 
 def past_calls(state: State, path: str) -> tuple[PastCall, ...]:
@@ -81,6 +90,17 @@ def _known(state: State, path: str) -> Iterator[Attempted]:
         number += 1
 
 
+def _check_use(spend: Spend) -> None:
+    """Refuse what no call uses: an amount below nothing would make room, one too large could not be added up.
+
+    Raises:
+        InputError: it is one of these.
+    """
+    for name, amount in spend.to_json().items():
+        if not 0 <= amount <= _MOST:
+            raise InputError(f"no call uses {amount} of {name}", hints=("look at the model's price and bounds",))
+
+
 class _Open:
     """One admitted call."""
 
@@ -104,10 +124,25 @@ class _Open:
     def settle(
         self, spend: Spend, *, response: JSON, resolved: str, ms: int, fingerprint: str = "", measured: bool = True
     ) -> None:
-        """Record the answer and what it cost."""
-        if self.recorded is None:
-            said = {"resolved": resolved, "fingerprint": fingerprint, "ms": ms, "response": response}
-            self._close(settlement(self._event, "settled", spend, measured=measured, **said), None, spend.tokens)
+        """Record the answer and what it cost.
+
+        Raises:
+            StepFailure: INVALID_OUTPUT: they cannot be recorded, so the call is forfeited.
+        """
+        if self.recorded is not None:
+            return
+        said = {"resolved": resolved, "fingerprint": fingerprint, "ms": ms, "response": response}
+        event = settlement(self._event, "settled", spend, measured=measured, **said)
+        try:
+            _check_use(spend)
+            check_event(event)
+        except InputError as error:
+            failure, worst = Failure.INVALID_OUTPUT, Spend.from_json(self._event.worst)
+            lost = settlement(self._event, "forfeited", worst, failure=failure.value, ms=ms)
+            # Who billed beyond its bounds is stopped for that, whether or not its figures can be booked.
+            self._close(replace(lost, overrun=event.overrun), failure, None)
+            raise StepFailure(failure, f"the answer cannot be recorded: {error.message}") from None
+        self._close(event, None, spend.tokens)
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed; it still counts as a call."""
@@ -161,10 +196,9 @@ class StepAttempts:
             LimitReached: the reservation does not fit the run's limits, or a budget above them that says so.
             StepFailure: MODEL_RETIRED: the model was stopped. PROVIDER_DOWN, RATE_LIMITED: as the gate says.
             Held: a budget above the run says to wait, or the workflow or the tenant was stopped.
-            InputError: the worst case is below nothing, or more than can be counted.
+            InputError: the worst case is below nothing, or more than any call uses.
         """
-        if not all(0 <= each <= MOST_SPEND for each in worst.to_json().values()):
-            raise InputError(f"a call of {model} cannot be reserved at {worst.to_json()}", hints=("look at its price",))
+        _check_use(worst)
         request_hash = self._hash(request)
         if self._answered.get(request_hash):
             known = self._answered[request_hash].popleft()

@@ -159,7 +159,7 @@ class State:
     last_record: int = 0
     """Time of the one before it."""
     idle_claims: int = 0
-    """Claims in a row that recorded nothing: a run that kills its workers is set aside."""
+    """Claims in a row that came to nothing: a run that kills its workers, or always breaks off, is set aside."""
     open_segment: bool = False
     cancelled: bool = False
     ending: Ending | None = None

@@ -113,7 +113,7 @@ def test_a_try_knows_the_calls_that_it_made_before_it_began_again() -> None:
 def test_a_call_that_cannot_be_counted_is_not_reserved(worst: Spend) -> None:
     """A reservation below nothing would make room, one beyond counting could not be recorded."""
     made, ledger = begun()
-    with pytest.raises(InputError, match="cannot be reserved"):
+    with pytest.raises(InputError, match="no call uses"):
         made.open(model="m", request="a", worst=worst)
     assert (ledger.intended, ledger.given) == ([], [])
 

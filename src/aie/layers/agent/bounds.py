@@ -145,8 +145,8 @@ class _Metered:
 
     def settle(self, spend: Spend, **said: Any) -> None:
         """Record the answer and what it cost."""
-        self._bounds.closed(self._reserved - spend.cost, answered=True)
         self._attempt.settle(spend, **said)
+        self._bounds.closed(self._reserved - spend.cost, answered=True)
 
     def release(self, failure: Failure, *, ms: int) -> None:
         """Record that the call surely was not billed."""
