@@ -14,9 +14,9 @@ _HEAD: Final = """<!-- Written by `make docs` from the code; edits here are lost
 Every key of every file that people write. Unknown keys are refused, and all mistakes are told at once with their places
 (`aie check`). Editors complete and check with the JSON Schemas that `aie schema FILE` prints.
 
-Forms: durations `60 s`, `5 min`, `2 days`; amounts `0.10 USD`; shares `2%`; expressions are CEL; names are lower
-case. A handler is `fail`, `dead_letter`, `retry N`, `escalate DESK`, `retry N then …` or `{default: value}`. Secrets
-are references `env:NAME`, never values.
+Forms: durations `60 s`, `5 min`, `2 days`, at most 36500 days; amounts `0.10 USD`, from nothing to 9000000000.00 USD;
+shares `2%`; expressions are CEL; names are lower case. A handler is `fail`, `dead_letter`, `retry N`, `escalate DESK`,
+`retry N then …` or `{default: value}`. Secrets are references `env:NAME`, never values.
 """
 _TITLES: Final = {
     "aie.yaml": "The workspace: where runs are stored, who decides, where results go.",

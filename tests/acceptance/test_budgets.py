@@ -41,6 +41,16 @@ def test_a_budget_is_set_shown_and_unset(triage: Path):
     assert run_aie("verify", cwd=triage).status == 0
 
 
+def test_a_budget_that_cannot_be_counted_is_refused_with_its_range(triage: Path):
+    """Below nothing, and beyond what an integer of JSON holds."""
+    for cost in ("-5.00 USD", "99999999999.00 USD"):
+        refused = run_aie("budget", "set", "--cost", cost, "--reason", "a slip", cwd=triage)
+        assert (refused.status, "from 0.00 USD to 9000000000.00 USD" in refused.err) == (2, True)
+        assert "hint: write it as `20.00 USD`" in refused.err
+    assert run_aie("budget", "set", "--tokens", "9007199254740993", "--reason", "a slip", cwd=triage).status == 2
+    assert run_aie("budget", "show", "--format", "json", cwd=triage).data == []
+
+
 def test_a_stop_holds_until_it_is_lifted(triage: Path):
     """A name that is a slip is refused: a switch that stops nothing would be believed in."""
     slip = run_aie("stop", "workflow", "triaje", "--reason", "wrong answers", cwd=triage)

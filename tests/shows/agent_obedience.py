@@ -296,8 +296,8 @@ def _no_policy() -> AbstractContextManager[Any]:
 def _no_bounds() -> AbstractContextManager[Any]:
     strict = Bounds.__init__
 
-    def wide(self: Bounds, attempts: Any, *, calls: int, cost: int, time_us: int) -> None:
-        strict(self, attempts, calls=calls * 3, cost=cost * 3, time_us=time_us)
+    def wide(self: Bounds, attempts: Any, *, calls: int, cost: int, **others: Any) -> None:
+        strict(self, attempts, calls=calls * 3, cost=cost * 3, **others)
 
     return mock.patch.object(Bounds, "__init__", wide)
 

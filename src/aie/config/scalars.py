@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from aie.core import micro_usd
+from aie.core import MOST_SPEND, micro_usd, usd
 from aie.errors import InputError
 
 __all__ = [
@@ -40,6 +40,8 @@ _SPELT: Final = {
 """Other spellings of units, but for their plural, for hints alone."""
 _MEASURED: Final = re.compile(r"(\d{1,9})\s*([A-Za-z]+)")
 _PRICED: Final = re.compile(r"(?:[$€£]|[A-Za-z]{3})?\s*(\d{1,12})(\.\d{1,6})?\s*(?:[$€£]|[A-Za-z]{3})?")
+_LONGEST: Final = 36_500 * _UNITS["day"]
+"""A hundred years: added to a time it is still an integer that JSON and a database can carry."""
 _DURATION: Final = re.compile(r"(\d{1,9}) ?(ms|s|min|h|hours?|days?)")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%")
 _DECIMAL: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
@@ -57,7 +59,10 @@ def read_duration(value: object) -> int:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise _refuse("a duration with its unit (ms, s, min, h, days)", _meant_duration(value))
-    return int(match[1]) * _UNITS[match[2]]
+    micros = int(match[1]) * _UNITS[match[2]]
+    if micros > _LONGEST:
+        raise _refuse("a duration of at most 36500 days", "60 s")
+    return micros
 
 
 def _meant_duration(value: object) -> str:
@@ -86,7 +91,8 @@ def _usd(value: object) -> int:
     except InputError as error:
         match = _PRICED.fullmatch(str(value)) if isinstance(value, str | int) else None
         shown = "0.10" if match is None else f"{match[1]}{match[2] or '.00'}"
-        raise _refuse("an amount in USD (all spend is counted in it)", f"{shown} USD") from error
+        most = f"an amount from {usd(0)} to {usd(MOST_SPEND)} (all spend is counted in USD)"
+        raise _refuse(most, f"{shown} USD") from error
 
 
 def _decimal(value: object) -> str:

@@ -7,7 +7,7 @@ from aie.core.ids import Ids, RandomIds
 from aie.core.json_text import read_json
 from aie.core.labels import UNTRUSTED, Integrity, Labels, LabelsJSON, join
 from aie.core.limits import Limits, Spend
-from aie.core.money import Money, micro_usd, usd
+from aie.core.money import MOST_SPEND, Money, micro_usd, usd
 from aie.core.sites import observe, reached
 from aie.core.values import Cite, Document, Value
 from aie.core.visible import visible
@@ -15,6 +15,7 @@ from aie.core.visible import visible
 __all__ = [
     "JSON",
     "MAX_INT",
+    "MOST_SPEND",
     "UNTRUSTED",
     "Cite",
     "Clock",

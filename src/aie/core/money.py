@@ -3,10 +3,14 @@
 import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import Final
 
 from aie.errors import InputError
 
-__all__ = ["Money", "micro_usd", "usd"]
+__all__ = ["MOST_SPEND", "Money", "micro_usd", "usd"]
+
+MOST_SPEND: Final = 9_000_000_000_000_000
+"""Micro-USD that can be counted: the integers of JSON end soon after."""
 
 _FORM = re.compile(r"(?P<amount>-?[0-9]{1,15}(?:\.[0-9]{1,6})?) (?P<currency>[A-Z]{3})")
 
@@ -38,12 +42,18 @@ def micro_usd(text: str) -> int:
     """Return the micro-USD of `0.10 USD`, rounded up.
 
     Raises:
-        InputError: not an amount, or not in USD.
+        InputError: not an amount, not in USD, below nothing, or more than can be counted.
     """
     money = Money.parse(text)
     if money.currency != "USD":
         raise InputError(f"spend is counted in USD, not {money.currency}")
-    return int((money.amount * 1_000_000).to_integral_value(ROUND_CEILING))
+    micro = int((money.amount * 1_000_000).to_integral_value(ROUND_CEILING))
+    if not 0 <= micro <= MOST_SPEND:
+        raise InputError(
+            f"{text} is no amount that can be spent: from {usd(0)} to {usd(MOST_SPEND)}",
+            hints=("write it as `20.00 USD`",),
+        )
+    return micro
 
 
 def usd(micro: int) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "LayerName",
     "NoOtherRuns",
     "Outcome",
+    "PastCall",
     "Result",
     "ReviewRequest",
     "Semantics",
@@ -196,6 +197,18 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastCall:
+    """A call that this very try of a step made before it began again, after a wait or a crash."""
+
+    answered: bool
+    """Asked again, it is answered from the journal."""
+    cost: int
+    """Micro-USD that it used, or may have used."""
+    age: int
+    """Microseconds from when it was about to be made until now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One step of one run."""
 
@@ -207,6 +220,8 @@ class Task:
     """What the run's time limit leaves; None when it sets none. A call must not wait longer."""
     mode: str = "live"
     """`live`, `shadow`, `replay` or `eval`: the last two ask nothing that changes from day to day."""
+    past: Sequence[PastCall] = ()
+    """In their order; none when the try begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

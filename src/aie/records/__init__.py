@@ -6,6 +6,7 @@ blocks makes every later change visible.
 """
 
 from aie.records import events
+from aie.records.admission import check_event
 from aie.records.batch import Outcome
 from aie.records.budgets import (
     BudgetRow,
@@ -107,6 +108,7 @@ __all__ = [
     "Store",
     "UnknownOutcome",
     "budget_stream",
+    "check_event",
     "claimable",
     "close_gate",
     "commit_sites",

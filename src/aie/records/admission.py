@@ -21,7 +21,7 @@ from aie.records.events import (
 )
 from aie.records.projection import GIVEN_UP, Desk, Row
 
-__all__ = ["admit", "encoded"]
+__all__ = ["admit", "check_event", "encoded"]
 
 _plain: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
@@ -62,6 +62,15 @@ def admit(desk: Desk, entry: Entry, events: Sequence[Event]) -> None:
                 pass
         if not begun:
             raise NotFound(f"there is no run {entry.stream}", hints=("`aie runs` lists the runs",))
+
+
+def check_event(event: Event) -> None:
+    """Let an event pass that can be stored; told before it is put into the journal, where its neighbours depend on it.
+
+    Raises:
+        InputError: a field holds what cannot be stored.
+    """
+    encoded(event)
 
 
 def encoded(event: Event) -> tuple[str, bytes | None]:

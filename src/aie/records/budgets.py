@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, FromClause, case, cast, column, func, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from aie.core import Spend
 from aie.records import tables
@@ -171,8 +172,35 @@ def stops(store: Store, tenant: str | None = None) -> list[StopRow]:
 
 
 def held_runs(store: Store, *, limit: int = 200) -> list[RunRow]:
-    """Return waiting runs of which a step is held, the longest waiting first."""
+    """Return waiting runs of which a step is held, the longest waiting first.
+
+    Args:
+        store: the records.
+        limit: runs of a tenant for each thing that is waited for, so that those that wait for one hide none that waits
+            for another. Of those that wait for a time only, the ones whose time comes first.
+    """
     runs = tables.runs
-    query = select(runs).where(runs.c.state == "waiting", runs.c.held != "").order_by(runs.c.queued_at, runs.c.id)
+    waits, on = _waits(store.dialect)
+    timed = on.like("until:%")
+    thing, first = case((timed, "until"), else_=on), case((timed, on), else_="")
+    place = (
+        func.row_number()
+        .over(partition_by=(runs.c.tenant, thing), order_by=(first, runs.c.queued_at, runs.c.id))
+        .label("place")
+    )
+    held = (runs.c.state == "waiting", runs.c.held != "")
+    placed = select(runs.c.id, place).select_from(runs.join(waits, true())).where(*held).subquery()
+    near = select(placed.c.id).where(placed.c.place <= limit)
+    query = select(runs).where(runs.c.id.in_(near)).order_by(runs.c.queued_at, runs.c.id)
     with store.connect() as connection:
-        return [run_row(row) for row in connection.execute(query.limit(limit)).mappings()]  # type: ignore[arg-type]
+        return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
+
+
+def _waits(dialect: str) -> tuple[FromClause, ColumnElement[str]]:
+    """Return a row for each thing that a held run waits for, and what it is."""
+    held = func.nullif(tables.runs.c.held, "")
+    if dialect == "postgresql":
+        each = func.jsonb_array_elements(cast(held, JSONB)).table_valued(column("value", JSONB), name="wait")
+        return each, each.c.value["on"].astext
+    each = func.json_each(held).table_valued("value", name="wait")
+    return each, func.json_extract(each.c.value, "$.on")

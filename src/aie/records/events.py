@@ -173,7 +173,7 @@ class RunFinished(Event):
 
     type: ClassVar[str] = "run.finished"
     state: str
-    """`completed`, `failed`, `cancelled` or `dead` (set aside by a dead-letter handler)."""
+    """`completed`, `failed`, `cancelled` or `dead` (set aside by a dead-letter handler, or as it got nowhere)."""
     epoch: int
     """The epoch that won."""
     failure: str = ""

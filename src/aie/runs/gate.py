@@ -4,6 +4,7 @@ Rates hold for all workers of a store: each call is let through under a lock in 
 what opens it are the outcomes that one process saw.
 """
 
+import logging
 import secrets
 import threading
 from collections import defaultdict
@@ -30,6 +31,8 @@ from aie.records import (
 
 __all__ = ["Gate", "Pass"]
 
+_log = logging.getLogger("aie.runs")
+
 _FRESH: Final = 300_000
 """Microseconds for which what was read of open breakers is taken for what holds now."""
 _PATIENCE: Final = 2_000_000
@@ -43,7 +46,10 @@ _ENDLESS: Final = 2**53
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """Leave to make one call; given back exactly once."""
+    """Leave to make one call; given back exactly once.
+
+    What came of the call does not depend on that: a pass that cannot be given back runs out by itself.
+    """
 
     gate: "Gate"
     model: str
@@ -58,11 +64,17 @@ class Pass:
 
     def leave(self, failure: Failure | None, tokens: int | None = None) -> None:
         """Give it back after the call: what it failed with, if it did, and what it used; None: nobody knows."""
-        self.gate.left(self, failure, self.worst if tokens is None else tokens)
+        self._give_back(lambda: self.gate.left(self, failure, self.worst if tokens is None else tokens))
 
     def withdraw(self) -> None:
         """Give it back: the call did not leave."""
-        self.gate.withdrawn(self)
+        self._give_back(lambda: self.gate.withdrawn(self))
+
+    def _give_back(self, give: Callable[[], None]) -> None:
+        try:
+            give()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the call is over and its answer is paid for
+            _log.warning("the place of a call of %s was not given back (%s): it runs out", self.model, error)
 
 
 class Gate:
@@ -135,7 +147,7 @@ class Gate:
         try:
             self._take_turn(model, rates, name=name, worst=worst, holds=_holds(facts), check=check)
         except BaseException:
-            self.withdrawn(given)
+            given.withdraw()
             raise
         return replace(given, name=name, worst=worst.tokens)
 

@@ -8,7 +8,7 @@ everything that is runnable again, so the commands that matter after a fold are 
 older epoch was doing and did not record has not happened, except that an intended call may have been billed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -71,10 +71,10 @@ from aie.runs.state import (
     UseDefault,
 )
 
-__all__ = ["IDLE_CLAIMS", "admit", "advance", "fold", "withdraw"]
+__all__ = ["IDLE_CLAIMS", "admit", "advance", "claims_in_vain", "fold", "withdraw"]
 
 IDLE_CLAIMS: Final = 10
-"""A run whose last ten claims recorded nothing is set aside: it kills the workers that touch it."""
+"""A run whose last ten claims came to nothing is set aside: it kills or breaks whoever touches it."""
 
 
 def fold(index: Index, events: Iterable[tuple[Event, int]]) -> Step:
@@ -84,6 +84,24 @@ def fold(index: Index, events: Iterable[tuple[Event, int]]) -> Step:
     for event, at in events:
         state, commands = advance(index, state, event, at)
     return state, commands
+
+
+def claims_in_vain(events: Sequence[Event]) -> int:
+    """Return how many claims there were since the run came to anything last."""
+    claims = 0
+    for event in reversed(events):
+        if isinstance(event, SegmentStarted):
+            claims += 1
+        elif _leads_on(event):
+            break
+    return claims
+
+
+def _leads_on(event: Event) -> bool:
+    """Whether a run that does this again and again gets anywhere: calls without an answer cost, and nothing more."""
+    if isinstance(event, AttemptSettled):
+        return event.outcome == "settled"
+    return not isinstance(event, AttemptIntended | SegmentQueued)
 
 
 def admit(limits: Limits, state: State, worst: Spend) -> LimitReached | None:
@@ -120,8 +138,8 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
         event: what happened.
         at: when, in microseconds since the epoch.
     """
-    before = state
-    state = state.but(last_record=state.last_at, last_at=at, idle_claims=0)
+    idle = 0 if _leads_on(event) else state.idle_claims
+    before, state = state, state.but(last_record=state.last_at, last_at=at, idle_claims=idle)
     match event:
         case RunSubmitted():
             return state.but(submitted=event, submitted_at=at), ()
@@ -146,7 +164,7 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             )
             return settle(index, mark(state, event.path, Status.HELD), ())
         case AttemptIntended():
-            attempts = state.attempts.set(event.attempt, Attempted(intended=event))
+            attempts = state.attempts.set(event.attempt, Attempted(intended=event, at=at))
             return state.but(attempts=attempts, reserved=state.reserved + Spend.from_json(event.worst)), ()
         case AttemptSettled():
             return _account(state, event), ()
@@ -166,8 +184,6 @@ def advance(index: Index, state: State, event: Event, at: int) -> Step:  # noqa:
             return _undelivered(index, state, event)
         case RunCancelRequested():
             return state.but(cancelled=True), ()
-        case SegmentQueued():
-            return state.but(idle_claims=before.idle_claims), ()
         case RunWaiting():
             return state.but(phase=Phase.WAITING), ()
         case SegmentClosed():
@@ -200,9 +216,9 @@ def _start(index: Index, state: State, event: SegmentStarted, idle: int) -> Step
         idle_claims=idle + 1,
         steps=state.steps - in_flight,
     )
-    forfeits = tuple(Forfeit(attempt=name) for name, each in sorted(state.attempts.items()) if each.settled is None)
+    forfeits = tuple(Forfeit(attempt=name) for name in state.unsettled)
     if idle >= IDLE_CLAIMS:
-        message = f"claimed {idle} times in a row without recording anything"
+        message = f"claimed {idle} times in a row without coming to anything"
         state = state.but(ending=Ending(state="dead", failure=Failure.INTERNAL.value, message=message))
     state, commands = _resume(index, state)
     return settle(index, state, forfeits + commands)

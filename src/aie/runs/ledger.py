@@ -32,6 +32,8 @@ __all__ = ["BudgetLedger", "Controls"]
 _MODELS: Final = LOCAL_COMPONENTS | {"model", "route"}
 """Kinds of live facts that a model has, by how a step names it."""
 _ENDLESS: Final = 2**63
+_FILLS: Final = 60
+"""Times that slabs are filled for one call, over about three seconds, before its step waits durably."""
 _FRESH: Final = 300_000
 """Microseconds for which what was read of stops and set budgets is taken for what holds now."""
 
@@ -222,23 +224,26 @@ class BudgetLedger:
         facts = cast("Mapping[str, Any]", self._declared("budgets:"))
         return sorted({*facts.get("workflows", {}), *self.controls.workflows(tenant)})
 
-    def draws(self, tenant: str, workflow: str, worst: Spend, *, short: bool = False) -> dict[str, str]:
+    def draws(self, tenant: str, workflow: str, worst: Spend, *, tries: int = 0) -> dict[str, str]:
         """Return the slabs that a call is to be reserved on, by window; none where no budget is set.
 
         Args:
             tenant: whose call.
             workflow: of the run.
             worst: the most that the call can use.
-            short: a reservation did not fit into our slabs: fill them.
+            tries: reservations of the call that did not fit into our slabs: they are filled again.
 
         Raises:
             LimitReached: a budget is exhausted, and says `fail` or `degrade`.
-            Held: a budget is exhausted, and says `wait`.
+            Held: a budget is exhausted, and says `wait`; or others took whatever our slabs were filled with.
         """
         wanted = self._windows(tenant, workflow)
         if not wanted:
             return {}
-        if short or any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
+        if tries > _FILLS:
+            why = f"others took what was free of the budget {tries} times, while the call waited for its reservation"
+            raise Held(why, on=wanted[0][1].id, cost=worst.cost, tokens=worst.tokens)
+        if tries or any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
             with self._leasing:
                 refused = self._lease(tenant, wanted, worst)
             if refused is not None:

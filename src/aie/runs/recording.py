@@ -139,14 +139,14 @@ class Recording:
         worst, tries = Spend.from_json(event.worst), 0
         while True:
             self._admit(worst)
-            draws = self._draws(event, worst, short=tries > 0)
+            draws = self._draws(event, worst, tries)
             drawing = replace(event, draws=draws) if draws else event
             if self._put_intent(drawing, worst):
                 return drawing
             tries += 1
             time.sleep(pause_after(tries))
 
-    def _draws(self, event: AttemptIntended, worst: Spend, *, short: bool) -> dict[str, str]:
+    def _draws(self, event: AttemptIntended, worst: Spend, tries: int) -> dict[str, str]:
         """Ask what stands above the run; when the store cannot say, the segment breaks off and the step has not failed.
 
         Raises:
@@ -156,7 +156,7 @@ class Recording:
         try:
             ledger.check_step(context.tenant, context.workflow)
             ledger.check_model(context.tenant, catalog_name(event.model))
-            return ledger.draws(context.tenant, context.workflow, worst, short=short)
+            return ledger.draws(context.tenant, context.workflow, worst, tries=tries)
         except StoreError as error:
             self._driver.post(lambda error=error: self._driver.break_off(error))  # type: ignore[misc]
             raise
@@ -190,11 +190,13 @@ class Recording:
 
     def settle(self, event: AttemptSettled) -> None:
         """Take a settlement; called from the pool's threads, before the step's own event."""
-        if event.overrun:
-            model = self.state.attempts[event.attempt].intended.model
-            context = self._context
-            block(context.services, context.tenant, context.run, catalog_name(model), event)
-        self.record(event)
+        try:
+            if event.overrun:
+                model = self.state.attempts[event.attempt].intended.model
+                context = self._context
+                block(context.services, context.tenant, context.run, catalog_name(model), event)
+        finally:
+            self.record(event)
 
     # ------------------------------------------------------------ the journal
 

@@ -255,7 +255,7 @@ class Segment:
             return failed(path, Failure.INTERNAL, error.message)
 
     def _forfeited(self, attempt: str) -> AttemptSettled:
-        """The process that made the call died: nobody knows whether it was billed."""
+        """Nobody said what came of the call, for example as its process died: it may have been billed."""
         intended = self._recording.state.attempts[attempt].intended
         return settlement(intended, "forfeited", Spend.from_json(intended.worst))
 
@@ -279,7 +279,9 @@ class Segment:
         return None
 
     def _close(self) -> None:
-        """Write the segment's last transaction."""
+        """Write the segment's last transaction; a call that its layer left open is over, and may have been billed."""
+        for attempt in self._recording.state.unsettled:
+            self._recording.record(self._forfeited(attempt))
         closing = self._closing
         self._recording.close(
             closing if isinstance(closing, Wait) else None,

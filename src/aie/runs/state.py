@@ -95,7 +95,14 @@ class Attempted:
     """One call and what came of it."""
 
     intended: AttemptIntended
+    at: int = 0
+    """When the call was about to be made, in microseconds since the epoch."""
     settled: AttemptSettled | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer that a later claim need not pay for again."""
+        return self.settled is not None and self.settled.outcome == "settled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +160,15 @@ class State:
     last_record: int = 0
     """Time of the one before it."""
     idle_claims: int = 0
-    """Claims in a row that recorded nothing: a run that kills its workers is set aside."""
+    """Claims in a row that came to nothing: a run that kills its workers, or always breaks off, is set aside."""
     open_segment: bool = False
     cancelled: bool = False
     ending: Ending | None = None
+
+    @property
+    def unsettled(self) -> list[str]:
+        """Attempts of which nobody has said yet what came of them."""
+        return sorted(name for name, each in self.attempts.items() if each.settled is None)
 
     def but(self, **changes: object) -> "State":
         """Return the same state with other values in some fields."""

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Final
 
 from aie.core import JSON, UNTRUSTED, Labels, Value, digest_json, join
-from aie.errors import AieError, Failure, Held, StepFailure, Unavailable
+from aie.errors import AieError, Failure, Held, InputError, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
-from aie.records import EffectFilter, Event
+from aie.records import EffectFilter, Event, check_event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepHeld, StepSkipped
+from aie.runs.attempts import past_calls
 from aie.runs.keys import RunKeys
 from aie.runs.paths import item_path
 from aie.runs.resolving import Watched
@@ -71,10 +72,22 @@ class _BlobFiles:
 
 
 def perform(context: RunContext, state: State, path: str, attempts: Attempts, time_left_ms: int | None) -> Event:
-    """Run a step's layer on what the state holds; every failure is an event, never an exception.
+    """Run a step's layer on what the state holds; every failure is an event, never an exception, and can be recorded.
 
     Blocks for as long as the layer does. Nothing is shared but the journal behind `attempts`.
     """
+    began = time.monotonic_ns()
+    event = _performed(context, state, path, attempts, time_left_ms)
+    if isinstance(event, StepFinished) and event.report is None and not event.cites:
+        return event  # its output was digested, so it can be recorded
+    try:
+        check_event(event)
+    except InputError as error:
+        return failed(path, Failure.INTERNAL, f"what the step made cannot be recorded: {error.message}", began)
+    return event
+
+
+def _performed(context: RunContext, state: State, path: str, attempts: Attempts, time_left_ms: int | None) -> Event:
     began, cpu = time.monotonic_ns(), time.thread_time_ns()
     place = context.loaded.index.place(path)
     node = place.node
@@ -90,6 +103,7 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
             workflow=context.workflow,
             time_left_ms=time_left_ms,
             mode=context.mode,
+            past=past_calls(state, path),
         )
         read = labels_read(scope, place, state)
         left = partial(_time_left, began, time_left_ms)

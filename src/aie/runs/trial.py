@@ -88,7 +88,7 @@ class TrialCalls:
         try:
             while True:
                 self._check(catalog_name(event.model))
-                draws = self._services.ledger.draws(self._tenant, self._workflow, worst, short=tries > 0)
+                draws = self._services.ledger.draws(self._tenant, self._workflow, worst, tries=tries)
                 drawing = replace(event, draws=draws)
                 if self._append(drawing):
                     self._under_way[event.attempt] = catalog_name(event.model), worst
@@ -103,12 +103,14 @@ class TrialCalls:
     def settle(self, event: AttemptSettled) -> None:
         """Journal what a call cost, and stop a model that billed more than it may."""
         model, worst = self._under_way.pop(event.attempt)
-        if event.overrun:
-            block(self._services, self._tenant, "a trial", model, event)
-        self._append(replace(event, response=None))
-        with self._lock:
-            self._reserved -= worst
-            self.spent += Spend.from_json(event.spend)
+        try:
+            if event.overrun:
+                block(self._services, self._tenant, "a trial", model, event)
+        finally:
+            self._append(replace(event, response=None))
+            with self._lock:
+                self._reserved -= worst
+                self.spent += Spend.from_json(event.spend)
 
     def _check(self, model: str) -> None:
         self._services.ledger.check_step(self._tenant, self._workflow)

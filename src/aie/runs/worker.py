@@ -49,6 +49,7 @@ from aie.runs.claims import (
 from aie.runs.deadlines import expire_review
 from aie.runs.effects import redeliver
 from aie.runs.engine import Engine
+from aie.runs.heart import claims_in_vain
 from aie.runs.mailbox import Mailbox
 from aie.runs.segment import Segment
 from aie.runs.services import Services
@@ -62,6 +63,9 @@ _log = logging.getLogger("aie.runs")
 _TIDY_EVERY: Final = 600
 """Beats between two looks at the engine's own books."""
 
+_LONGEST: Final = 30.0
+"""Most seconds before a run that broke off here is claimed again."""
+
 QUEUES: Final = ("interactive", "bulk")
 
 
@@ -73,6 +77,8 @@ class Pace:
     """Microseconds that a lease lasts without a beat: how long a dead worker's runs wait at most, plus a beat."""
     beat: float = 1.0
     """Seconds between beats."""
+    again: float = 1.0
+    """Seconds before a run that came to nothing twice in a row is claimed again; doubled each time, up to 30 s."""
     capacity: int = 64
     """Most segments in flight."""
 
@@ -106,7 +112,8 @@ class Worker:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._segments: dict[str, Segment] = {}
-        self._broken: deque[Claim] = deque()
+        self._broken: deque[tuple[int, Claim]] = deque()
+        """Claims whose segment broke off here, with the time from which their runs may go on."""
         self._misplaced: deque[Entry] = deque()
         """Claims of runs that were moved to layer versions which are not here."""
         self._passed_over: dict[str, int] = {}
@@ -178,8 +185,9 @@ class Worker:
     async def _execute(self, claimed: Claim, mailbox: Mailbox) -> None:
         services = self.services
         segment: Segment | None = None
+        recorded = claimed.recorded
         try:
-            recorded = claimed.recorded or tuple(services.store.read(claimed.run))
+            recorded = recorded or tuple(services.store.read(claimed.run))
             if (lacks := missing(services, recorded)) and not stopping(recorded):
                 self._misplaced.append(unserved(services, claimed, lacks))
                 self._news.set()
@@ -191,7 +199,7 @@ class Worker:
             raise
         except Exception:
             # We live, so nobody else would take the run over: give it back. One that always breaks off is set aside.
-            self._broken.append(claimed)
+            self._broken.append((self._goes_on(recorded), claimed))
             self._news.set()
             raise
         finally:
@@ -199,6 +207,12 @@ class Worker:
                 self._segments.pop(claimed.run, None)
             if self._was_full:
                 self._news.set()
+
+    def _goes_on(self, recorded: Sequence[Recorded]) -> int:
+        """Return when a run that broke off may go on: at once the first time, then ever later."""
+        vain = claims_in_vain([each.event for each in recorded])
+        pause = min(self._pace.again * 2 ** (vain - 2), _LONGEST) if vain > 1 else 0.0
+        return self.services.clock.monotonic() + int(pause * 1_000_000)
 
     def _claims(self) -> None:
         """Claim what is queued whenever there is news, until nothing is left or the worker is full."""
@@ -218,10 +232,14 @@ class Worker:
                 append(self.services.journal, "lack", self._misplaced[0])
             self._misplaced.popleft()
         busy = {key for (_, key), future in list(self._delivering.items()) if not future.done()}
-        while self._broken:
-            with contextlib.suppress(FenceLost):
-                append(self.services.journal, "give_back", give_back(self.services, self._broken[0], busy=busy))
+        for _ in range(len(self._broken)):
+            at, claimed = self._broken[0]
+            if is_due := self.services.clock.monotonic() >= at:
+                with contextlib.suppress(FenceLost):
+                    append(self.services.journal, "give_back", give_back(self.services, claimed, busy=busy))
             self._broken.popleft()
+            if not is_due:
+                self._broken.append((at, claimed))
 
     def _claim_some(self) -> bool:
         self._give_back()

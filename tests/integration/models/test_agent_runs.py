@@ -285,6 +285,34 @@ def test_time_is_bounded_within_a_call(run: Callable[..., Made], root: Path) -> 
     assert outcomes(made) == [("answered", "")]
 
 
+AGAIN = "timeout: 5 s\n    retry: {provider_down: 10, rate_limited: 10}\n    breaker: {failures: 99}"
+"""Of a model that is asked again for as long as the step may."""
+
+
+def test_bounds_hold_over_a_durable_wait(run: Callable[..., Made], root: Path) -> None:
+    """What brought no answer before the wait counts, and the answer of before it is neither paid for nor lost."""
+    models = root / "models.yaml"
+    models.write_text(models.read_text().replace("timeout: 5 s", AGAIN))
+    faults = ("none", "server_error", "rate_limited", *["server_error"] * 20)
+    with OpenAIServer(GOOD, faults=faults, retry_after=3) as server:
+        made = run(server)
+    assert made.finished.output == {"complete": False, "stopped": "calls", "calls": 6, "excess": None}
+    assert len(server.requests) == made.intended == 5
+    assert outcomes(made) == [("answered", "")]
+
+
+def test_time_runs_on_while_the_step_waits(run: Callable[..., Made], root: Path) -> None:
+    """From the first call on, in whichever process: nothing more is asked once it is over."""
+    models, flow = root / "models.yaml", root / "workflows/claims/workflow.yaml"
+    models.write_text(models.read_text().replace("timeout: 5 s", AGAIN))
+    flow.write_text(flow.read_text().replace("time: 20 s", "time: 2 s"))
+    with OpenAIServer(GOOD, faults=("none", *["rate_limited"] * 20), retry_after=3) as server:
+        made = run(server)
+    assert made.finished.output == {"complete": False, "stopped": "time", "calls": 3, "excess": None}
+    assert len(server.requests) == made.intended == 2
+    assert outcomes(made) == [("answered", "")]
+
+
 def test_a_failure_of_the_model_follows_the_handler(run: Callable[..., Made]) -> None:
     """It is no bound: the step fails."""
     with OpenAIServer(GOOD, faults=("none", "refused")) as server:

@@ -149,6 +149,17 @@ def test_an_exhausted_budget_refuses_a_trial(root: Path, monkeypatch: pytest.Mon
         assert "budget of workflow notes" in made.tried.message
 
 
+def test_a_trial_whose_reservation_never_fits_ends(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever takes what the slab was filled with: nothing waits, and nothing leaves."""
+    with OpenAIServer() as server, open_app(root) as app:
+        monkeypatch.setenv("READER_URL", server.url)
+        changed(root, app, call=False)
+        monkeypatch.setattr("aie.runs.trial.fits", lambda *_: False)
+        made = trial(app, "words", call=True)
+        assert (made.tried.failure, len(server.requests)) == ("limit_reached", 1)
+        assert "others took" in made.tried.message
+
+
 def test_a_server_that_bills_beyond_the_reservation_is_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a run's call: no bound of it holds any more."""
     with OpenAIServer() as honest, OpenAIServer(over_bill=5_000) as server, open_app(root) as app:

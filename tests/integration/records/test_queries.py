@@ -3,7 +3,7 @@
 import pytest
 
 from aie.errors import InputError
-from aie.records import EffectFilter, Journal, ReviewFilter, RunFilter, RunRow, Store
+from aie.records import EffectFilter, Journal, ReviewFilter, RunFilter, RunRow, Store, held_runs
 from aie.records import events as ev
 from tests.shows.story import EXECUTOR, append, submitted, tell
 
@@ -62,6 +62,35 @@ def test_reviews_and_effects_are_listed_by_state(told: Store) -> None:
     assert [(review.run, review.actor, review.decision) for review in decided] == [("run_acme0003", "bob", "approve")]
     assert [effect.state for effect in told.effects(EffectFilter(tenant="acme"))] == ["delivered"]
     assert told.due_effects() == ()
+
+
+def holding(store: Store, journal: Journal, run: str, *waits: str, tenant: str = "acme") -> str:
+    """Append a run that waits for these, each with a path and an amount of its own; return its id."""
+    append(journal, tenant, run, submitted(store, tenant, run))
+    held = [{"path": f"lines[{run}]/call", "on": on, "cost": len(run), "tokens": 1} for on in waits]
+    append(journal, tenant, run, ev.RunWaiting(reviews=[], effects=[], held=held))
+    return run
+
+
+def test_many_runs_that_wait_for_one_thing_hide_none_that_waits_for_another(store: Store, journal: Journal) -> None:
+    """Of each thing the longest waiting, whoever's run it is; a run that waits for several stands for each of them."""
+    alpha, beta = "acme/workflow/alpha/total/total", "acme/workflow/beta/total/total"
+    crowd = [holding(store, journal, f"run_a{n}", alpha) for n in range(6)]
+    both = holding(store, journal, "run_both", alpha, beta)
+    other = holding(store, journal, "run_other", "stop:workflow:claims")
+    foreign = holding(store, journal, "run_foreign", "stop:workflow:claims", tenant="zeta")
+    append(journal, "acme", "run_b", submitted(store, "acme", "b"))
+    append(journal, "acme", "run_b", ev.RunWaiting(reviews=["decision"], effects=[]))
+    assert [row.id for row in held_runs(store, limit=2)] == [*crowd[:2], both, other, foreign]
+    assert [row.id for row in held_runs(store, limit=1)] == [crowd[0], both, other, foreign]
+    assert len(held_runs(store)) == 9
+
+
+def test_runs_that_wait_for_a_time_are_looked_at_by_that_time(store: Store, journal: Journal) -> None:
+    """Each waits for a time of its own: those whose time comes first hide the others, not those that came first."""
+    late, soon = (holding(store, journal, f"run_{at}", f"until:17950000000000{at}") for at in (20, 10))
+    assert [row.id for row in held_runs(store, limit=1)] == [soon]
+    assert [row.id for row in held_runs(store)] == [late, soon]
 
 
 def test_effects_are_due_when_queued_or_interrupted(store: Store, journal: Journal) -> None:

@@ -3,15 +3,25 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from aie.core import JSON, Spend
 from aie.errors import Denied, Failure, LimitReached
-from aie.layers import Result, Task, Tools
+from aie.layers import Result, ReviewRequest, Task, Tools
 from aie.records import Entry, Event, MemoryKeys, budget_stream, drawn, read_store, rebuild, stop_stream, verify
-from aie.records.events import AttemptIntended, BudgetSet, RunWaiting, StepFailed, StepHeld, StopLifted, StopSet
+from aie.records.events import (
+    AttemptIntended,
+    AttemptSettled,
+    BudgetSet,
+    RunWaiting,
+    StepFailed,
+    StepHeld,
+    StopLifted,
+    StopSet,
+)
 from aie.releases import Handler
 from aie.runs import Pace, retry
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
@@ -33,9 +43,10 @@ def budgets(choice: str = "fail", *, tenant: int | None = 1_000, alpha: int | No
     return {"tenant": spec(tenant), "workflows": {} if alpha is None else {"alpha": spec(alpha)}}
 
 
-def opened(url: str, act: Act, facts: Mapping[str, JSON]) -> Any:
-    """Return a stage whose budgets are these."""
-    return stage(url, {"call": act}, keys=KEYS, pace=PACE, live=lambda name: facts if name == "budgets:" else {})
+def opened(url: str, act: Act, facts: Mapping[str, JSON] | list[Mapping[str, JSON]]) -> Any:
+    """Return a stage whose budgets are these; of a list, the last one as it is now."""
+    said = facts if isinstance(facts, list) else [facts]
+    return stage(url, {"call": act}, keys=KEYS, pace=PACE, live=lambda name: said[-1] if name == "budgets:" else {})
 
 
 def calling(actual: int = 100, *, go: Callable[[], object] = lambda: None) -> Act:
@@ -178,6 +189,44 @@ def test_a_step_that_waits_goes_on_when_the_budget_is_raised(store_url: str) -> 
         until(lambda: here.row(run).state == "completed")
 
 
+def test_a_call_that_nobody_closed_is_forfeited_when_its_segment_ends(store_url: str) -> None:
+    """Whether the run ends or waits: a reservation that nobody gives back would stay taken for ever."""
+
+    def call(task: Task, tools: Tools) -> Result | ReviewRequest:
+        tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        if task.inputs["input"].data["id"] == "waits":
+            return ReviewRequest(desk="clerks", why="asked", shown={"fields": {}, "answer": {}})
+        raise ValueError("forgetful")
+
+    with opened(store_url, call, budgets()) as here:
+        node = replace(scripted("call", conduct="external"), inputs={"input": "input"})
+        release = here.add(make_release([node], workflow="alpha"))
+        for count, (case, state) in enumerate((("ends", "failed"), ("waits", "waiting")), 1):
+            run = here.submit(release, {"id": case}).run
+            assert here.rest(run).state == state
+            settled = [each.event for each in here.events(run) if isinstance(each.event, AttemptSettled)]
+            assert [(each.attempt, each.outcome) for each in settled] == [("call#1", "forfeited")]
+            rows = drawn(here.services.store, [ALPHA])
+            assert [(row.reserved.cost, row.forfeited.cost) for row in rows] == [(0, 100 * count)]
+        with read_store(here.services.store) as source:
+            assert verify(source).findings == ()
+
+
+def test_a_reservation_that_never_fits_waits_durably(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever takes what a slab was filled with: no thread fills it for ever, and the step goes on by itself."""
+    with opened(store_url, calling(), budgets()) as here:
+        with monkeypatch.context() as taken:
+            taken.setattr("aie.runs.recording.fits", lambda *_: False)
+            run = here.submit(add(here), {"id": "1"}).run
+            row = here.rest(run)
+            assert (row.state, row.executor) == ("waiting", "")
+            events = [each.event for each in here.events(run)]
+        held = next(each for each in events if isinstance(each, StepHeld))
+        assert (held.on, held.cost, "others took" in held.why) == (ALPHA, 100, True)
+        assert not any(isinstance(each, AttemptIntended) for each in events)
+        until(lambda: here.row(run).state == "completed")
+
+
 def test_waiting_for_more_than_the_whole_budget_fails_at_once(store_url: str) -> None:
     """It would be for ever."""
     with opened(store_url, calling(), budgets("wait", alpha=99)) as here:
@@ -186,11 +235,11 @@ def test_waiting_for_more_than_the_whole_budget_fails_at_once(store_url: str) ->
 
 def test_a_lowered_budget_holds_for_the_next_call(store_url: str) -> None:
     """What was leased under the old one is not drawn on any more."""
-    facts = dict(budgets(alpha=1_000))
+    facts = [budgets(alpha=1_000)]
     with opened(store_url, calling(), facts) as here:
         release = add(here)
         assert here.rest(here.submit(release, {"id": "1"}).run).state == "completed"
-        facts |= budgets(alpha=150)
+        facts.append(budgets(alpha=150))
         assert here.rest(here.submit(release, {"id": "2"}).run).failure == "limit_reached"
 
 
@@ -240,11 +289,11 @@ def test_a_stopped_model_is_not_called_a_second_later(store_url: str) -> None:
 
 def test_a_retried_run_stands_under_the_budgets_of_now(store_url: str) -> None:
     """Its money is checked again, as for a new one."""
-    facts = dict(budgets(alpha=50))
+    facts = [budgets(alpha=50)]
     with opened(store_url, calling(), facts) as here:
         run = here.submit(add(here), {"id": "1"}).run
         assert here.rest(run).failure == "limit_reached"
-        facts |= budgets(alpha=100)
+        facts.append(budgets(alpha=100))
         retry(here.services, "default", run, actor="ann")
         here.worker.wake(run)
         until(lambda: here.row(run).state == "completed")

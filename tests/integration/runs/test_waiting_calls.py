@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from aie.core import JSON, Spend
-from aie.errors import Failure, Held, StepFailure
+from aie.core import JSON, Limits, Spend
+from aie.errors import Failure, Held, StepFailure, StoreBusy
 from aie.layers import Result, Task, Tools
 from aie.records import Entry, MemoryKeys, open_gate, opened_gates, stop_stream
-from aie.records.events import AttemptIntended, StepFailed, StepHeld, StopLifted, StopSet
+from aie.records.events import AttemptIntended, AttemptSettled, StepFailed, StepHeld, StopLifted, StopSet
 from aie.releases import Handler
-from aie.runs import Pace, cancel
+from aie.runs import Pace, cancel, gate
 from aie.testing.stage import Act, Stage, make_release, scripted, stage
 
 WORST = Spend(cost=100, tokens=10, calls=1)
@@ -69,6 +69,59 @@ def test_a_call_without_room_waits_durably_and_goes_on_by_itself(store_url: str)
         going.set()
         assert [rests(here, run) for run in runs] == ["completed"] * 3
         assert sum(isinstance(each.event, AttemptIntended) for run in runs for each in here.events(run)) == 3
+
+
+class Fails:
+    """Does once what the store does when it is held by somebody else, then what it did before."""
+
+    def __init__(self, real: Callable[..., object], error: Exception) -> None:
+        self.real = real
+        self.errors = [error]
+
+    def __call__(self, *given: Any, **named: Any) -> object:
+        if self.errors:
+            raise self.errors.pop()
+        return self.real(*given, **named)
+
+
+@pytest.mark.parametrize("error", [StoreBusy("database is locked"), OverflowError("too large an integer")])
+def test_an_answer_is_kept_though_its_place_cannot_be_given_back(
+    store_url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is paid for: the run completes on one call, and the place runs out by itself."""
+    failing = Fails(gate.return_pass, error)
+    monkeypatch.setattr(gate, "return_pass", failing)
+
+    def call(task: Task, tools: Tools) -> Result:
+        attempt = tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        attempt.settle(WORST, response={}, resolved="reader", ms=1)
+        return Result(data={})
+
+    with opened(store_url, call, {"rates": {"rpm": None, "tpm": None, "concurrency": 2}}) as here:
+        run = here.submit(add(here), {"id": "1"}).run
+        assert rests(here, run) == "completed"
+        assert failing.errors == []
+        settled = [each.event for each in here.events(run) if isinstance(each.event, AttemptSettled)]
+        assert [each.outcome for each in settled] == ["settled"]
+        assert here.services.gate.room("reader").calls == 1
+
+
+def test_a_call_that_did_not_leave_fails_as_it_did_though_its_place_cannot_be_given_back(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit that refused it is what its step is told."""
+    monkeypatch.setattr(gate, "void_pass", Fails(gate.void_pass, StoreBusy("database is locked")))
+
+    def call(task: Task, tools: Tools) -> Result:
+        tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        raise AssertionError("it must not leave")
+
+    with opened(store_url, call, {"rates": {"rpm": None, "tpm": None, "concurrency": 2}}) as here:
+        node = scripted("call", conduct="external")
+        release = here.add(make_release([node], workflow="alpha", limits=Limits(cost=WORST.cost - 1)))
+        run = here.submit(release, {"id": "1"}).run
+        assert rests(here, run) == "failed"
+        assert here.row(run).failure == "limit_reached"
 
 
 def test_a_kill_switch_reaches_a_call_that_waits_within_a_second(store_url: str) -> None:

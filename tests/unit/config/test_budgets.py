@@ -34,6 +34,8 @@ def test_a_tenant_and_its_workflows_have_caps(tmp_path: Path) -> None:
         "  tenant: {cost: 20.00 USD, per: week}\n",
         "  tenant: {cost: 20.00 USD, on_exhausted: ask}\n",
         "  workflows: {claims: {cost: 1.00 USD, each: day}}\n",
+        "  tenant: {cost: -5.00 USD}\n",
+        "  tenant: {cost: 9000000000.01 USD}\n",
     ],
 )
 def test_a_budget_that_bounds_nothing_or_says_something_else_is_refused(tmp_path: Path, budgets: str) -> None:

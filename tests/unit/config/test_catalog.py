@@ -116,6 +116,12 @@ def test_the_entries_of_the_documentation_are_sound(tmp_path: Path) -> None:
         ),
         ("{local: true, modalities: [sound]}", "bad-value", "models.m.modalities.0"),
         ("{local: true, retention_days: -1}", "out-of-range", "models.m.retention_days"),
+        ("timeout: 36501 days", "bad-value", "models.m.timeout"),
+        (
+            "price: {input_per_million: -1.00 USD, output_per_million: 1 USD}",
+            "bad-value",
+            "models.m.price.input_per_million",
+        ),
         ("api_key: sk-123", "bad-value", "models.m.api_key"),
     ],
 )

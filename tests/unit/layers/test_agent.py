@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aie.core import JSON, Spend
 from aie.errors import Failure, LimitReached
+from aie.layers import PastCall
 from aie.layers.agent.asking import Turn, action_schema, compose_turn, load_task
 from aie.layers.agent.bounds import BoundReached, Bounds
 from aie.layers.agent.policy import Refusal, checked
@@ -145,7 +146,7 @@ def test_calls_of_tools_and_models_share_one_count() -> None:
         with pytest.raises(BoundReached) as caught:
             another()
         assert caught.value.limit == "calls"
-    assert (admission.opened, bounds.left_calls) == (1, 0)
+    assert (admission.opened, bounds.calls, bounds.told_calls) == (1, 2, 1)
 
 
 def test_time_ends_calls_and_shortens_those_that_wait() -> None:
@@ -160,6 +161,66 @@ def test_time_ends_calls_and_shortens_those_that_wait() -> None:
     with pytest.raises(BoundReached) as caught:
         bounds.count()
     assert caught.value.limit == "time"
+
+
+def past(*costs: int | None) -> list[PastCall]:
+    """Return calls of before a wait, a second apart; None: it was answered, at no cost."""
+    ages = range(len(costs) * SECOND // 1_000, 0, -SECOND // 1_000)
+    return [PastCall(answered=cost is None, cost=cost or 0, age=age) for cost, age in zip(costs, ages, strict=True)]
+
+
+def test_a_try_that_begins_again_has_used_what_it_had_used() -> None:
+    """Answers are repeated though a bound is near; the next call is within what is left of all three."""
+    admission = Admission(recorded={"text": "as before"})
+    bounds = Bounds(admission, calls=6, cost=60, time_us=60_000_000, past=past(10, None, 20, 10))
+    assert (bounds.calls, bounds.cost, bounds.told_calls) == (3, 40, 6)
+    opened(bounds, cost=21)
+    assert (bounds.calls, bounds.cost, bounds.told_calls) == (4, 40, 5)
+    with pytest.raises(BoundReached) as caught:
+        opened(bounds, cost=21)
+    assert (caught.value.limit, admission.opened) == ("cost", 1)
+
+
+def test_a_bound_that_was_reached_before_a_wait_is_reached_after_it() -> None:
+    """Of calls and of time; the time that went by counts once there is no answer left to repeat."""
+    admission = Admission()
+    bounds = Bounds(admission, calls=2, cost=100, time_us=60_000_000, past=past(0, 0))
+    with pytest.raises(BoundReached) as caught:
+        opened(bounds)
+    assert (caught.value.limit, admission.opened) == ("calls", 0)
+    admission.recorded = "as before"
+    bounds = Bounds(admission, calls=9, cost=100, time_us=3_000_000, past=past(None, 0, 0), now=Hand())
+    opened(bounds)
+    assert bounds.left_us == 3_000_000
+    with pytest.raises(BoundReached) as caught:
+        opened(bounds)
+    assert (caught.value.limit, admission.opened, bounds.left_us) == ("time", 1, 0)
+
+
+def test_a_question_that_was_not_asked_before_is_bounded_though_answers_are_left() -> None:
+    """A tool gives something else than before the wait: the call does not leave, and counts as unbilled."""
+    admission = Admission()
+    bounds = Bounds(admission, calls=9, cost=100, time_us=60_000_000, past=past(None, 30, 65))
+    with pytest.raises(BoundReached) as caught:
+        opened(bounds)
+    assert (caught.value.limit, admission.closed) == ("cost", ["released"])
+    opened(bounds, cost=5)
+    assert (bounds.calls, bounds.cost) == (3, 100)
+
+
+def test_a_prompt_tells_the_same_after_a_wait_whatever_failed_before_it() -> None:
+    """Its answer is found by what was asked."""
+    before = Bounds(Admission(), calls=9, cost=100, time_us=60_000_000)
+    opened(before).release(Failure.PROVIDER_DOWN, ms=1)
+    opened(before).settle(Spend(cost=4, calls=1), response=None, resolved="", ms=1)
+    before.count()
+    opened(before).forfeit(Failure.TIMEOUT, ms=1)
+    after = Bounds(Admission(recorded="as before"), calls=9, cost=100, time_us=60_000_000, past=past(0, None, 10))
+    opened(after)
+    after.count()
+    assert before.told_calls == after.told_calls == 7
+    assert (before.calls, before.cost) == (4, 14)
+    assert after.calls == 4
 
 
 def test_what_the_run_refuses_is_not_counted_as_spent() -> None:

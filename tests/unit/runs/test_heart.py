@@ -33,7 +33,7 @@ from aie.records.events import (
     StepSkipped,
 )
 from aie.releases import Handler, MapPlan, Node, Plan
-from aie.runs.heart import IDLE_CLAIMS, admit, advance, fold, withdraw
+from aie.runs.heart import IDLE_CLAIMS, admit, advance, claims_in_vain, fold, withdraw
 from aie.runs.paths import Index, index_plan, item_path
 from aie.runs.state import (
     Command,
@@ -315,6 +315,29 @@ def test_a_run_that_kills_its_workers_is_set_aside() -> None:
     assert command.state == "dead"
 
 
+def test_a_run_whose_calls_never_come_to_anything_is_set_aside() -> None:
+    """Each claim makes one more call, which is forfeited by the next: that is no way forward. An answer is."""
+    index = plan(node("a", conduct="external"))
+    worst = Spend(cost=9, tokens=9, calls=1).to_json()
+    events: list[Event] = []
+
+    def call(number: int, outcome: str) -> list[Event]:
+        name = f"a#{number}"
+        intended = AttemptIntended(attempt=name, path="a", epoch=number, model="m", request="", worst=worst)
+        return [intended, AttemptSettled(attempt=name, path="a", outcome=outcome, spend=worst)]
+
+    for epoch in range(1, IDLE_CLAIMS + 1):
+        intended, forfeited = call(epoch, "forfeited")
+        events += [SegmentQueued(segment=1, why="recovered"), started(epoch), intended, forfeited]
+        assert claims_in_vain(events) == after(index, *events)[0].idle_claims == epoch
+    state, commands = after(index, *events, started(99))
+    assert isinstance(commands[-1], Finish)
+    assert (commands[-1].state, commands[-1].failure, state.reserved) == ("dead", "internal", Spend())
+    answered = [*events, *call(99, "settled")]
+    assert claims_in_vain(answered) == after(index, *answered)[0].idle_claims == 0
+    assert paths(after(index, *answered, started(99))[1]) == ["a"]
+
+
 def test_a_cancelled_run_lets_what_is_in_flight_end_and_begins_nothing() -> None:
     """And ends cancelled, whatever else happened."""
     index = plan(node("a"), node("b", "a"))
@@ -450,6 +473,7 @@ def test_every_order_of_events_and_every_death_reaches_an_end(seed: int) -> None
         durable = len(journal)
         done = {each.path for each, _ in journal if isinstance(each, StepFinished | StepSkipped)}
         state, commands = fold(index, journal)
+        assert state.idle_claims == claims_in_vain([event for event, _ in journal])
         todo = list(commands)
         ending: Command | None = None
         died = False

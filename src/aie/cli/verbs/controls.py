@@ -49,7 +49,9 @@ def show(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: For
 @budget.command("set")
 def set_(
     cost: Annotated[str, typer.Option("--cost", metavar="'20.00 USD'", help="The most that may be spent.")] = "",
-    tokens: Annotated[int | None, typer.Option("--tokens", min=1, metavar="N", help="The most tokens.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", min=1, max=10**15, metavar="N", help="The most tokens.")
+    ] = None,
     per: Annotated[_Per, typer.Option("--per", help="When it is whole again; days and months of UTC.")] = "total",
     on_exhausted: Annotated[
         _Choice, typer.Option("--on-exhausted", help="What becomes of a call without room")

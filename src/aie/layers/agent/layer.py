@@ -60,7 +60,7 @@ class _Agent:
         limits = cast("dict[str, int]", task.config["limits"])
         left = limits["time"] if task.time_left_ms is None else min(limits["time"], task.time_left_ms * 1000)
         self._task, self._tools, self._layers, self._connect = task, tools, layers, connect
-        self._bounds = Bounds(tools.attempts, calls=limits["calls"], cost=limits["cost"], time_us=left)
+        self._bounds = Bounds(tools.attempts, calls=limits["calls"], cost=limits["cost"], time_us=left, past=task.past)
         self._listed = cast("dict[str, Any]", task.config["tools"])
         self._inputs = {slot: value.data for slot, value in task.inputs.items()}
         self._turns: list[Turn] = []
@@ -89,7 +89,7 @@ class _Agent:
         template = tools.cache(cast("str", config["prompt"]), load_task)
         schema = tools.cache(cast("str", config["schema"]), read_schema)
         text, origins = compose_turn(
-            template, self._task.inputs, cast("str", config["told"]), self._turns, self._bounds.left_calls - 1
+            template, self._task.inputs, cast("str", config["told"]), self._turns, self._bounds.told_calls - 1
         )
         question = Question(route=cast("str", config["model"]), user=text, schema=action_schema(schema))
         hurried = replace(tools, attempts=self._bounds, live=self._bounds.hurried(tools.live))
