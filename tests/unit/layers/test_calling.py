@@ -165,7 +165,8 @@ def test_what_is_missing_here_fails_the_step_with_a_report_of_who_was_asked(tool
         ask(QUESTION, given, lambda _: Chat(cheap="41"))
     assert (caught.value.failure, caught.value.message) == (Failure.PROVIDER_REFUSED, "env:KEY is not set")
     assert names(caught.value.report, "refused") == ["dear"]
-    assert caught.value.report["route"]["tried"] == [{"model": "middle", "failure": "provider_refused"}]
+    tried = {"model": "middle", "failure": "provider_refused", "why": "env:KEY is not set"}
+    assert caught.value.report["route"]["tried"] == [tried]
 
 
 def test_a_fallback_never_widens_policy(tools) -> None:
