@@ -125,3 +125,28 @@ def test_the_demo_ends_as_it_should(tmp_path: Path):
     told = {name: figures[name] for name in ("claims", "completed", "waiting", "set_aside", "payments", "altered")}
     assert told == {"claims": 40, "completed": 31, "waiting": 8, "set_aside": 1, "payments": 31, "altered": 0}
     assert figures["cost_micro_usd"] == 0
+
+
+def test_a_slip_in_what_is_looked_for_is_refused_and_not_found_nowhere(claims: Path):
+    """An empty list would be believed."""
+    for arguments, hint in (
+        (("runs", "--failure", "prov_down"), "did you mean `provider_down`?"),
+        (("retry", "--failure", "prov_down", "--dry-run"), "did you mean `provider_down`?"),
+        (("runs", "--search", "polici=NG-7"), "no workflow declares the search attribute 'polici'"),
+    ):
+        ended = run_aie(*arguments, cwd=claims)
+        assert (ended.status, ended.out) == (2, "")
+        assert hint in ended.err
+    assert run_aie("runs", "--failure", "provider_down", cwd=claims).status == 0
+
+
+def test_names_that_are_not_there_have_one_status_and_a_way_on(claims: Path):
+    """A misspelt workflow, an environment, and a case where a run belongs."""
+    ended = run_aie("run", "claim", "examples/claim-001.json", cwd=claims)
+    assert (ended.status, "hint: did you mean `claims`?" in ended.err) == (3, True)
+    promoted = run_aie("promote", "claims", "--to", "prod", cwd=claims)
+    ran = run_aie("run", "claims", "examples/claim-001.json", "--environment", "prod", cwd=claims)
+    assert (promoted.status, ran.status, promoted.err) == (3, 3, ran.err)
+    run = run_aie("run", "claims", "examples/claim-001.json", "--format", "json", cwd=claims).data["run"]
+    ended = run_aie("explain", "C-001", cwd=claims)
+    assert (ended.status, f"hint: C-001 is a case of claims: aie explain {run}\n" in ended.err) == (3, True)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from aie.app import lock_release, open_app
+from aie.testing import OpenAIServer
 from tests.acceptance.conftest import ENVIRONMENT, command, run_aie
+from tests.shows.one_workflow import MODELS, answer, workspace
 
 pytestmark = pytest.mark.slow
 
@@ -119,3 +122,24 @@ def _next(watching: "subprocess.Popen[str]") -> dict[str, object]:
         if line == "}\n":
             return json.loads("".join(lines))
     raise AssertionError("it ended")
+
+
+def test_a_run_that_never_got_an_answer_is_no_run_to_try_on(tmp_path: Path):
+    """It is said at once, with the way on; a run that has the answer is tried as always."""
+    workspace(tmp_path, 1)
+    (tmp_path / "models.yaml").write_text(MODELS["server"])
+    for case in "01":
+        (tmp_path / f"{case}.json").write_text(json.dumps({"id": case, "text": "you charged me twice"}))
+    with open_app(tmp_path, actor="tester") as app:
+        lock_release(app, "desks")
+    with OpenAIServer(answer, faults=["none", "refused"]) as server:
+        here = {"cwd": tmp_path, "ONE_WORKFLOW_URL": server.url}
+        assert run_aie("run", "desks", "0.json", **here).status == 0
+        assert run_aie("run", "desks", "1.json", **here).status == 1
+        ended = run_aie("try", "desk", **here)
+        assert (ended.status, ended.out) == (1, "")
+        assert " got no answer for desk\nhint: --case NAME or --run RUN: one that has an answer\n" in ended.err
+        assert run_aie("try", "desk", "--case", "0", "--format", "json", **here).data["same"]
+        called = run_aie("try", "desk", "--call", **here)
+        assert called.status == 0
+        assert "1 call was made, it cost" in called.err

@@ -1,20 +1,25 @@
 """Evidence: explain a run, verify the records, carry them away, rebuild what follows from them, erase a subject."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from aie.app.cataloguing import moved_of
 from aie.app.opening import App
+from aie.app.releasing import released_workflows
 from aie.app.wording import moved_line
+from aie.config import did_you_mean
 from aie.errors import Conflict, InputError, NotFound
 from aie.records import RunFilter, RunRow, destroy_key, rebuild
 from aie.records.events import RunSubmitted
+from aie.releases import load_release
 from aie.runs import Explanation, explain, read_holds
 
-__all__ = ["erase_person", "explain_run", "hold_of", "rebuild_projections"]
+__all__ = ["erase_person", "explain_run", "hold_of", "known_attributes", "rebuild_projections"]
 
+_LATEST: Final = 50
+"""Releases whose search attributes are known."""
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "dead"})
 
 
@@ -26,11 +31,36 @@ def explain_run(app: App, run: str) -> Explanation:
     """
     recorded = app.store.read(run, tenant=app.tenant)
     if not recorded or not isinstance(recorded[0].event, RunSubmitted):
-        raise NotFound(f"there is no run {run}", hints=("`aie runs` lists the runs",))
+        raise NotFound(f"there is no run {run}", hints=(*_of_case(app, run), "`aie runs` lists the runs"))
     loaded = app.services.releases.get(app.tenant, recorded[0].event.release)
     explained = explain(run, recorded, loaded.release, installed=app.services.runtime())
     asked = sorted({call.model for call in explained.calls})
     return replace(explained, alerts=tuple(moved_line(each) for model in asked for each in moved_of(app, model)))
+
+
+def _of_case(app: App, case: str) -> Iterator[str]:
+    """Yield the latest run of each workflow that decided a case: people have its number at hand, not that of a run."""
+    for workflow in released_workflows(app):
+        key = app.store.mac(app.tenant, "case", workflow, case)
+        for row in app.store.runs(RunFilter(tenant=app.tenant, workflow=workflow, case_key=key), limit=1).rows:
+            yield f"{case} is a case of {workflow}: aie explain {row.id}"
+
+
+def known_attributes(app: App, workflow: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the search attributes, each declared by a release of the workflow, or of any where none is named.
+
+    Raises:
+        InputError: one of them is declared by none.
+    """
+    if not wanted:
+        return {}
+    rows = app.store.releases(app.tenant, workflow=workflow or None, limit=_LATEST)
+    known = {name for row in rows for name in load_release(app.store, row.id, tenant=app.tenant).plan.search}
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known, "attributes") if known else "declare it: search: {NAME: EXPRESSION}"
+            raise InputError(f"no workflow declares the search attribute {name!r}", hints=(hint,))
+    return dict(wanted)
 
 
 def hold_of(app: App, run: RunRow) -> str:

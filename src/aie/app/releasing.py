@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from aie.app.opening import App
-from aie.config import load_workspace
+from aie.config import load_workspace, nearest
 from aie.core import SystemClock, read_file, written_whole
 from aie.errors import ConfigError, InputError, NotFound, Problem
 from aie.records import ReleaseRow
@@ -34,12 +35,18 @@ __all__ = [
     "export_release",
     "import_release",
     "lock_release",
+    "no_release",
     "plan_workflow",
     "promote_release",
+    "released_workflows",
     "roll_back",
     "workflows",
     "workspace_warnings",
 ]
+
+
+_RELEASES: Final = 1000
+"""Releases that are looked at for the names of workflows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +195,20 @@ def roll_back(app: App, workflow: str, environment: str, *, to: str = "", reason
 def _latest(app: App, workflow: str) -> ReleaseRow:
     rows = app.store.releases(app.tenant, workflow=workflow, limit=1)
     if not rows:
-        raise NotFound(f"there is no release of {workflow}", hints=(f"aie release {workflow}",))
+        raise no_release(app, workflow)
     return rows[0]
+
+
+def released_workflows(app: App) -> tuple[str, ...]:
+    """Return the workflows that have releases, by name."""
+    return tuple(sorted({row.workflow for row in app.store.releases(app.tenant, limit=_RELEASES)}))
+
+
+def no_release(app: App, workflow: str) -> NotFound:
+    """Return the refusal of a workflow without a release: a slip of one that has some, or one to release."""
+    near = nearest(workflow, released_workflows(app))
+    hint = f"aie release {workflow}" if near is None else f"did you mean `{near}`?"
+    return NotFound(f"there is no release of {workflow}", hints=(hint,))
 
 
 def _before(app: App, workflow: str, environment: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from aie.app.inputs import Given, prepare
 from aie.app.opening import App, Executor, executing
+from aie.app.releasing import no_release
 from aie.errors import AieError, NotFound, StoreBusy
 from aie.records import EffectFilter, Recorded, ReviewFilter, RunFilter, RunRow
 from aie.records.events import RunFinished, RunNeedsRuntime, RunWaiting
@@ -269,7 +270,7 @@ def choose_release(app: App, workflow: str, *, environment: str = "", release: s
         )
     rows = app.store.releases(app.tenant, workflow=workflow, limit=1)
     if not rows:
-        raise NotFound(f"there is no release of {workflow}", hints=(f"aie release {workflow}",))
+        raise no_release(app, workflow)
     return rows[0].id, ""
 
 

@@ -8,7 +8,7 @@ from typing import Final, cast
 from aie.app.opening import App
 from aie.config import MapStep, Workspace, did_you_mean, load_workspace
 from aie.core import JSON, Spend
-from aie.errors import NotFound
+from aie.errors import NotFound, Unavailable
 from aie.layers import Tools
 from aie.records import Recorded, RunFilter
 from aie.records.events import RunSubmitted
@@ -65,6 +65,7 @@ def trial(app: App, step: str, *, workflow: str = "", run: str = "", case: str =
     Raises:
         ConfigError: the workspace's files have mistakes.
         NotFound: no such workflow, step or run, or the run recorded nothing of what the step reads.
+        Unavailable: the step asks a model, the run never did, and no call may be made.
     """
     workspace = load_workspace(app.root)
     workflow = workflow or _workflow_of(workspace, step)
@@ -99,6 +100,12 @@ def trial(app: App, step: str, *, workflow: str = "", run: str = "", case: str =
             case=first.case,
         ),
     )
+    mine = [each for each in state.attempts.values() if each.intended.path == path]
+    if calls.refused and not any(each.settled is not None and each.settled.outcome == "settled" for each in mine):
+        raise Unavailable(
+            f"run {records[0].stream} {'got no answer' if mine else 'never asked a model'} for {path}",
+            hints=("--case NAME or --run RUN: one that has an answer", "--call asks the model now"),
+        )
     before = _before(state, path, tried.layer)
     return Trial(
         workflow=workflow,

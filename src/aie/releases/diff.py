@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from aie.core import JSON, usd
+from aie.models import read_route
 from aie.releases.release import Release
 
 __all__ = ["Change", "ChangeKind", "Part", "diff"]
@@ -142,18 +143,29 @@ def _limit(name: str, value: int | None) -> str | None:
 def _components(before: Release, after: Release) -> Iterator[Change]:
     files = {*before.files.values(), *after.files.values()}
     for key in sorted(before.components.keys() | after.components.keys()):
-        label = key.replace(":", " ", 1)
         old, new = before.components.get(key), after.components.get(key)
         if old == new:
             continue
+        label = _label(key, old, new)
         if old is None:
             yield Change(part="component", kind="added", subject=label, message=f"{label} added")
         elif new is None:
             yield Change(part="component", kind="removed", subject=label, message=f"{label} removed")
         elif old in files and new in files:
             yield _content("component", label, old, new)
+        elif key.startswith("route:") and read_route(old).alone != read_route(new).alone:
+            was, now = ("model", "route") if read_route(old).alone else ("route", "model")
+            message = f"{label} was a {was} and is a {now} now: {', '.join(e.name for e in read_route(new).candidates)}"
+            yield Change(part="component", kind="changed", subject=label, message=message)
         else:
             yield from _component(label, old, new)
+
+
+def _label(key: str, *contents: bytes | None) -> str:
+    """Return what people call a component: a step that names a model itself has no route to them."""
+    kind, _, name = key.partition(":")
+    alone = {read_route(each).alone for each in contents if each is not None} if kind == "route" else set()
+    return name if len(alone) > 1 else f"model {name}" if alone == {True} else f"{kind} {name}"
 
 
 def _component(label: str, old: bytes, new: bytes) -> Iterator[Change]:
@@ -202,7 +214,12 @@ def _named(part: Part, what: str, old: Mapping[str, Any], new: Mapping[str, Any]
 def _tree(part: Part, label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """Yield a change for each leaf that differs: `threshold of classifier intent 0.71 → 0.80`."""
     for path, one, other in _leaves("", old, new):
-        yield _values(part, f"{path} of {label}", one, other)
+        money = path.endswith("max_cost_per_call")
+        yield _values(part, f"{path} of {label}", *(_money(each) if money else each for each in (one, other)))
+
+
+def _money(value: int | None) -> str | None:
+    return None if value is None else usd(value)
 
 
 def _leaves(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

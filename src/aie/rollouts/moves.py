@@ -89,8 +89,8 @@ def promote(
         reason: why, in words.
 
     Raises:
-        InputError: an unknown environment, or a release of another workflow.
-        NotFound: no such release.
+        InputError: a release of another workflow.
+        NotFound: no such release or environment.
         Conflict: the pointer names this release already.
     """
     _check_environment(place, environments)
@@ -119,8 +119,7 @@ def rollback(
     Going back twice goes back two releases: a release that was rolled back is never the target of a later rollback.
 
     Raises:
-        InputError: an unknown environment.
-        NotFound: there is no release to go back to, or `to` was never promoted here.
+        NotFound: an unknown environment, there is no release to go back to, or `to` was never promoted here.
         Conflict: somebody moved the pointer at the same time.
     """
     _check_environment(place, environments)
@@ -186,5 +185,5 @@ def _move(
 
 def _check_environment(place: Place, environments: Collection[str]) -> None:
     if place.environment not in environments:
-        known = ", ".join(sorted(environments))
-        raise InputError(f"there is no environment {place.environment!r}", hints=(f"aie.yaml names: {known}",))
+        known = ", ".join(environments)
+        raise NotFound(f"there is no environment {place.environment!r}", hints=(f"aie.yaml names: {known}",))

@@ -65,6 +65,8 @@ class KnownCalls:
         self._name_of = name_of
         self._others = others
         self.asked: list[tuple[JSON, JSON]] = []
+        self.refused = False
+        """Whether a question was refused as it is a new one."""
 
     def knows(self, request: JSON) -> bool:
         """Tell whether this very question was asked before; one that is refused does not leave, either."""
@@ -81,6 +83,7 @@ class KnownCalls:
             self.asked.append((request, answer))
             return _Answered(answer)
         if self._others is None:
+            self.refused = True
             raise StepFailure(
                 Failure.PROVIDER_REFUSED,
                 f"the question to {model} is not the recorded one, and no call may be made",

@@ -162,3 +162,35 @@ def test_lists_of_objects_are_told_one_by_one(make_release: MakeRelease) -> None
         "rules.day.1.confidence of extractor extractors/terms.yaml 0.5 → 0.7",
         'rules.day.3 of extractor extractors/terms.yaml set to {"find": "code"}',
     ]
+
+
+def pinned(*candidates: str, alone: bool = False, cap: int | None = None) -> dict[str, bytes]:
+    """Return a route as a release pins it."""
+    made: Any = {
+        "name": "reader",
+        "alone": alone,
+        "candidates": [{"name": each, "kind": "text_classifier"} for each in candidates],
+        "constraints": {} if alone else {"max_cost_per_call": cap, "modalities": []},
+        "strategy": {"kind": "fallback", "next_on": []},
+        "when_exhausted": "fail",
+    }
+    return {"route:reader": canonical(made)}
+
+
+def test_a_model_that_becomes_a_route_is_one_change_and_called_so(make_release: MakeRelease) -> None:
+    """How the two are stored is nothing to people; a step that names a model has no route in their eyes."""
+    model = make_release(components=pinned("reader", alone=True))
+    route = make_release(components=pinned("frankfurt", "dublin"))
+    assert [each.message for each in diff(model, route)] == ["reader was a model and is a route now: frankfurt, dublin"]
+    assert [each.message for each in diff(route, model)] == ["reader was a route and is a model now: reader"]
+    assert [each.message for each in diff(make_release(), model)] == ["model reader added"]
+    assert [each.message for each in diff(make_release(), route)] == ["route reader added"]
+
+
+def test_what_a_call_may_cost_is_told_as_money(make_release: MakeRelease) -> None:
+    """Not in the integers that it is counted in."""
+    none, some, less = (make_release(components=pinned("a", cap=cap)) for cap in (None, 50_000, 20_000))
+    told = "constraints.max_cost_per_call of route reader"
+    assert [each.message for each in diff(none, some)] == [f"{told} set to 0.05 USD"]
+    assert [each.message for each in diff(some, less)] == [f"{told} 0.05 USD → 0.02 USD"]
+    assert [each.message for each in diff(some, none)] == [f"{told} removed, was 0.05 USD"]

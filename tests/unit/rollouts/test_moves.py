@@ -126,7 +126,7 @@ def test_promoting_what_is_there_already_is_a_conflict(store: Store, journal: Jo
 def test_unknown_environments_and_releases_are_refused(store: Store, journal: Journal, releases: list[str]) -> None:
     """Nothing is recorded for a name that does not exist, or a release of another workflow."""
     other = _save(store, journal, "triage", 0)
-    with pytest.raises(InputError, match="no environment"):
+    with pytest.raises(NotFound, match="no environment"):
         _promote(store, journal, releases[0], replace(PLACE, environment="moon"))
     with pytest.raises(NotFound):
         _promote(store, journal, "claims@0000")

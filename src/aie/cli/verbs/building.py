@@ -90,7 +90,8 @@ def _once(
     data |= {"cites": [each.to_json() for each in made.tried.cites], "ms": made.tried.ms}
     screen.show(data, _told(screen, made))
     if made.spent is not None:
-        screen.say(f"{made.spent.calls} calls were made, they cost {usd(made.spent.cost)}")
+        calls = "1 call was made, it" if made.spent.calls == 1 else f"{made.spent.calls} calls were made, they"
+        screen.say(f"{calls} cost {usd(made.spent.cost)}")
     if html is not None:
         screen.say(f"{html} shows the document with its fields marked")
     if save:

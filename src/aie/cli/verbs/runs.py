@@ -17,6 +17,7 @@ from aie.app import (
     explain_run,
     explain_text,
     hold_of,
+    known_attributes,
     lacks,
     migrate_run,
     parse_input,
@@ -31,8 +32,9 @@ from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen, width
 from aie.cli.stating import lack_json, run_json
+from aie.config import did_you_mean
 from aie.core import JSON, written_whole
-from aie.errors import AieError, InputError
+from aie.errors import AieError, Failure, InputError
 from aie.records import RunFilter
 from aie.releases import short
 
@@ -179,8 +181,8 @@ def runs(
             tenant=app.tenant,
             state=state,
             workflow=workflow or None,
-            failure=failure or None,
-            search=dict(_attributes(search or ())),
+            failure=_failure(failure),
+            search=known_attributes(app, workflow, dict(_attributes(search or ()))),
         )
         page = app.store.runs(where, limit=limit, after=after)
         now = app.services.clock.now()
@@ -220,6 +222,13 @@ def _attributes(given: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not equals:
             raise InputError(f"--search {text!r} has no value", hints=("--search NAME=VALUE",))
         yield name, value
+
+
+def _failure(given: str) -> str | None:
+    """Return the class to look for; a slip would find nothing and be believed."""
+    if given and given not in set(Failure):
+        raise InputError(f"no failure has the class {given!r}", hints=(did_you_mean(given, Failure, "classes"),))
+    return given or None
 
 
 def explain(
@@ -288,7 +297,7 @@ def retry(
         for name in chosen if not dry_run else ():
             retry_run(here, name)
         if not chosen:
-            where = RunFilter(tenant=app.tenant, workflow=workflow or None, failure=failure or None)
+            where = RunFilter(tenant=app.tenant, workflow=workflow or None, failure=_failure(failure))
             chosen = [row.id for row in retry_runs(here, where, dry_run=dry_run)]
         for name in chosen:
             state = "would go on" if dry_run else here.wait(name).state
