@@ -237,14 +237,25 @@ def test_the_catalog_decides_how_an_answer_by_a_schema_is_asked_for(tools, featu
     assert (chat.requests[0].mode, bool(chat.requests[0].schema), chat.requests[0].system) == (mode, True, "")
 
 
-def test_of_unknown_features_an_answer_is_asked_for_in_words_and_may_be_fenced(tools) -> None:
+@pytest.mark.parametrize(
+    "text", ['```json\n{"n": 3}\n```', '\n```\n{"n": 3}\n\n```\n ', '```json   \n{"n": 3}```', '{"n": 3}']
+)
+def test_of_unknown_features_an_answer_is_asked_for_in_words_and_may_be_fenced(tools, text: str) -> None:
     """The words are ours, and the check is the same."""
-    chat = Recording('```json\n{"n": 3}\n```')
+    chat = Recording(text)
     schema: dict[str, JSON] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     answer = ask(replace(QUESTION, schema=schema), tools(route(), Attempts()), lambda _: chat)
     assert answer.data == {"n": 3}
     assert "JSON Schema" in chat.requests[0].system
     assert chat.requests[0].schema == ""
+
+
+@pytest.mark.parametrize("text", ["```" + "\n" * 1_000_000 + "x", "```json\n" + " \n" * 500_000, "```" * 300_000])
+def test_no_answer_keeps_the_process_busy(tools, text: str) -> None:
+    """Looking for the fence takes time in proportion to the answer, whatever a model makes up."""
+    schema: dict[str, JSON] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    with pytest.raises(StepFailure):
+        ask(replace(QUESTION, schema=schema), tools(route(), Attempts()), lambda _: Recording(text))
 
 
 class Recording(Chat):

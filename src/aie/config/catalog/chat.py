@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from aie.config.catalog.entry import Entry
-from aie.config.catalog.forms import Day, day_start
+from aie.config.catalog.forms import Day, day_start, form_expected
 from aie.config.scalars import Count, DecimalText, Duration, Usd
 from aie.config.spec import Spec
 from aie.core import JSON
@@ -68,6 +68,16 @@ Times = Annotated[int, Field(ge=0, le=10)]
 """How often something is done again."""
 
 
+def _of_calls(value: int) -> int:
+    if not 1_000 <= value <= 86_400_000_000:
+        raise form_expected("a duration from 1 ms to 1 day", "60 s")
+    return value
+
+
+CallTime = Annotated[Duration, AfterValidator(_of_calls)]
+"""A duration that a call can have."""
+
+
 class Retry(Spec):
     """How often a call that brought no answer is made again, by its class of failure. Live.
 
@@ -92,9 +102,9 @@ class Breaker(Spec):
 
     failures: Count = 5
     """So many calls that failed `within`, at least half of all, open it."""
-    within: Duration = 30_000_000
+    within: CallTime = 30_000_000
     """The time that is looked back on."""
-    pause: Duration = 15_000_000
+    pause: CallTime = 15_000_000
     """How long nothing is asked; then one call tries."""
 
 
@@ -152,7 +162,7 @@ class ChatModel(Entry):
     """How often a call is made again."""
     breaker: Breaker = Field(default_factory=Breaker)
     """When it is asked nothing more for a while."""
-    timeout: Duration = 60_000_000
+    timeout: CallTime = 60_000_000
     """Of one call, from its first byte to its last. Live."""
     stream: bool = False
     """True takes answers piece by piece, for endpoints that cut connections on which nothing moves. Live."""

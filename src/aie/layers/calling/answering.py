@@ -1,7 +1,6 @@
 """One candidate's answer: asked, checked against the schema, shown what is wrong and asked again."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -42,7 +41,7 @@ _AGAIN: Final = Template(
     b"Your answer was:\n{{ answer }}\n\nIt is not what was asked for:\n{{ problems }}\nAnswer again."
 )
 _UNTRUSTED: Final = Labels(integrity="untrusted")
-_FENCE: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FENCE: Final = "```"
 _FACTS: Final = ("price", "regions", "retention_days", "retires")
 """Live facts that an answer rested on."""
 
@@ -238,13 +237,21 @@ def _read(reply: ChatReply, schema: dict[str, JSON] | None, *, fenced: bool) -> 
         return None, ["held back by the provider's content filter"]
     if schema is None:
         return {"text": reply.text}, []
-    fence = _FENCE.fullmatch(reply.text) if fenced else None
     try:
-        data = json.loads(reply.text if fence is None else fence[1], parse_float=str, parse_constant=_no_constant)
+        data = json.loads(_unfenced(reply.text) if fenced else reply.text, parse_float=str, parse_constant=_no_constant)
         canonical(data)
     except (ValueError, InputError, RecursionError):
         return None, ["not JSON"]
     return data, [str(each) for each in islice(mismatches(schema, data), _TOLD_AT_MOST)]
+
+
+def _unfenced(text: str) -> str:
+    """Return what stands in a fence of Markdown, as models that are asked in words like to answer; else the text."""
+    inner = text.strip()
+    if not inner.startswith(_FENCE) or not inner.endswith(_FENCE) or "\n" not in inner:
+        return text
+    opening, _, rest = inner.partition("\n")
+    return rest.removesuffix(_FENCE) if opening.strip() in (_FENCE, f"{_FENCE}json") else text
 
 
 def _text(schema: dict[str, JSON]) -> str:
