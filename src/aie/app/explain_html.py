@@ -107,7 +107,7 @@ def _steps(explanation: Explanation) -> Iterator[str]:
     longest = max((step.ms for step in explanation.steps), default=0) or 1
     yield f"<table>\n<thead><tr>{_COLUMNS}</tr></thead>\n<tbody>"
     for step in explanation.steps:
-        version = [f"layer {escape(step.layer)} {step.version}"] if step.version is not None else [escape(step.layer)]
+        version = [f"layer {escape(step.layer)}{f' {step.version}' if step.version is not None else ''}"]
         used = [
             f"{escape(used_line(each))} <code>{each.digest.removeprefix('sha256:')[:12]}</code>"
             for each in step.components
