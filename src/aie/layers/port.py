@@ -109,6 +109,9 @@ class Attempt(Protocol):
             ms: how long it took.
             fingerprint: of the model's deployment.
             measured: False when the provider does not say what was used: it then counts as forfeited.
+
+        Raises:
+            StepFailure: INVALID_OUTPUT: the answer or its figures cannot be recorded; the call is forfeited.
         """
         ...
 

@@ -1,6 +1,5 @@
 """Everything a life needs, imported and used once before anything is forked: a life then costs what its work costs."""
 
-import asyncio
 import threading
 
 from aie.models import ChatRequest, Endpoint
@@ -20,12 +19,8 @@ def warm_up(provider: str) -> None:
         model="warm", user="Order none: warm", schema='{"type": "object"}', max_tokens=9, temperature="0", seed=None
     )
     endpoint = Endpoint(url=provider, key="", timeout=10_000_000)
-    asyncio.run(_ask(request, endpoint))
+    adapter = OpenAICompatible()
+    adapter.invoke(request, endpoint)
+    adapter.close()
     if threading.active_count() > 1 or dbos.ABI == "":
         raise RuntimeError(f"threads were left behind: {threading.enumerate()}")
-
-
-async def _ask(request: ChatRequest, endpoint: Endpoint) -> None:
-    adapter = OpenAICompatible()
-    await adapter._ask(request, endpoint, 10.0)
-    await adapter._close_clients()

@@ -12,9 +12,7 @@ __all__ = ["check_then_increment"]
 def check_then_increment() -> None:
     """Compare what was spent so far with the cap, and count a call once it is answered: nothing is reserved."""
 
-    def draws(
-        self: ledger.BudgetLedger, tenant: str, workflow: str, worst: Spend, *, short: bool = False
-    ) -> dict[str, str]:
+    def draws(self: ledger.BudgetLedger, tenant: str, workflow: str, worst: Spend, *, tries: int = 0) -> dict[str, str]:
         found = {}
         for budget in self.budgets(tenant, workflow):
             window = open_window(budget, self._clock.now())
