@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aie.app.opening import App
-from aie.config import MapStep, ModelsSpec, StepSpec, WorkflowSpec
+from aie.config import AgentStep, MapStep, ModelsSpec, ModelStep, StepSpec, WorkflowSpec
 from aie.models import read_route
 from aie.records import RunFilter
 from aie.releases import Release, load_release
@@ -63,9 +63,11 @@ def _asked(steps: Mapping[str, StepSpec]) -> Iterator[str]:
     for step in steps.values():
         if isinstance(step, MapStep):
             yield from _asked(step.map.steps)
-        asked = getattr(step, "model", None)
-        if isinstance(asked, str):
-            yield asked
+        elif isinstance(step, ModelStep):
+            yield step.model
+        elif isinstance(step, AgentStep):
+            yield step.agent
+            yield from (tool.model for tool in step.tools.values() if tool.model is not None)
 
 
 def _needed(release: Release) -> Iterator[str]:
