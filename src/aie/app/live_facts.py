@@ -56,7 +56,11 @@ class LiveFacts:
         """
         kind, _, name = component.partition(":")
         now = self._clock.now()
-        of: Settings | ModelsSpec = self._settings.read() if kind in _IN_SETTINGS else self._models.read()
+        if kind in _IN_SETTINGS:
+            # What a door may be given holds for the very next request; a budget may be as old as a model's facts.
+            of: Settings | ModelsSpec = self._settings.read(fresh=_FRESH if kind == "budgets" else 0)
+        else:
+            of = self._models.read(fresh=_FRESH)
         known = self._known.get(component)
         if known is not None and known.of is of and known.since <= now < known.until:
             return known.facts
@@ -90,29 +94,29 @@ class _Watched(Generic[T]):
         self._load = load
         self._read: tuple[tuple[int, int, int] | None, T] | None = None
         """How the file looked, and what it said."""
-        self._until = -1
-        """When it is looked at again, in monotonic nanoseconds."""
+        self._looked = -_FRESH
+        """When it was looked at last, in monotonic nanoseconds."""
         self._lock = threading.Lock()
 
-    def read(self) -> T:
-        """Return what the file says now.
+    def read(self, *, fresh: int) -> T:
+        """Return what the file says now, or said `fresh` nanoseconds ago.
 
         Raises:
             ConfigError: it has a mistake, and nothing was read before.
         """
         now, read = time.monotonic_ns(), self._read
-        if read is not None and now < self._until:
+        if read is not None and now - self._looked < fresh:
             return read[1]
         looks = self._looks()
         if read is not None and looks in (None, read[0]):
-            self._until = now + _FRESH
+            self._looked = now
             return read[1]
         with self._lock:
             # How it looks before it is read: a change meanwhile makes it look otherwise, and it is read again.
             looks = self._looks()
             if self._read is None or self._read[0] != looks:
                 self._read = (looks, self._loaded())
-            self._until = now + _FRESH
+            self._looked = now
             return self._read[1]
 
     def _loaded(self) -> T:

@@ -80,7 +80,7 @@ def test_a_fixture_of_a_chat_model_needs_neither_endpoint_nor_key(root: Path, mo
     models.write_text(models.read_text().replace("    model:", "    api_key: env:READER_KEY\n    model:"))
     with OpenAIServer(["as before"]) as server, open_app(root) as app:
         monkeypatch.setenv("READER_URL", server.url)
-        monkeypatch.setenv("READER_KEY", "a key")
+        monkeypatch.setenv("READER_KEY", "a-key")
         with runner(app) as here:
             given = Given(name="n", folder=root, data={"id": "1", "note": "a note"})
             here.wait(here.submit(given, lock_release(app, "notes").release.id).run, timeout=60)

@@ -15,7 +15,8 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers.google import GoogleProvider
 
 from aie.models.chat import Endpoint
-from aie.models.providers.direct import Direct, noting
+from aie.models.providers.bounded import TooMuch, bounded
+from aie.models.providers.direct import Direct
 from aie.models.providers.failures import Transport
 
 __all__ = ["Google"]
@@ -46,13 +47,13 @@ class _Once(GoogleModel):
 class Google(Direct):
     """Calls endpoints that speak the protocol of the Gemini API, with a key."""
 
-    transport = Transport(unreached=(ConnectError, ConnectTimeout), nonsense=(APIError,))
+    transport = Transport(unreached=(ConnectError, ConnectTimeout), nonsense=(APIError, TooMuch))
 
     def _pool(self, endpoint: Endpoint) -> Hashable:
         return endpoint.url, endpoint.key
 
     def _new_client(self, endpoint: Endpoint) -> _Pool:
-        connections = noting(AsyncClient())
+        connections = bounded(AsyncClient, endpoint.url)
         options = HttpOptions(base_url=endpoint.url, httpx_async_client=connections, retry_options=_ONCE)
         # Said to be no Google Cloud: else a variable of the environment decides where requests go.
         library = Client(vertexai=False, api_key=endpoint.key or "none", http_options=options)

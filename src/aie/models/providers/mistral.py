@@ -17,7 +17,8 @@ from pydantic_ai.providers.mistral import MistralProvider
 from pydantic_ai.settings import ModelSettings
 
 from aie.models.chat import Endpoint
-from aie.models.providers.direct import Direct, noting
+from aie.models.providers.bounded import TooMuch, bounded
+from aie.models.providers.direct import Direct
 from aie.models.providers.failures import Transport
 
 __all__ = ["Mistral"]
@@ -58,13 +59,13 @@ class _FormattedChat(Chat):
 class Mistral(Direct):
     """Calls endpoints that speak the chat protocol of Mistral."""
 
-    transport = Transport(unreached=(ConnectError, ConnectTimeout), nonsense=(MistralError,))
+    transport = Transport(unreached=(ConnectError, ConnectTimeout), nonsense=(MistralError, TooMuch))
 
     def _pool(self, endpoint: Endpoint) -> Hashable:
         return endpoint.url, endpoint.key
 
     def _new_client(self, endpoint: Endpoint) -> _Pool:
-        connections = noting(AsyncClient())
+        connections = bounded(AsyncClient, endpoint.url)
         library = Library(
             # Never none: else the library takes one from the environment.
             api_key=endpoint.key or "none",
