@@ -6,11 +6,11 @@ python -m benchmarks.process '{"contender": "local", …}'      a line of JSON o
 import itertools
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from benchmarks.clients import let_work
 from benchmarks.floors import FloorProfile
 from benchmarks.work import Contender, Job
 
@@ -84,26 +84,16 @@ def _drive(
 ) -> list[float]:
     """Let clients, a thread each, do one run after another while `go(how many it did)`; return what each run took."""
     took: list[float] = []
-    failed: list[BaseException] = []
 
-    def client() -> None:
+    def work() -> None:
         done = 0
-        try:
-            while go(done):
-                began = time.monotonic()
-                contender.run(next(numbers))
-                took.append(time.monotonic() - began)
-                done += 1
-        except BaseException as error:  # noqa: BLE001 - told below; a bench with a failed run is void
-            failed.append(error)
+        while go(done):
+            began = time.monotonic()
+            contender.run(next(numbers))
+            took.append(time.monotonic() - began)
+            done += 1
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    let_work(clients, work)
     return took
 
 

@@ -7,7 +7,6 @@ What was drawn is compared with what was settled, to the micro-USD.
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,6 +15,7 @@ from aie.core import JSON, Limits, Spend
 from aie.records import drawn
 from aie.runs import Pace, TrialCalls
 from aie.testing.stage import Stage, stage
+from benchmarks.clients import let_work
 
 __all__ = ["main"]
 
@@ -49,28 +49,18 @@ def main() -> int:
 def _drive(opened: Stage, callers: int, *, until: float) -> list[float]:
     """Let callers, each a run of its own, reserve and settle one call after the other, at least one each."""
     took: list[float] = []
-    failed: list[BaseException] = []
 
-    def caller() -> None:
+    def work() -> None:
         calls = TrialCalls(opened.services, "default", "bench", "step", Limits(cost=_CAP))
-        try:
-            while True:
-                began = time.monotonic()
-                attempt = calls.open(model="reader", request={"user": "How much?"}, worst=_WORST, snapshot="reader-1")
-                attempt.settle(_USED, response=None, resolved="reader-1", ms=1)
-                took.append(time.monotonic() - began)
-                if time.monotonic() >= until:
-                    return
-        except BaseException as error:  # noqa: BLE001 - told below
-            failed.append(error)
+        while True:
+            began = time.monotonic()
+            attempt = calls.open(model="reader", request={"user": "How much?"}, worst=_WORST, snapshot="reader-1")
+            attempt.settle(_USED, response=None, resolved="reader-1", ms=1)
+            took.append(time.monotonic() - began)
+            if time.monotonic() >= until:
+                return
 
-    threads = [threading.Thread(target=caller) for _ in range(callers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    let_work(callers, work)
     return took
 
 

@@ -27,6 +27,7 @@ from aie.records.events import RunFinished
 from aie.runs import Pace, Submission
 from benchmarks.calls.job import PROMPT, Job
 from benchmarks.calls.server import ANSWER
+from benchmarks.clients import let_work
 
 __all__ = ["OURS", "Ours"]
 
@@ -74,26 +75,16 @@ class Ours:
         """Begin runs until a time of the monotonic clock; return what each took once all have ended."""
         together = _RUNS if self.job.contender == "batch" else self.job.clients
         took: list[float] = []
-        failed: list[BaseException] = []
 
-        def client() -> None:
-            try:
-                while True:
-                    began = time.monotonic()
-                    self._run()
-                    took.append(time.monotonic() - began)
-                    if time.monotonic() >= until:
-                        return
-            except BaseException as error:  # noqa: BLE001 - told below; a bench with a failed run is void
-                failed.append(error)
+        def work() -> None:
+            while True:
+                began = time.monotonic()
+                self._run()
+                took.append(time.monotonic() - began)
+                if time.monotonic() >= until:
+                    return
 
-        threads = [threading.Thread(target=client) for _ in range(together)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
+        let_work(together, work)
         return took
 
     @property
