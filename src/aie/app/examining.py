@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from aie.app.cataloguing import Moved, moved_models, open_circuits
-from aie.app.needs import EXTRAS, install_line, is_installed, unmet
+from aie.app.needs import EXTRAS, is_installed, unmet
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
 from aie.config import load_workspace
+from aie.core import install_line
 from aie.errors import AieError, Unavailable
 from aie.layers.extract import SHARED, Sandbox
 from aie.records import ReviewFilter, RunFilter

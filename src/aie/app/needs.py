@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from aie.config import ChatModel, ModelEntry, load_models, load_settings
+from aie.core import install_line
 from aie.errors import ConfigError
 
-__all__ = ["EXTRAS", "Need", "install_line", "is_installed", "unmet"]
+__all__ = ["EXTRAS", "Need", "is_installed", "unmet"]
 
 EXTRAS: Final[Mapping[str, str]] = {
     "train": "sklearn",
@@ -45,11 +46,6 @@ class Need:
     def mend(self) -> str:
         """What to do about it."""
         return f"export {self.name}=…" if self.kind == "env" else install_line(self.name)
-
-
-def install_line(extra: str) -> str:
-    """Return how an extra is installed: the package is on no index yet."""
-    return f"pip install '.[{extra}]' in a checkout of the engine"
 
 
 def is_installed(extra: str) -> bool:

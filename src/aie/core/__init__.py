@@ -2,6 +2,7 @@
 
 from aie.core.clock import Clock, SystemClock, iso
 from aie.core.digest import JSON, MAX_INT, canonical, digest_bytes, digest_json
+from aie.core.extras import install_line
 from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
 from aie.core.json_text import read_json
@@ -33,6 +34,7 @@ __all__ = [
     "canonical",
     "digest_bytes",
     "digest_json",
+    "install_line",
     "iso",
     "join",
     "micro_usd",

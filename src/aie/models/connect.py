@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Final, cast
 
+from aie.core import install_line
 from aie.errors import Unavailable
 from aie.models.chat import Chat
 
@@ -44,7 +45,7 @@ def _made(provider: str) -> Chat:
     except ImportError as error:
         raise Unavailable(
             f"chat models of {provider} need libraries that are not installed",
-            hints=(f"pip install 'applied-intelligence-engine[{extra}]'",),
+            hints=(install_line(extra),),
         ) from error
     # What was imported stays: a vendor's library is a hundred thousand objects, which the collector would walk through
     # again and again, at a tenth of the CPU of a call.

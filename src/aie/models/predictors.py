@@ -12,7 +12,7 @@ from importlib import import_module
 from math import exp, isfinite
 from typing import Any, Final, Literal, Protocol, cast
 
-from aie.core import JSON, canonical, read_json
+from aie.core import JSON, canonical, install_line, read_json
 from aie.errors import Failure, InputError, StepFailure, Unavailable
 from aie.models.decisions import CERTAIN, Prediction, ten_thousandths
 
@@ -67,7 +67,7 @@ def load_graph(content: bytes) -> Graph:
     except ImportError as error:
         raise Unavailable(
             "models of kind onnx need a library that is not installed",
-            hints=("pip install 'applied-intelligence-engine[onnx]'",),
+            hints=(install_line("onnx"),),
         ) from error
     return cast("Graph", adapter.OnnxGraph(content))
 

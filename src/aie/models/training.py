@@ -17,7 +17,7 @@ from math import log
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aie.config import ChosenThreshold, TextClassifier
-from aie.core import JSON
+from aie.core import JSON, install_line
 from aie.errors import InputError, Unavailable
 from aie.models.analysis import BLOCKS, UNIT, Analysis, Vectoriser, features
 from aie.models.artefact import artefact_digest, write_artefact
@@ -282,6 +282,4 @@ def library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise Unavailable(
-            "training needs scikit-learn", hints=("pip install 'applied-intelligence-engine[train]'",)
-        ) from error
+        raise Unavailable("training needs scikit-learn", hints=(install_line("train"),)) from error

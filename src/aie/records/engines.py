@@ -7,6 +7,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from aie.core import install_line
 from aie.errors import StoreError, Unavailable
 from aie.records.tables import SCHEMA
 
@@ -96,7 +97,7 @@ def _postgres(url: URL) -> tuple[Engine, Engine]:
     try:
         return _postgres_engine(url, size=4), _postgres_engine(url, size=3, writes=True)
     except ModuleNotFoundError as error:
-        hints = ("install applied-intelligence-engine[postgres]",)
+        hints = (install_line("postgres"),)
         raise Unavailable("Postgres needs the optional driver", hints=hints) from error
 
 

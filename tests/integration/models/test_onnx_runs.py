@@ -140,5 +140,5 @@ def test_without_the_extra_nothing_is_released_and_a_run_says_what_is_missing(
         with pytest.raises(ConfigError) as caught:
             lock_release(app, "claims")
         (problem,) = caught.value.problems
-        assert (problem.code, problem.hint) == ("missing-extra", "pip install 'applied-intelligence-engine[onnx]'")
+        assert (problem.code, problem.hint) == ("missing-extra", "pip install '.[onnx]' in a checkout of the engine")
         assert outcome(app, release, "c-5").failure == "provider_refused"

@@ -259,4 +259,4 @@ except Unavailable as error:
     done = subprocess.run(
         [sys.executable, "-c", program, provider, own, *others], capture_output=True, text=True, check=False
     )
-    assert "pip install 'applied-intelligence-engine[" in done.stdout, done.stderr
+    assert "pip install '.[" in done.stdout, done.stderr

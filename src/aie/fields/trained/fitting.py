@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from aie.core import install_line
 from aie.errors import Unavailable
 from aie.fields.trained.model import UNIT
 
@@ -97,6 +98,4 @@ def _library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise Unavailable(
-            "training needs scikit-learn", hints=("pip install 'applied-intelligence-engine[train]'",)
-        ) from error
+        raise Unavailable("training needs scikit-learn", hints=(install_line("train"),)) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from aie.core import JSON
+from aie.core import JSON, install_line
 from aie.errors import Failure, StepFailure, Unavailable
 from aie.layers.egress import Forbidden, Unreached, checked
 from aie.layers.lookup.rows import Answer, exact
@@ -115,9 +115,7 @@ def _postgres(query: Query) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         import psycopg  # noqa: PLC0415
         from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
     except ImportError as error:
-        raise Unavailable(
-            "lookups in Postgres need psycopg", hints=("install applied-intelligence-engine[postgres]",)
-        ) from error
+        raise Unavailable("lookups in Postgres need psycopg", hints=(install_line("postgres"),)) from error
     with _told(query.seconds):
         parameters = conninfo_to_dict(query.url)
         host, port = str(parameters.get("host") or ""), int(parameters.get("port") or 5432)
