@@ -64,7 +64,7 @@ class Ours:
         stack.enter_context(app)
         release = lock_release(app, job.contender).release.id
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=job.clients))
-        app = replace(app, services=replace(app.services, pool=pool))
+        app = replace(app, services=replace(app.services, pool=pool, at_once=job.clients))
         executor = stack.enter_context(executing(app, pace=Pace(capacity=256)))
         made = cls(job, stack, executor, release, itertools.count(1), {}, [])
         app.services.journal.on_commit(made._heard)

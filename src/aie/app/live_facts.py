@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from aie.config import ModelsSpec, Settings, load_models, load_settings
-from aie.core import JSON, Clock
+from aie.core import JSON, Clock, fibers
 from aie.errors import ConfigError, NotFound
 from aie.layers import lookup_facts, receiver_facts
 from aie.models import facts_hold, live_facts
@@ -111,6 +111,9 @@ class _Watched(Generic[T]):
         if read is not None and looks in (None, read[0]):
             self._looked = now
             return read[1]
+        return fibers.blocking(lambda: self._read_again(now))
+
+    def _read_again(self, now: int) -> T:
         with self._lock:
             # How it looks before it is read: a change meanwhile makes it look otherwise, and it is read again.
             looks = self._looks()

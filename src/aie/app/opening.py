@@ -103,6 +103,7 @@ def open_app(
         executor="",
         engine=settings.engine,
         pool=pool,
+        at_once=threads,
         live=LiveFacts(root, clock),
         secret=_secret,
         deliverers=DELIVERERS,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from minijinja import Environment, TemplateError
@@ -256,6 +256,8 @@ class Template:
         self._marked, self._values = marked(self._text)
         self._fenced = _UNFENCED.match(self._text) is None
         self._environment = _environment()
+        self._environment.add_template("plain", self._text)
+        self._environment.add_template("marked", self._marked)
 
     def render(self, slots: Mapping[str, JSON]) -> str:
         """Return the text with its slots filled.
@@ -263,7 +265,7 @@ class Template:
         Raises:
             StepFailure: EXPRESSION, without any value in its message.
         """
-        return self._render(self._text, slots)
+        return self._render("plain", slots)
 
     def compose(self, values: Mapping[str, Value]) -> Composed:
         """Return the prompt: the text with its slots filled, untrusted values fenced, and where all of it comes from.
@@ -271,8 +273,11 @@ class Template:
         Raises:
             StepFailure: EXPRESSION, without any value in its message.
         """
-        clean = {slot: replace(value, data=without_marks(value.data)) for slot, value in values.items()}
-        text = self._render(self._marked, {slot: value.data for slot, value in clean.items()})
+        clean = {
+            slot: Value(data=without_marks(value.data), ref=value.ref, labels=value.labels, cites=value.cites)
+            for slot, value in values.items()
+        }
+        text = self._render("marked", {slot: value.data for slot, value in clean.items()})
         try:
             parts = list(unmark(text, self._values))
         except Untraceable:
@@ -283,9 +288,9 @@ class Template:
             ) from None
         return compose(parts, clean, template=self._content, fenced=self._fenced)
 
-    def _render(self, template: str, slots: Mapping[str, JSON]) -> str:
+    def _render(self, name: str, slots: Mapping[str, JSON]) -> str:
         try:
-            text: str = self._environment.render_str(template, **slots)
+            text: str = self._environment.render_template(name, **slots)
         except TemplateError as error:
             # `str(error)` prints the variables with their values, which may be personal.
             raise StepFailure(

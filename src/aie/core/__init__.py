@@ -1,7 +1,7 @@
 """Named things that every floor shares: canonical JSON and digests, ids, time, money, limits, labels, values, files."""
 
 from aie.core.clock import Clock, SystemClock, iso
-from aie.core.digest import JSON, MAX_INT, canonical, digest_bytes, digest_json
+from aie.core.digest import JSON, MAX_INT, canonical, digest_bytes, digest_json, keyed_digest
 from aie.core.extras import install_line
 from aie.core.files import open_file, read_file, written_whole
 from aie.core.ids import Ids, RandomIds
@@ -37,6 +37,7 @@ __all__ = [
     "install_line",
     "iso",
     "join",
+    "keyed_digest",
     "micro_usd",
     "observe",
     "open_file",

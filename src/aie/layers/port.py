@@ -192,7 +192,7 @@ class Tools:
     began: int = 0
     """When the run was accepted, microseconds since the epoch; 0 for a step that is no part of a run."""
     pause: Callable[[int], None] = _sleep
-    """Waits so many microseconds in this thread, and not a moment longer than the run may go on."""
+    """Waits so many microseconds, and not a moment longer than the run may go on."""
     time_left: Callable[[], int | None] = _endless
     """Microseconds that the run may still take; None without a limit."""
     keys: Keys = field(default_factory=NoOtherRuns)
@@ -311,6 +311,11 @@ class Layer(Protocol):
     @property
     def version(self) -> int:
         """Raised only when the same step on the same input may give another output."""
+        ...
+
+    @property
+    def in_fibers(self) -> bool:
+        """Whether its external steps wait by the ports of their tools alone, so that they need no thread."""
         ...
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:

@@ -3,11 +3,10 @@
 import gc
 import threading
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 from typing import Final, cast
 
-from aie.core import install_line
+from aie.core import fibers, install_line
 from aie.errors import Unavailable
 from aie.models.chat import Chat
 
@@ -23,6 +22,7 @@ _ADAPTERS: Final[Mapping[str, tuple[str, str, str]]] = {
 """Module, class and extra of each provider."""
 
 
+_made: dict[str, Chat] = {}
 _making = threading.Lock()
 """Two threads that ask first at once must not make two adapters: one of them would never be closed."""
 
@@ -33,12 +33,19 @@ def connect(provider: str) -> Chat:
     Raises:
         Unavailable: its libraries are not installed.
     """
+    made = _made.get(provider)
+    return fibers.blocking(lambda: _make(provider)) if made is None else made
+
+
+def _make(provider: str) -> Chat:
     with _making:
-        return _made(provider)
+        made = _made.get(provider)
+        if made is None:
+            made = _made[provider] = _imported(provider)
+        return made
 
 
-@cache
-def _made(provider: str) -> Chat:
+def _imported(provider: str) -> Chat:
     module, name, extra = _ADAPTERS[provider]
     try:
         made = cast("Chat", getattr(import_module(module), name)())

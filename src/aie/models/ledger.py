@@ -35,7 +35,7 @@ UNBOUNDED: Final = 2**53 - 1
 """What is granted where a budget has no cap."""
 
 _AHEAD: Final = 19
-"""A slab holds at most so many further calls like the one that it is leased for."""
+"""A slab holds so many further calls like the one that it is leased for, or as many again as are under way on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,8 @@ def share_out(
         mine: id of the slab to fill.
         needed: the worst case of the call.
     """
-    own = next((slab.used for slab in slabs if slab.id == mine), Spend())
+    slab_of_mine = next((slab for slab in slabs if slab.id == mine), None)
+    own, reserved = (Spend(), Spend()) if slab_of_mine is None else (slab_of_mine.used, slab_of_mine.reserved)
     others = [slab for slab in slabs if slab.id != mine]
     caps = Spend(
         cost=UNBOUNDED if budget.cost is None else budget.cost,
@@ -167,11 +168,11 @@ def share_out(
     )
     free = caps - _held(others) - own
     if _covers(free, needed, budget):
-        return {mine: _filled(budget, own, needed, free)}
+        return {mine: _filled(budget, own, needed, free, reserved)}
     free = caps - taken(slabs)
     if _covers(free, needed, budget):
         recalled = {slab.id: slab.used for slab in others if slab.granted != slab.used}
-        return {**recalled, mine: _filled(budget, own, needed, needed)}
+        return {**recalled, mine: _filled(budget, own, needed, needed, reserved)}
     return Exhausted(
         budget=budget,
         window=window,
@@ -202,16 +203,15 @@ def _covers(free: Spend, needed: Spend, budget: Budget) -> bool:
     return cost and (budget.tokens is None or free.tokens >= needed.tokens)
 
 
-def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend) -> Spend:
+def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend, reserved: Spend) -> Spend:
     """Return what a slab of which so much is used is granted: the call, and more like it from half of what is left."""
-    return Spend(
-        cost=UNBOUNDED if budget.cost is None else used.cost + _ahead(needed.cost, free.cost),
-        tokens=UNBOUNDED if budget.tokens is None else used.tokens + _ahead(needed.tokens, free.tokens),
-    )
+    cost = used.cost + _ahead(needed.cost, free.cost, reserved.cost)
+    tokens = used.tokens + _ahead(needed.tokens, free.tokens, reserved.tokens)
+    return Spend(cost=UNBOUNDED if budget.cost is None else cost, tokens=UNBOUNDED if budget.tokens is None else tokens)
 
 
-def _ahead(needed: int, free: int) -> int:
-    return needed + min(_AHEAD * needed, (free - needed) // 2)
+def _ahead(needed: int, free: int, reserved: int) -> int:
+    return needed + min(max(_AHEAD * needed, reserved), (free - needed) // 2)
 
 
 def explained(refused: Exhausted) -> str:

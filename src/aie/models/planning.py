@@ -186,7 +186,7 @@ def _permitted(candidate: Candidate, wanted: Facts, facts: Facts) -> Iterator[_O
             yield "retention", f"its provider keeps what it is sent for {kept} days, the route allows {most}"
     if facts.get("approvals", 0) < wanted.get("approvals", 0):
         yield "approvals", f"{facts.get('approvals', 0)} people approved it, {wanted['approvals']} are wanted"
-    if candidate.kind == "chat":
+    if candidate.kind == "chat" and (wanted.get("modalities") or wanted.get("features")):
         missing = sorted(set(wanted.get("modalities", ())) - set(facts.get("modalities", ())))
         if missing:
             yield "modalities", f"it cannot be shown {', '.join(missing)}"
@@ -226,7 +226,7 @@ def _labels(candidate: Candidate, labels: Labels, facts: Facts) -> Iterator[_Obj
 def _capable(candidate: Candidate, call: Call, facts: Facts) -> Iterator[_Objection]:
     if candidate.kind != "chat" or call.request is None:
         return
-    unseen = sorted(call.modalities - set(facts.get("modalities", ("text",))))
+    unseen = sorted(call.modalities.difference(facts.get("modalities", ("text",))))
     if unseen:
         yield "modalities", f"it cannot be shown {', '.join(unseen)}"
     request, window = call.request, candidate.pinned["context_window"]

@@ -51,7 +51,7 @@ from aie.records.gates import (
     take_probe,
     void_pass,
 )
-from aie.records.journal import CHANNEL, Answer, Journal, UnknownOutcome
+from aie.records.journal import CHANNEL, Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import (
     claimable,
@@ -76,7 +76,6 @@ from aie.records.verification import Report, verify
 
 __all__ = [
     "CHANNEL",
-    "Answer",
     "BudgetRow",
     "Decide",
     "EffectFilter",

@@ -70,15 +70,26 @@ def check_event(event: Event) -> None:
     Raises:
         InputError: a field holds what cannot be stored.
     """
-    encoded(event)
+    object.__setattr__(event, "encoding", _encode(event))
 
 
 def encoded(event: Event) -> tuple[str, bytes | None]:
     """Return the text of an event's body and the plain bytes of its payload, None when there is nothing to seal.
 
+    What `check_event` encoded is taken once, and not kept longer.
+
     Raises:
         InputError: a field holds what cannot be stored.
     """
+    try:
+        known: tuple[str, bytes | None] = event.encoding  # type: ignore[attr-defined]
+    except AttributeError:
+        return _encode(event)
+    object.__delattr__(event, "encoding")
+    return known
+
+
+def _encode(event: Event) -> tuple[str, bytes | None]:
     body, payload = encode(event)
     text = canonical(body).decode()
     if "\\u0000" in text and _holds_nul(body):

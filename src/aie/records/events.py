@@ -62,9 +62,11 @@ def private(default: Any = MISSING) -> Any:
     return field(default=default, metadata={"private": True})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """Something that happened."""
+
+    __slots__ = ("encoding",)  # what `check_event` made of it: no field, and gone once the journal has it
 
     type: ClassVar[str]
     """Stable name, e.g. `step.finished`."""

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Self
 
+from aie.core import fibers
 from aie.errors import StoreError
 from aie.records.batch import Batch, Outcome, as_error, nothing_appended
 from aie.records.entries import Entry
@@ -22,7 +23,7 @@ from aie.records.rows import Recorded
 from aie.records.sites import reached
 from aie.records.store import Store
 
-__all__ = ["CHANNEL", "Answer", "Journal", "UnknownOutcome"]
+__all__ = ["CHANNEL", "Journal", "UnknownOutcome"]
 
 CHANNEL: Final = "aie_runs"
 """Postgres channel: the writer, then the ids of runs that became runnable, wait or ended, with blanks between."""
@@ -47,32 +48,6 @@ class UnknownOutcome(StoreError):
 class _Order:
     entry: Entry
     done: Callable[[Outcome], None]
-
-
-class Answer:
-    """Waits for the outcome of one entry: `journal.put(entry, answer)`, then `answer.wait()`. A tenth of a `Future`."""
-
-    __slots__ = ("_come", "_outcome")
-
-    def __init__(self) -> None:
-        self._come = threading.Lock()
-        self._come.acquire()
-        self._outcome: Outcome = []
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Take the outcome."""
-        self._outcome = outcome
-        self._come.release()
-
-    def wait(self) -> list[Recorded]:
-        """Return what was appended, once it is durable, or raise the entry's error. Call it once."""
-        self._come.acquire()
-        try:
-            if isinstance(self._outcome, BaseException):
-                raise self._outcome
-            return self._outcome
-        finally:
-            self._outcome = []  # an error keeps this frame: it would keep itself, until cycles are collected
 
 
 class Journal:
@@ -149,7 +124,7 @@ class Journal:
 
     def append(self, entry: Entry) -> list[Recorded]:
         """Put an entry and wait for it."""
-        answer = Answer()
+        answer: fibers.Answer[list[Recorded]] = fibers.Answer()
         self.put(entry, answer)
         return answer.wait()
 

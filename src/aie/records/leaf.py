@@ -10,11 +10,12 @@ without the key takes the salt as it is and checks leaf, block and signature.
 """
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+
+from aie.core import keyed_digest
 
 __all__ = ["blob_header", "event_header", "leaf_of", "salt_of"]
 
@@ -57,7 +58,7 @@ def blob_header(row: Mapping[str, Any]) -> bytes:
 
 def salt_of(key: bytes, header: bytes) -> bytes:
     """Return the keyed salt of a header."""
-    return hmac.digest(key, header, "sha256")[:16]
+    return keyed_digest(key, header)[:16]
 
 
 def leaf_of(salt: bytes, header: bytes) -> bytes:

@@ -5,8 +5,9 @@ moved. Destroying a subject's data key erases everything that it sealed; the cha
 verifies.
 """
 
-import hmac
+import os
 import secrets
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Row
 
-from aie.core import canonical
+from aie.core import canonical, keyed_digest
 from aie.errors import IntegrityError
 from aie.records.keys import KeyProvider
 from aie.records.links import Link
@@ -24,6 +25,21 @@ __all__ = ["DataKey", "KeyRow", "Vault", "key_context", "key_mark"]
 
 _NONCE: Final = 12
 _CACHED: Final = 4096
+_DRAWN: Final = 256
+
+
+_nonces: Final[deque[bytes]] = deque()
+"""Drawn from the system many at a time: each draw lets go of the interpreter. Each is used once."""
+os.register_at_fork(after_in_child=_nonces.clear)
+
+
+def _fresh_nonce() -> bytes:
+    while True:
+        try:
+            return _nonces.popleft()
+        except IndexError:
+            drawn = secrets.token_bytes(_NONCE * _DRAWN)
+            _nonces.extend(drawn[at : at + _NONCE] for at in range(0, len(drawn), _NONCE))
 
 
 class DataKey:
@@ -41,7 +57,7 @@ class DataKey:
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt for one place."""
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = _fresh_nonce()
         return nonce + AESGCM(self._key).encrypt(nonce, plain, place)
 
     def open(self, sealed: bytes, place: bytes) -> bytes:
@@ -76,7 +92,7 @@ class Vault:
 
     def mac(self, tenant: str, purpose: str, content: bytes) -> str:
         """Return a keyed hash as `hmac:<hex>`."""
-        return "hmac:" + hmac.digest(self.mac_key(tenant, purpose), content, "sha256").hex()
+        return "hmac:" + keyed_digest(self.mac_key(tenant, purpose), content).hex()
 
     def ref(self, tenant: str, data: object) -> str:
         """Return the reference of a JSON value."""
@@ -154,4 +170,4 @@ def key_context(id_: str, tenant: str, subject: str, created_at: int) -> bytes:
 
 def key_mark(key: bytes, context: bytes) -> bytes:
     """Return what proves that a holder of the tenant's key made the row; it outlives the data key."""
-    return hmac.digest(key, context, "sha256")
+    return keyed_digest(key, context)

@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from aie.core import fibers
 from aie.errors import Conflict
-from aie.records import Answer, Entry, Event, Locked, Recorded, RunRow, fenced, present
+from aie.records import Entry, Event, Locked, Recorded, RunRow, fenced, present
 from aie.records.events import (
     RunCancelRequested,
     RunMigrated,
@@ -89,14 +90,14 @@ def _is_served(services: Services, row: RunRow) -> bool:
     return not lacks
 
 
-def _put_claim(services: Services, row: RunRow) -> Answer:
+def _put_claim(services: Services, row: RunRow) -> fibers.Answer[list[Recorded]]:
     def decide(locked: Locked) -> Sequence[Event]:
         run = present(locked)
         if run.state not in ("queued", "needs_runtime") or services.executor not in locked.live:
             raise Conflict(f"run {run.id} is {run.state}")
         return [started(services, segment=run.segment, epoch=run.epoch + 1)]
 
-    answer = Answer()
+    answer: fibers.Answer[list[Recorded]] = fibers.Answer()
     reached("claim.before")
     services.journal.put(Entry(tenant=row.tenant, stream=row.id, decide=decide, executor=services.executor), answer)
     return answer

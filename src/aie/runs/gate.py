@@ -4,15 +4,16 @@ Rates hold for all workers of a store: each call is let through under a lock in 
 what opens it are the outcomes that one process saw.
 """
 
+import contextlib
 import logging
 import secrets
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from aie.core import JSON, Clock, Spend
+from aie.core import JSON, Clock, Spend, fibers
 from aie.errors import Failure, Held, StepFailure
 from aie.models import Breaker, fails, held_by_breaker
 from aie.records import (
@@ -36,7 +37,7 @@ _log = logging.getLogger("aie.runs")
 _FRESH: Final = 300_000
 """Microseconds for which what was read of open breakers is taken for what holds now."""
 _PATIENCE: Final = 2_000_000
-"""Microseconds that a call waits for its turn in a thread; after that its step waits durably."""
+"""Microseconds that a call waits for its turn; after that its step waits durably."""
 _LOOK: Final = 0.2
 """Seconds between two looks: at what other workers gave back, and at kill switches."""
 _GRACE: Final = 10_000_000
@@ -91,8 +92,11 @@ class Gate:
         self._store = store
         self._clock = clock
         self._declared = declared
-        self._turn = threading.Condition()
-        """Told when a place of this process was given back."""
+        self._taking = threading.Lock()
+        """One call of this process asks the records for its turn at a time: they would only wait for one another."""
+        self._waiting: deque[fibers.Answer[None]] = deque()
+        """Told, one after the other, when a place of this process was given back."""
+        self._counting = threading.Lock()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._opened: dict[str, int] = {}
         self._until = -1
@@ -163,32 +167,35 @@ class Gate:
     def left(self, given: Pass, failure: Failure | None, tokens: int) -> None:
         """Take a pass back after its call."""
         if given.name:
-            return_pass(self._store, given.name, tokens=tokens)
+            fibers.blocking(lambda: return_pass(self._store, given.name, tokens=tokens))
             self._next()
         policy = given.breaker
         if policy is None:
             return
         if given.probe:
             if fails(failure):
-                open_gate(self._store, given.model, pause=policy["pause"])
+                self._open(given.model, pause=policy["pause"])
             else:
-                close_gate(self._store, given.model)
+                fibers.blocking(lambda: close_gate(self._store, given.model))
             self._until = -1
             return
-        with self._turn:
+        with self._counting:
             opens = self._breakers[given.model].opens(policy, failure, self._clock.monotonic())
         if opens:
-            open_gate(self._store, given.model, pause=policy["pause"])
+            self._open(given.model, pause=policy["pause"])
             self._until = -1
 
     def withdrawn(self, given: Pass) -> None:
         """Take a pass back whose call did not leave."""
         if given.name:
-            void_pass(self._store, given.name)
+            fibers.blocking(lambda: void_pass(self._store, given.name))
             self._next()
         if given.probe:
             # Nobody knows more than before: the next call tries.
-            open_gate(self._store, given.model, pause=0)
+            self._open(given.model, pause=0)
+
+    def _open(self, model: str, *, pause: int) -> None:
+        fibers.blocking(lambda: open_gate(self._store, model, pause=pause))
 
     def _probes(self, model: str, facts: Mapping[str, Any]) -> bool:
         """Tell whether the call is the one that tries a model which was left alone.
@@ -200,9 +207,10 @@ class Gate:
             return False
         left = self._left(model)
         # A call that tries and says nothing for a whole pause, as that of a dead worker, keeps nobody any longer.
-        if not left and take_probe(self._store, model, holds=min(_holds(facts), facts["breaker"]["pause"])):
+        holds = min(_holds(facts), facts["breaker"]["pause"])
+        if not left and fibers.blocking(lambda: take_probe(self._store, model, holds=holds)):
             return True
-        if not left and model not in opened_gates(self._store):
+        if not left and model not in fibers.blocking(lambda: opened_gates(self._store)):
             self._until = -1
             return False
         why = f"{model} was not asked: {_open_text(left) if left else 'one call tries it again first'}"
@@ -227,20 +235,40 @@ class Gate:
                 hints=("show it less, lower `max_tokens`, or raise `tpm`",),
             )
         until = self._clock.monotonic() + _PATIENCE
+
+        def take() -> Room | None:
+            with self._taking:
+                return take_pass(self._store, model, rates, name=name, tokens=worst.tokens, holds=holds)
+
         while True:
             check()
-            with self._turn:
-                room = take_pass(self._store, model, rates, name=name, tokens=worst.tokens, holds=holds)
+            turn: fibers.Answer[None] = fibers.Answer()
+            self._waiting.append(turn)  # before it looks, so that it misses nobody who gives back meanwhile
+            told = False
+            try:
+                room = fibers.blocking(take)
                 if room is None:
                     return
                 left = until - self._clock.monotonic()
                 if left <= 0 or (_minute_is_full(room, worst.tokens) and room.next > left):
                     raise _limited(model, rates, room, worst)
-                self._turn.wait(min(left / 1_000_000, _LOOK))
+                with contextlib.suppress(TimeoutError):
+                    turn.wait(min(left / 1_000_000, _LOOK))
+                    told = True  # and looks again
+            finally:
+                self._leave(turn, told=told)
+
+    def _leave(self, turn: fibers.Answer[None], *, told: bool) -> None:
+        """Wait no longer; who was told without a need of it lets the next one know."""
+        try:
+            self._waiting.remove(turn)
+        except ValueError:
+            if not told:
+                self._next()
 
     def _next(self) -> None:
-        with self._turn:
-            self._turn.notify()
+        with contextlib.suppress(IndexError):
+            self._waiting.popleft()(None)
 
     def _facts(self, model: str) -> Mapping[str, Any]:
         return self._declared(f"model:{model}")

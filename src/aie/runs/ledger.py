@@ -6,11 +6,12 @@ window.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from aie.core import JSON, Clock, Spend
+from aie.core import JSON, Clock, Spend, fibers
 from aie.errors import Denied, Failure, Held, LimitReached, StepFailure
 from aie.models import (
     LOCAL_COMPONENTS,
@@ -27,7 +28,7 @@ from aie.models import (
 from aie.records import BudgetRow, SlabRow, StopRow, Store, drawn, locked_windows, set_budgets, stops
 from aie.runs.gate import Gate
 
-__all__ = ["BudgetLedger", "Controls"]
+__all__ = ["BudgetLedger", "Controls", "Draws"]
 
 _MODELS: Final = LOCAL_COMPONENTS | {"model", "route"}
 """Kinds of live facts that a model has, by how a step names it."""
@@ -112,6 +113,16 @@ class _Opened:
     windows: Sequence[tuple[Budget, Window]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """What a call is to be reserved on."""
+
+    slabs: dict[str, str]
+    """By window; none where no budget is set."""
+    filled: tuple[int, ...] = ()
+    """How often this executor had filled its slab of each window."""
+
+
 class BudgetLedger:
     """Admission above the run, for one executor."""
 
@@ -134,6 +145,8 @@ class BudgetLedger:
         self._declared = declared
         self._ours: dict[str, tuple[str, Budget]] = {}
         """Slab by window, and the budget that it was leased under."""
+        self._fills: Counter[str] = Counter()
+        """How often our slab was filled, by window."""
         self._leasing = threading.Lock()
         self._opened: dict[tuple[str, str], _Opened] = {}
         """By tenant and workflow: the windows that calls drew on last."""
@@ -224,14 +237,15 @@ class BudgetLedger:
         facts = cast("Mapping[str, Any]", self._declared("budgets:"))
         return sorted({*facts.get("workflows", {}), *self.controls.workflows(tenant)})
 
-    def draws(self, tenant: str, workflow: str, worst: Spend, *, tries: int = 0) -> dict[str, str]:
-        """Return the slabs that a call is to be reserved on, by window; none where no budget is set.
+    def draws(self, tenant: str, workflow: str, worst: Spend, *, tries: int = 0, short: Draws | None = None) -> Draws:
+        """Return the slabs that a call is to be reserved on.
 
         Args:
             tenant: whose call.
             workflow: of the run.
             worst: the most that the call can use.
-            tries: reservations of the call that did not fit into our slabs: they are filled again.
+            tries: how often its reservation did not fit into our slabs.
+            short: what it did not fit into last: that is filled again, unless another call had it filled since.
 
         Raises:
             LimitReached: a budget is exhausted, and says `fail` or `degrade`.
@@ -239,16 +253,25 @@ class BudgetLedger:
         """
         wanted = self._windows(tenant, workflow)
         if not wanted:
-            return {}
+            return Draws(slabs={})
         if tries > _FILLS:
             why = f"others took what was free of the budget {tries} times, while the call waited for its reservation"
             raise Held(why, on=wanted[0][1].id, cost=worst.cost, tokens=worst.tokens)
-        if tries or any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
-            with self._leasing:
-                refused = self._lease(tenant, wanted, worst)
+        if self._is_short(wanted, short):
+            refused = fibers.blocking(lambda: self._lease(tenant, wanted, worst, short))
             if refused is not None:
                 raise _told(refused, wanted[0][0])
-        return {window.id: self._ours[window.id][0] for _, window in wanted}
+        slabs = {window.id: self._ours[window.id][0] for _, window in wanted}
+        return Draws(slabs=slabs, filled=self._filled(wanted))
+
+    def _is_short(self, wanted: Sequence[tuple[Budget, Window]], short: Draws | None) -> bool:
+        """Tell whether slabs must be filled: one is not ours yet, or nobody has filled those that were short."""
+        if any(self._ours.get(window.id, ("", None))[1] != budget for budget, window in wanted):
+            return True
+        return short is not None and short.filled == self._filled(wanted)
+
+    def _filled(self, wanted: Sequence[tuple[Budget, Window]]) -> tuple[int, ...]:
+        return tuple(self._fills[window.id] for _, window in wanted)
 
     def _windows(self, tenant: str, workflow: str) -> Sequence[tuple[Budget, Window]]:
         """Return the budgets of a workflow with their windows of now: the same as before, until one of them changes."""
@@ -264,9 +287,18 @@ class BudgetLedger:
         )
         return windows
 
-    def _lease(self, tenant: str, wanted: Sequence[tuple[Budget, Window]], worst: Spend) -> Exhausted | None:
+    def _lease(
+        self, tenant: str, wanted: Sequence[tuple[Budget, Window]], worst: Spend, short: Draws | None
+    ) -> Exhausted | None:
         """Fill our slab of each window, or of none; the first budget that refuses is told, from the run upwards."""
-        with locked_windows(self._store, tenant, [window.id for _, window in wanted]) as shares:
+        with self._leasing:
+            if not self._is_short(wanted, short):
+                return None  # whoever came first filled them
+            return self._fill(tenant, wanted, worst)
+
+    def _fill(self, tenant: str, wanted: Sequence[tuple[Budget, Window]], worst: Spend) -> Exhausted | None:
+        windows = [window.id for _, window in wanted]
+        with locked_windows(self._store, tenant, windows) as shares:
             leased: list[tuple[str, str, Mapping[str, Spend]]] = []
             for budget, window in wanted:
                 rows = [row for row in shares.slabs if row.window == window.id]
@@ -282,6 +314,7 @@ class BudgetLedger:
                     shares.grant(tenant, window_id, slab, holder, amount)
         for (budget, window), (_, mine, _) in zip(wanted, leased, strict=True):
             self._ours[window.id] = (mine, budget)
+            self._fills[window.id] += 1
         return None
 
     # ------------------------------------------------------------ who waits

@@ -6,15 +6,14 @@ for a flush is called back on the loop and holds nothing.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from aie.core import Spend
+from aie.core import Spend, fibers
 from aie.errors import LimitReached, StoreError
-from aie.records import Answer, Entry, Event, Locked, Outcome, Recorded, fenced
+from aie.records import Entry, Event, Locked, Outcome, Recorded, fenced
 from aie.records.events import (
     AttemptIntended,
     AttemptSettled,
@@ -26,6 +25,7 @@ from aie.records.events import (
 from aie.runs.drawing import block, catalog_name, drawn_on, fits, pause_after, run_waiting
 from aie.runs.gate import Pass
 from aie.runs.heart import admit, advance, fold, withdraw
+from aie.runs.ledger import Draws
 from aie.runs.sites import reached
 from aie.runs.state import Command, Wait
 from aie.runs.steps import RunContext
@@ -116,7 +116,7 @@ class Recording:
     # ------------------------------------------------------------ attempts
 
     def enter(self, model: str, worst: Spend) -> Pass:
-        """Wait for a call's turn; called from the pool's threads (the `Ledger` of attempts)."""
+        """Wait for a call's turn; called from the step (the `Ledger` of attempts)."""
         context, name = self._context, catalog_name(model)
 
         def check() -> None:
@@ -131,22 +131,22 @@ class Recording:
             raise
 
     def intend(self, event: AttemptIntended) -> AttemptIntended:
-        """Admit and journal an intent; called from the pool's threads (the `Ledger` of attempts).
+        """Admit and journal an intent; called from the step (the `Ledger` of attempts).
 
         First the run's own limits, then the budgets above it: those are judged by the slab's row in the transaction
         that makes the intent durable, and an intent that finds its slab short is put again once that is filled.
         """
-        worst, tries = Spend.from_json(event.worst), 0
+        worst, tries, draws = Spend.from_json(event.worst), 0, None
         while True:
             self._admit(worst)
-            draws = self._draws(event, worst, tries)
-            drawing = replace(event, draws=draws) if draws else event
+            draws = self._draws(event, worst, tries, draws)
+            drawing = replace(event, draws=draws.slabs) if draws.slabs else event
             if self._put_intent(drawing, worst):
                 return drawing
             tries += 1
-            time.sleep(pause_after(tries))
+            fibers.pause(pause_after(tries))
 
-    def _draws(self, event: AttemptIntended, worst: Spend, tries: int) -> dict[str, str]:
+    def _draws(self, event: AttemptIntended, worst: Spend, tries: int, short: Draws | None) -> Draws:
         """Ask what stands above the run; when the store cannot say, the segment breaks off and the step has not failed.
 
         Raises:
@@ -156,7 +156,7 @@ class Recording:
         try:
             ledger.check_step(context.tenant, context.workflow)
             ledger.check_model(context.tenant, catalog_name(event.model))
-            return ledger.draws(context.tenant, context.workflow, worst, tries=tries)
+            return ledger.draws(context.tenant, context.workflow, worst, tries=tries, short=short)
         except StoreError as error:
             self._driver.post(lambda error=error: self._driver.break_off(error))  # type: ignore[misc]
             raise
@@ -174,7 +174,7 @@ class Recording:
             self.state, _ = advance(self._index, self.state, event, self._context.services.clock.now())
             reached("flush.before")
             before, self._buffer = self._buffer, []
-            answer = Answer()
+            answer: fibers.Answer[list[Recorded]] = fibers.Answer()
             self._put(lambda locked: [*before, event] if fits(locked, event) else before, answer, [*before, event])
         try:
             recorded = answer.wait()
@@ -189,7 +189,7 @@ class Recording:
         return False
 
     def settle(self, event: AttemptSettled) -> None:
-        """Take a settlement; called from the pool's threads, before the step's own event."""
+        """Take a settlement; called from the step, before its own event."""
         try:
             if event.overrun:
                 model = self.state.attempts[event.attempt].intended.model

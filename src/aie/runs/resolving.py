@@ -6,7 +6,7 @@ compared with, over all runs and processes of a tenant; each change is an event 
 
 from collections.abc import Callable, Sequence
 
-from aie.core import JSON, Spend
+from aie.core import JSON, Spend, fibers
 from aie.errors import Conflict, Failure
 from aie.layers import Attempt, Attempts
 from aie.records import Entry, Event, Locked, Store, model_stream
@@ -74,7 +74,7 @@ class Watched:
         Only what is new of the stream is read: where a name stands for two models by turns it grows with every turn.
         """
         store, tenant, seen = self._services.store, self._tenant, self._seen_of(model, snapshot)
-        news = store.read(model_stream(tenant, model), tenant=tenant, after=seen.n)
+        news = fibers.blocking(lambda: store.read(model_stream(tenant, model), tenant=tenant, after=seen.n))
         changes = [each.event for each in news if isinstance(each.event, ModelResolved)]
         answered = [each.after for each in changes if each.snapshot == snapshot]
         last = Seen(resolved=answered[-1] if answered else seen.resolved, n=news[-1].n if news else seen.n)

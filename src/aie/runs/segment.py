@@ -1,7 +1,8 @@
 """Drives one segment of one run to quiescence: executes the heart's commands and feeds back what happened.
 
-One event loop carries all segments of a process: pure steps run on the loop, whatever blocks runs in a pool, and a
-segment that waits for its journal flush holds nothing: what it waits for calls it back.
+One event loop carries all segments of a process: pure steps run on the loop, those that ask models in fibers on it,
+whatever else blocks in a pool of threads, and a segment that waits for its journal flush holds nothing: what it waits
+for calls it back.
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class Segment:
         self._flying = 0
         """Steps, deliveries and pauses under way, and the closing."""
         self._working = 0
-        """Threads of the pool that work for this segment."""
+        """Threads and fibers that work for this segment."""
         self._mailbox: Mailbox | None = None
         self._over: asyncio.Future[None] | None = None
         self._closing: Wait | Finish | None = None
@@ -176,16 +177,19 @@ class Segment:
         elif command.wait_ms == 0 and self._index.place(command.path).node.conduct in _INLINE:
             self._recording.record(self._step(command))
         else:
-            self._in_pool(command)
+            self._aside(command)
 
-    def _in_pool(self, command: RunStep) -> None:
-        """Run a step that blocks, after its pause, if it has one."""
+    def _aside(self, command: RunStep) -> None:
+        """Run a step that waits, after its pause, if it has one."""
         self._flying += 1
+        node = self._index.place(command.path).node
+        waits = node.conduct == "external" and self._context.services.layers[node.layer].in_fibers
+        run = self._in_fiber if waits else self._in_thread
         if not command.wait_ms:
-            self._submit(lambda: self._step(command))
+            run(lambda: self._step(command))
             return
         pause = command.wait_ms / 1000
-        self._recording.flush(lambda: self._later(pause, lambda: self._submit(lambda: self._step(command))))
+        self._recording.flush(lambda: self._later(pause, lambda: run(lambda: self._step(command))))
 
     def _step(self, command: RunStep) -> Event:
         attempts = StepAttempts(self._recording, self._recording.state, command.path, self._context.ref)
@@ -195,21 +199,32 @@ class Segment:
         if self._mailbox is not None:
             self._mailbox.loop.call_later(pause, call)
 
-    def _submit(self, work: Callable[[], Event]) -> None:
+    def _in_thread(self, work: Callable[[], Event]) -> None:
         """Let a thread of the pool work and take in what comes of it."""
         if self.is_over():
             return
+        self._working += 1
+        self._context.services.pool.submit(self._worker(work, self.post))
 
-        def in_thread() -> None:
+    def _in_fiber(self, work: Callable[[], Event]) -> None:
+        """Let a fiber of this loop work and take in what comes of it."""
+        mailbox = self._mailbox
+        if mailbox is None or self.is_over():
+            return
+        self._working += 1
+        work_on = self._worker(work, mailbox.loop.call_soon)
+        self._context.services.fibers.start(work_on, loop=mailbox.loop, post=mailbox.post)
+
+    def _worker(self, work: Callable[[], Event], tell: Callable[[Callable[[], None]], object]) -> Callable[[], None]:
+        def work_on() -> None:
             try:
                 event = work()
             except BaseException as error:  # noqa: BLE001 - told to whoever awaits the segment
-                self.post(lambda error=error: self._worked(error))  # type: ignore[misc]
+                tell(lambda error=error: self._worked(error))  # type: ignore[misc]
             else:
-                self.post(lambda: self._worked(event))
+                tell(lambda: self._worked(event))
 
-        self._working += 1
-        self._context.services.pool.submit(in_thread)
+        return work_on
 
     def _worked(self, came: Event | BaseException) -> None:
         self._working -= 1
@@ -241,7 +256,7 @@ class Segment:
     def _first_delivery(self, event: EffectQueued) -> None:
         self._recording.record(event)
         self._recording.record(attempted(self._context.services, event, 1))
-        self._recording.flush(lambda: self._submit(lambda: deliver(self._context, self._recording.state, event, 1)))
+        self._recording.flush(lambda: self._in_thread(lambda: deliver(self._context, self._recording.state, event, 1)))
         self._go_on()
 
     # ------------------------------------------------------------ events

@@ -7,6 +7,7 @@ from typing import Any
 
 from aie.config import references, static_paths
 from aie.core import JSON, Clock, Ids
+from aie.core.fibers import Fibers
 from aie.layers import Deliverer, Layer
 from aie.models import LOCAL_COMPONENTS, PinnedRoute, one_classifier, read_route
 from aie.records import Journal, Store
@@ -125,13 +126,17 @@ class Services:
     engine: str
     """Name of the engine that runs segments."""
     pool: Executor
-    """Threads for steps that block."""
+    """Threads for steps that block, and for what blocks in those that run in fibers."""
     live: Callable[[str], Mapping[str, JSON]]
     """Live facts of a component by `"<kind>:<name>"`."""
     secret: Callable[[str], str]
     """Value of a secret reference."""
     deliverers: Mapping[str, Deliverer] = field(default_factory=dict)
     """What delivers effects, by layer."""
+    at_once: int = 32
+    """Most steps that run in fibers at once."""
+    fibers: Fibers = field(init=False, repr=False)
+    """Where steps run that wait by their ports alone."""
     gate: Gate = field(init=False, repr=False)
     """Rates and breakers of models."""
     ledger: BudgetLedger = field(init=False, repr=False)
@@ -139,6 +144,7 @@ class Services:
 
     def __post_init__(self) -> None:
         """Open the ledger under the executor's own id."""
+        object.__setattr__(self, "fibers", Fibers(self.pool, self.at_once))
         gate = Gate(self.store, self.clock, self.live)
         object.__setattr__(self, "gate", gate)
         ledger = BudgetLedger(self.store, self.clock, self.executor, self.live, gate)

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from aie.core import JSON, UNTRUSTED, Labels, Value, digest_json, join
+from aie.core import JSON, UNTRUSTED, Labels, Value, digest_json, fibers, join
 from aie.errors import AieError, Failure, Held, InputError, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event, check_event
@@ -35,7 +35,7 @@ __all__ = [
 
 
 _LOOK: Final = 0.2
-"""Seconds between two looks at kill switches while a step waits in its thread."""
+"""Seconds between two looks at kill switches while a step waits."""
 _LONGEST_KEY: Final = 1_000
 """Characters of the key of a map's item: it is part of the path of each step of the item."""
 
@@ -68,7 +68,7 @@ class _BlobFiles:
 
     def read(self, ref: str) -> bytes:
         """Return the bytes stored under a document's reference."""
-        return self._context.services.store.get_blob(self._context.tenant, ref)
+        return fibers.blocking(lambda: self._context.services.store.get_blob(self._context.tenant, ref))
 
 
 def perform(context: RunContext, state: State, path: str, attempts: Attempts, time_left_ms: int | None) -> Event:
@@ -88,7 +88,7 @@ def perform(context: RunContext, state: State, path: str, attempts: Attempts, ti
 
 
 def _performed(context: RunContext, state: State, path: str, attempts: Attempts, time_left_ms: int | None) -> Event:
-    began, cpu = time.monotonic_ns(), time.thread_time_ns()
+    began, cpu = time.monotonic_ns(), fibers.cpu_ns()
     place = context.loaded.index.place(path)
     node = place.node
     try:
@@ -107,9 +107,14 @@ def _performed(context: RunContext, state: State, path: str, attempts: Attempts,
         )
         read = labels_read(scope, place, state)
         left = partial(_time_left, began, time_left_ms)
-        tools = replace(
-            tools_for(context, attempts, labels=read, case=_case(state), keys=_keys(context, state), time_left=left),
+        tools = tools_for(
+            context,
+            attempts,
+            labels=read,
+            case=_case(state),
             began=state.submitted_at,
+            keys=_keys(context, state),
+            time_left=left,
         )
         outcome = context.services.layers[node.layer].run(task, tools)
         match outcome:
@@ -247,7 +252,7 @@ def _finished(
         labels=made_labels(context.loaded, place, join((read, result.labels or Labels()))).to_json(),
         reads=scope.reads(texts),
         ms=(time.monotonic_ns() - began) // 1_000_000,
-        cpu_us=(time.thread_time_ns() - cpu) // 1000,
+        cpu_us=(fibers.cpu_ns() - cpu) // 1000,
         output=result.data,
         cites=[cite.to_json() for cite in result.cites],
         report=result.report,
@@ -333,6 +338,7 @@ def tools_for(
     *,
     labels: Labels,
     case: str = "",
+    began: int = 0,
     keys: Keys | None = None,
     time_left: Callable[[], int | None] = lambda: None,
 ) -> Tools:
@@ -343,6 +349,7 @@ def tools_for(
         attempts: admission of its calls.
         labels: join of the labels of everything that the step reads.
         case: keyed hash of the business case.
+        began: when the run was accepted, microseconds since the epoch; 0 for what is no step of a run.
         keys: keys that other runs may have, too; None: there are no other runs.
         time_left: microseconds that the run may still take; None without a limit.
     """
@@ -356,6 +363,7 @@ def tools_for(
         cache=context.loaded.cached,
         labels=labels,
         case=case,
+        began=began,
         keys=keys or NoOtherRuns(),
         pause=partial(_pause, context),
         time_left=time_left,
@@ -371,7 +379,7 @@ def _pause(context: RunContext, microseconds: int) -> None:
     until = time.monotonic_ns() + microseconds * 1000
     while (left := until - time.monotonic_ns()) > 0:
         context.services.ledger.check_step(context.tenant, context.workflow)
-        time.sleep(min(left / 1_000_000_000, _LOOK))
+        fibers.pause(min(left / 1_000_000_000, _LOOK))
 
 
 def _time_left(began: int, time_left_ms: int | None) -> int | None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from aie.core import JSON, UNTRUSTED, Labels
+from aie.core import JSON, UNTRUSTED, Labels, fibers
 from aie.errors import AieError, Conflict, IdempotencyConflict, InputError, NotFound
-from aie.records import Answer, Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
+from aie.records import Entry, Event, Locked, Recorded, Repeat, RunFilter, present, submission
 from aie.records.events import (
     ReviewDecided,
     RunCancelRequested,
@@ -118,7 +118,7 @@ def _put(services: Services, wanted: Submission, *, claim: bool) -> Callable[[],
         events.append(started(services, segment=1, epoch=1))
     entry = submission(wanted.tenant, run, submitted, *events, executor=services.executor if claim else "")
     reached("submission.before")
-    answer = Answer()
+    answer: fibers.Answer[list[Recorded]] = fibers.Answer()
     services.journal.put(entry, answer)
 
     def answered() -> Submitted:

@@ -79,7 +79,7 @@ class TrialCalls:
 
     def intend(self, event: AttemptIntended) -> AttemptIntended:
         """Admit and journal an intent."""
-        worst, tries = Spend.from_json(event.worst), 0
+        worst, tries, draws = Spend.from_json(event.worst), 0, None
         with self._lock:
             refused = admit(self._limits, State(spent=self.spent, reserved=self._reserved), worst)
             if refused is not None:
@@ -88,8 +88,9 @@ class TrialCalls:
         try:
             while True:
                 self._check(catalog_name(event.model))
-                draws = self._services.ledger.draws(self._tenant, self._workflow, worst, tries=tries)
-                drawing = replace(event, draws=draws)
+                ledger = self._services.ledger
+                draws = ledger.draws(self._tenant, self._workflow, worst, tries=tries, short=draws)
+                drawing = replace(event, draws=draws.slabs)
                 if self._append(drawing):
                     self._under_way[event.attempt] = catalog_name(event.model), worst
                     return drawing

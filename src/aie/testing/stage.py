@@ -45,6 +45,7 @@ class ScriptedLayer:
     def __init__(self, acts: Mapping[str, Act], *, name: LayerName = "check", version: int = 1) -> None:
         self.name = name
         self.version = version
+        self.in_fibers = False
         self._acts = acts
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:

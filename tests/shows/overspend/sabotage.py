@@ -12,7 +12,7 @@ __all__ = ["check_then_increment"]
 def check_then_increment() -> None:
     """Compare what was spent so far with the cap, and count a call once it is answered: nothing is reserved."""
 
-    def draws(self: ledger.BudgetLedger, tenant: str, workflow: str, worst: Spend, *, tries: int = 0) -> dict[str, str]:
+    def draws(self: ledger.BudgetLedger, tenant: str, workflow: str, worst: Spend, **_: object) -> ledger.Draws:
         found = {}
         for budget in self.budgets(tenant, workflow):
             window = open_window(budget, self._clock.now())
@@ -21,7 +21,7 @@ def check_then_increment() -> None:
             if free < worst.cost:
                 raise LimitReached("exhausted", limit=f"{budget.scope} cost", free=free, needed=worst.cost)
             found[window.id] = f"{window.id}#{self._executor}"
-        return found
+        return ledger.Draws(slabs=found)
 
     ledger.BudgetLedger.draws = draws  # type: ignore[method-assign]
     vars(recording)["fits"] = lambda _locked, _event: True

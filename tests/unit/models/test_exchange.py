@@ -2,14 +2,23 @@
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from aie.models.providers import exchange as exchanges
-from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
+from aie.models.providers.exchange import Broken, Exchange, Unreached
+from aie.models.providers.incoming import Answered, Unreadable
+from tests.unit.fiber_loop import in_fiber
 from tests.unit.models.wire import Reply, Wire
 
 heard: list[bytes] = []
@@ -45,10 +54,26 @@ def speaking(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
         thread.join()
 
 
+way: dict[str, str] = {}
+
+
+@pytest.fixture(params=["thread", "fiber"], autouse=True)
+def asked_in(request: pytest.FixtureRequest) -> None:
+    """Every test is one of both."""
+    way["is"] = request.param
+
+
+def post(exchange: Exchange, seconds: float = 5) -> Answered:
+    """Ask once, in a thread or in a fiber."""
+    if way["is"] == "fiber":
+        return in_fiber(lambda: exchange.post(b"{}", seconds=seconds))
+    return exchange.post(b"{}", seconds=seconds)
+
+
 def ask(url: str, seconds: float = 5) -> Answered:
-    """Ask once."""
+    """Ask once, over a connection of its own."""
     with closing(Exchange(url, KEY)) as exchange:
-        return exchange.post(b"{}", seconds=seconds)
+        return post(exchange, seconds)
 
 
 def test_an_answer_comes_with_its_status_and_its_headers():
@@ -64,10 +89,10 @@ def test_connections_are_kept_and_one_that_the_server_closed_is_not_asked(monkey
     monkeypatch.setattr(exchanges, "_SURELY_OPEN", 0.0)
     with Wire(Reply(body=b"1"), Reply(body=b"2")) as wire:
         exchange = Exchange(wire.url, KEY)
-        assert [exchange.post(b"{}", seconds=5).content for _ in range(3)] == [b"1", b"2", b"2"]
+        assert [post(exchange).content for _ in range(3)] == [b"1", b"2", b"2"]
         assert wire.connections == 1
         wire.hang_up()
-        assert exchange.post(b"{}", seconds=5).content == b"2"
+        assert post(exchange).content == b"2"
         assert wire.connections == 2
         exchange.close()
 
@@ -161,7 +186,7 @@ def test_a_proxy_lets_through_to_an_encrypted_place_and_sees_nothing_but_its_nam
     with speaking(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as url:
         proxy = url.replace("http://", "http://ann:pass%20word@")
         with closing(Exchange("https://models.example/v1", KEY, proxy=proxy)) as exchange, pytest.raises(Unreached):
-            exchange.post(b"{}", seconds=5)
+            post(exchange)
     assert b"".join(heard).split(b"\r\n") == [
         b"CONNECT models.example:443 HTTP/1.1",
         b"Host: models.example:443",
@@ -176,9 +201,7 @@ def test_many_threads_share_one_exchange():
     with Wire(Reply(body=b"ok")) as wire:
         exchange = Exchange(wire.url, KEY)
         came: list[bytes] = []
-        threads = [
-            threading.Thread(target=lambda: came.append(exchange.post(b"{}", seconds=10).content)) for _ in range(20)
-        ]
+        threads = [threading.Thread(target=lambda: came.append(post(exchange, 10).content)) for _ in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -186,3 +209,95 @@ def test_many_threads_share_one_exchange():
         exchange.close()
     assert came == [b"ok"] * 20
     assert len(wire.bodies) == 20
+
+
+def test_a_connection_is_kept_across_threads_and_fibers():
+    """Whoever asks next waits in its own way."""
+    with Wire(Reply(body=b"ok")) as wire, closing(Exchange(wire.url, KEY)) as exchange:
+        for each in ("fiber", "thread", "fiber", "thread"):
+            way["is"] = each
+            assert post(exchange).content == b"ok"
+        assert wire.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "content"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok", b"ok"),
+        (b"HTTP/1.0 200 OK\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+def test_an_answer_ends_where_the_protocol_says(said, content):
+    """By its length, its last chunk, or the end of the connection."""
+    with speaking(said) as url:
+        assert ask(url).content == content
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"noise"])
+def test_what_a_server_says_beyond_its_answer_is_no_answer_to_the_next_question(more):
+    """The connection is not asked again; the answer that was paid for counts."""
+    with Wire(Reply(body=b"next")) as wire, speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + more) as url:
+        exchange = Exchange(url, KEY)
+        assert post(exchange).content == b"ok"
+        exchange._place = urlsplit(wire.url)
+        assert post(exchange).content == b"next"
+        exchange.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 4\r\n\r\nokok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+    ],
+)
+def test_an_answer_with_two_ends_is_none(said):
+    """What smuggles one answer into another is refused as a whole."""
+    with speaking(said) as url, pytest.raises(Broken):
+        ask(url)
+
+
+def test_an_encrypted_answer_is_read_whole(tmp_path, monkeypatch):
+    """In pieces of its own, whatever the socket says of the bytes beneath."""
+    cert, key = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    exchanges._trusting.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    body = b"x" * 300_000
+    try:
+        with Wire(Reply(body=body), tls=context) as wire:
+            exchange = Exchange(wire.url.replace("http://127.0.0.1", "https://localhost"), KEY)
+            assert [post(exchange).content == body for _ in range(2)] == [True, True]
+            assert wire.connections == 1
+            exchange.close()
+    finally:
+        exchanges._trusting.cache_clear()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of `localhost` that is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    return cert, secret

@@ -240,7 +240,7 @@ from aie.models import connect
 provider, own, *others = sys.argv[1:]
 sys.modules.update(dict.fromkeys(others))
 connect(provider)
-sys.modules["aie.models.connect"]._made.cache_clear()
+sys.modules["aie.models.connect"]._made.clear()
 for name in list(sys.modules):
     if name.startswith("aie.models.providers.") or (name + ".").startswith(own + "."):
         del sys.modules[name]

@@ -4,6 +4,7 @@ import binascii
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Sequence
@@ -61,8 +62,9 @@ def _frame(name: str, data: bytes) -> bytes:
 class Wire:
     """Use as a context manager; answers in turn, the last one for ever."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         self._replies: Sequence[Reply] = replies
+        self._tls = tls
         self._over = threading.Event()
         self.bodies: list[bytes] = []
         """Bodies as they came, byte for byte."""
@@ -118,6 +120,8 @@ class Wire:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -50,6 +50,7 @@ class ActLayer:
 
     name: LayerName = "act"
     version: int = 1
+    in_fibers = False
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()

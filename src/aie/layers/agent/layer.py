@@ -31,6 +31,7 @@ class AgentLayer:
 
     name: LayerName = "agent"
     version: int = 1
+    in_fibers = False
 
     def __init__(self, layers: Mapping[str, Layer], connect: Callable[[str], Chat] = connect) -> None:
         self._layers = layers

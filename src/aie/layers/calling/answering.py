@@ -49,13 +49,14 @@ _FACTS: Final = ("price", "regions", "retention_days", "retires")
 def request_of(question: Question, candidate: Candidate | None = None) -> ChatRequest:
     """Return the request to a candidate; without one, what is the same for all of them."""
     schema = "" if question.schema is None else _text(question.schema)
-    request = ChatRequest(model="", user=question.user, schema=schema, parts=question.parts, max_tokens=0)
     if candidate is None:
-        return request
+        return ChatRequest(model="", user=question.user, schema=schema, parts=question.parts, max_tokens=0)
     pinned, parameters = candidate.pinned, candidate.pinned["parameters"]
-    request = replace(
-        request,
+    request = ChatRequest(
         model=pinned["model"],
+        user=question.user,
+        schema=schema,
+        parts=question.parts,
         max_tokens=candidate.max_tokens,
         temperature=parameters["temperature"],
         seed=parameters["seed"],

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _WITHDRAWN: Final = frozenset({"not_approved", "unknown", "blocked", "retired"})
 """Reasons that lie with the model, whatever was to be shown to it."""
 _PATIENCE: Final = 2_000_000
-"""Microseconds that a step waits in its thread before a candidate is asked again."""
+"""Microseconds that a step waits where it is before a candidate is asked again."""
 _COUNTED: Final = {"cost": "cost", "tokens": "tokens", "model_calls": "calls"}
 
 
@@ -50,7 +50,7 @@ def walk(
     """Ask one candidate after the other until one gives an answer that counts.
 
     Once nobody is left, whoever failed in a way that is worth another try is asked again, after its wait. A wait that
-    is too long to hold a thread is the step's: it lets go of everything and begins again.
+    is too long for that is the step's: it lets go of everything and begins again.
 
     Args:
         planned: who may be asked, in order.

@@ -72,6 +72,7 @@ class CheckLayer:
 
     name: LayerName = "check"
     version: int = 1
+    in_fibers = False
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile a `check` step."""

@@ -19,6 +19,7 @@ class ContextLayer:
 
     name: LayerName = "context"
     version: int = 1
+    in_fibers = False
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile a `context` step."""

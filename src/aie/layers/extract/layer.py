@@ -24,6 +24,7 @@ class ExtractLayer:
 
     name: LayerName = "extract"
     version: int = 1
+    in_fibers = False
 
     def __init__(
         self,

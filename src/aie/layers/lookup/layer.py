@@ -34,6 +34,7 @@ class LookupLayer:
 
     name: LayerName = "lookup"
     version: int = 1
+    in_fibers = False
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()

@@ -25,6 +25,7 @@ class ModelLayer:
 
     name: Literal["model"] = "model"
     version = 1
+    in_fibers = True
 
     def __init__(self, connect: Callable[[str], Chat] = connect) -> None:
         self._connect = connect

@@ -42,6 +42,7 @@ class ReviewLayer:
 
     name: LayerName = "review"
     version: int = 1
+    in_fibers = False
 
     def compile(self, step: StepSpec, site: Site) -> Compiled | None:
         """Compile a `review` step."""

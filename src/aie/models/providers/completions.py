@@ -22,7 +22,8 @@ from aie.models.chat import CallFailed
 from aie.models.providers.bounded import bounded
 from aie.models.providers.direct import noted
 from aie.models.providers.endpoints import proxy_for
-from aie.models.providers.exchange import Answered, Broken, Exchange, Unreached, Unreadable
+from aie.models.providers.exchange import Broken, Exchange, Unreached
+from aie.models.providers.incoming import Answered, Unreadable
 
 __all__ = ["ChatModel", "Client", "Pool", "within"]
 

@@ -33,7 +33,7 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from aie.core import MAX_INT
+from aie.core import MAX_INT, fibers
 from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
 from aie.models.providers.endpoints import check_endpoint
@@ -197,8 +197,11 @@ class Direct(ABC):
                 self._thread.start()
                 atexit.register(self.close)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        come: fibers.Answer[None] = fibers.Answer()
+        future.add_done_callback(lambda _: come(None))
         try:
-            return future.result(seconds + _GRACE)
+            come.wait(seconds + _GRACE)
+            return future.result(0)
         except TimeoutError:
             future.cancel()
             raise CallFailed(Failure.TIMEOUT, f"no answer within {seconds:g} s", billed=True) from None

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, in the thread that asks, within one deadline.
+"""One HTTP request and its answer, in the thread or fiber that asks, within one deadline.
 
 The vendors' libraries run on event loops. For a call that waits for one answer that is two changes of threads and a
 millisecond of CPU; here it is a socket (design/014). The deadline holds for the whole, however the answer drips: each
@@ -12,20 +12,19 @@ import socket
 import ssl
 import threading
 import time
-import zlib
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-__all__ = ["Answered", "Broken", "Exchange", "Unreached", "Unreadable"]
+from aie.core import fibers
+from aie.models.providers.incoming import Answered, Incoming, NotHTTP
 
-_LONGEST: Final = 32_000_000
-"""Bytes of a body, packed or not."""
+__all__ = ["Broken", "Exchange", "Unreached"]
+
 _CHUNK: Final = 65_536
 _CONNECTING: Final = 10.0
 """Seconds until a connection must stand; the rest of a call's time is for the answer."""
@@ -43,21 +42,6 @@ class Unreached(Exception):
 
 class Broken(Exception):
     """The connection ended, or spoke something else than HTTP, after the request may have been read."""
-
-
-class Unreadable(Exception):
-    """The answer is longer than any of the protocol, or packed in a way that was not asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """A whole answer, whatever it says."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    content: bytes
-    """Unpacked."""
 
 
 class Exchange:
@@ -94,25 +78,24 @@ class Exchange:
         channel = self._connected(until)
         try:
             channel.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
-            with http.client.HTTPResponse(channel, method="POST") as answer:
-                answer.begin()
-                content = _content(answer)
+            incoming = Incoming()
+            while incoming.answer is None:
+                incoming.take(channel.recv(_CHUNK))
         except TimeoutError:
             channel.close()
             raise
-        except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+        except (OSError, NotHTTP) as error:
             channel.close()
             raise Broken(type(error).__name__) from error
         except BaseException:
             channel.close()
             raise
-        if answer.will_close:
-            channel.close()
-        else:
+        if incoming.answer.stays:
             channel.used_at = time.monotonic()
             self._idle.append(channel)
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        return Answered(status=answer.status, headers=told, content=content)
+        else:
+            channel.close()
+        return incoming.answer
 
     def close(self) -> None:
         """Close the connections on which nothing is under way."""
@@ -128,7 +111,7 @@ class Exchange:
             channel.close()  # the server closed it, or says what nobody asked
         by = min(until, time.monotonic() + _CONNECTING)
         try:
-            made = self._connect(by)
+            made = fibers.blocking(lambda: self._connect(by))
         except (OSError, http.client.HTTPException, ValueError) as error:  # of a name no resolver takes: UnicodeError
             raise Unreached(type(error).__name__) from error
         made.end_by(until)
@@ -156,37 +139,55 @@ class Exchange:
 
 
 class _Deadline:
-    """A socket whose every wait ends at one time.
+    """A socket whose every wait ends at one time; in a fiber a wait holds no thread.
 
-    Its timeout is set anew once it is stale: to set it is a system call, during which other threads go on first.
+    Outside of one its timeout is set anew once it is stale: to set it is a system call, during which other threads go
+    on first.
     """
 
     _until = 0.0
     _set_at = 0.0
+    _in_fiber = False
     used_at = 0.0
     """When an answer was read last, by the monotonic clock."""
 
     def end_by(self, until: float) -> None:
-        """Let no wait from now on last longer."""
+        """Let no wait from now on last longer, in the thread or fiber that calls this."""
         self._until = until
+        self._in_fiber = fibers.in_fiber()
         self._set_at = time.monotonic()
-        self.settimeout(_left(until))  # type: ignore[attr-defined]
+        left = _left(until)
+        self.settimeout(0 if self._in_fiber else left)  # type: ignore[attr-defined]
+
+    def recv(self, *args: Any) -> bytes:
+        data: bytes = self._in_time(fibers.until_readable, super().recv, *args)  # type: ignore[misc]
+        return data
 
     def recv_into(self, *args: Any) -> int:
-        self._renew()
-        return super().recv_into(*args)  # type: ignore[misc,no-any-return]
+        return int(self._in_time(fibers.until_readable, super().recv_into, *args))  # type: ignore[misc]
 
     def send(self, *args: Any) -> int:
-        self._renew()
-        return super().send(*args)  # type: ignore[misc,no-any-return]
+        return int(self._in_time(fibers.until_writable, super().send, *args))  # type: ignore[misc]
 
-    def sendall(self, *args: Any) -> None:
-        self._renew()
-        super().sendall(*args)  # type: ignore[misc]
+    def sendall(self, data: Any, *_: Any) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self.send(left) :]
 
-    def _renew(self) -> None:
-        if time.monotonic() - self._set_at > _STALE:
-            self.end_by(self._until)
+    def _in_time(self, until_ready: Callable[..., None], do: Callable[..., Any], *args: Any) -> Any:
+        if not self._in_fiber:
+            if time.monotonic() - self._set_at > _STALE:
+                self.end_by(self._until)
+            return do(*args)
+        while True:
+            try:
+                return do(*args)
+            except ssl.SSLWantWriteError:  # either may come of either: TLS speaks while it is spoken over
+                fibers.until_writable(self, _left(self._until))  # type: ignore[arg-type]
+            except ssl.SSLWantReadError:
+                fibers.until_readable(self, _left(self._until))  # type: ignore[arg-type]
+            except BlockingIOError:
+                until_ready(self, _left(self._until))
 
 
 class _Timed(_Deadline, socket.socket):
@@ -275,28 +276,6 @@ def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
         raise ValueError("a header or the address holds a line break, or a character that cannot be sent")
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"{method} {target} HTTP/1.1\r\n{lines}".encode("latin-1")
-
-
-def _content(answer: http.client.HTTPResponse) -> bytes:
-    """Return the whole body, unpacked.
-
-    Raises:
-        Unreadable: it is too long, or packed otherwise than by gzip.
-    """
-    packing = (answer.getheader("content-encoding") or "identity").lower()
-    if packing == "identity" and answer.length is not None and answer.length <= _LONGEST:
-        return answer.read()
-    if packing not in {"identity", "gzip", "x-gzip"}:
-        raise Unreadable(f"it is packed as {packing[:20]}")
-    unpacking = None if packing == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
-    content = bytearray()
-    while chunk := answer.read(_CHUNK):
-        content += chunk if unpacking is None else unpacking.decompress(chunk, _LONGEST + 1 - len(content))
-        if len(content) > _LONGEST or (unpacking is not None and unpacking.unconsumed_tail):
-            raise Unreadable(f"it is longer than {_LONGEST} bytes")
-    if answer.length or (unpacking is not None and not unpacking.eof):
-        raise http.client.IncompleteRead(bytes(content))
-    return bytes(content)
 
 
 # ---------------------------------------------------------------- proxies
