@@ -58,7 +58,8 @@ def test_what_is_doubtful_waits_and_what_cannot_be_read_is_set_aside(claims: Pat
         "029": "waiting",
         "040": "dead",
     }
-    assert seen["040"]["failure"] == "truncated"
+    assert (seen["040"]["failure"], seen["040"]["step"]) == ("truncated", "document")
+    assert seen["040"]["message"], "why, in words"
     assert len(list((claims / "outbox").glob("*.json"))) == 1
 
 

@@ -3,7 +3,7 @@
 `open_app` opens a workspace's folder; the functions take what it returns. They parse nothing and print nothing.
 """
 
-from aie.app.auditing import erase_person, explain_run, hold_of, known_attributes, rebuild_projections
+from aie.app.auditing import ending_of, erase_person, explain_run, hold_of, known_attributes, rebuild_projections
 from aie.app.cataloguing import Catalog, Moved, Shown, ShownRoute, moved_models, show_catalog, show_models
 from aie.app.context_diff import ContextChange, diff_contexts
 from aie.app.controlling import (
@@ -93,6 +93,7 @@ __all__ = [
     "decide",
     "diff_contexts",
     "diff_releases",
+    "ending_of",
     "erase_person",
     "examine",
     "executing",

@@ -12,14 +12,16 @@ from aie.app.wording import moved_line
 from aie.config import did_you_mean
 from aie.errors import Conflict, InputError, NotFound
 from aie.records import RunFilter, RunRow, destroy_key, rebuild
-from aie.records.events import RunSubmitted
+from aie.records.events import RunFinished, RunSubmitted
 from aie.releases import load_release
 from aie.runs import Explanation, explain, read_holds
 
-__all__ = ["erase_person", "explain_run", "hold_of", "known_attributes", "rebuild_projections"]
+__all__ = ["ending_of", "erase_person", "explain_run", "hold_of", "known_attributes", "rebuild_projections"]
 
 _LATEST: Final = 50
 """Releases whose search attributes are known."""
+_ENDING: Final = 8
+"""Events at the end of a run, of which one says how it ended."""
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "dead"})
 
 
@@ -73,6 +75,13 @@ def hold_of(app: App, run: RunRow) -> str:
     told = read_holds(app.store.read(run.id, tenant=run.tenant))
     first = {each["on"]: told.get(each["path"], "") for each in reversed(json.loads(run.held))}
     return "; ".join(why for why in reversed(first.values()) if why)
+
+
+def ending_of(app: App, run: RunRow) -> str:
+    """Return in words why a run failed or was set aside; empty for one that did not, or that was erased."""
+    last = app.store.read(run.id, max(run.last_n - _ENDING, 0), tenant=run.tenant) if run.failure else []
+    told = (each.event.message for each in reversed(last) if isinstance(each.event, RunFinished))
+    return next(told, "") or ""
 
 
 def erase_person(app: App, run: str, *, reason: str) -> int:

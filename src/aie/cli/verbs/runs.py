@@ -13,6 +13,7 @@ from aie.app import (
     Runner,
     cancel_run,
     choose_release,
+    ending_of,
     explain_html,
     explain_run,
     explain_text,
@@ -142,12 +143,15 @@ def _report(screen: Screen, here: Runner, accepted: Sequence[_Accepted], *, wait
             held = row is not None and bool(row.held)
             waiting += state == "waiting" and not held
             last = each.run
+            why = ending_of(here.app, row) if row is not None else ""
             note = f": {row.failure} at {row.failed_path}" if row is not None and row.failure else ""
+            note += f": {why}" if why else ""
             hold = hold_of(here.app, row) if held and row is not None else ""
             note = f": waits: {hold}" if hold else note
             again = " (the same input as before)" if each.repeated else ""
             data: dict[str, JSON] = {"input": each.name, "run": each.run, "state": state, "repeated": each.repeated}
-            data |= {"failure": row.failure, "step": row.failed_path} if row is not None and row.failure else {}
+            if row is not None and row.failure:
+                data |= {"failure": row.failure, "step": row.failed_path, "message": why}
             data |= {"waits": hold} if hold else {}
             screen.stream(data, f"{state:<9}  {each.run}  {Path(each.name).name}{note}{again}")
             tick(done, len(accepted))
