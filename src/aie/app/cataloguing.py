@@ -17,6 +17,7 @@ from aie.runs import resolutions
 __all__ = [
     "Candidate",
     "Catalog",
+    "Circuit",
     "Moved",
     "Shown",
     "ShownRoute",
@@ -26,6 +27,16 @@ __all__ = [
     "show_catalog",
     "show_models",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """A circuit breaker that is open."""
+
+    left: int
+    """Microseconds; 0: the next call tries its model."""
+    why: str
+    """What opened it, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +67,8 @@ class Shown:
     """`active`, `not approved`, `retiring`, `no new releases` or `retired`."""
     stopped: str
     """By whom, and why; empty unless it is."""
-    circuit: int | None
-    """Microseconds for which its circuit breaker is open; 0: the next call tries it; None: it is closed."""
+    circuit: Circuit | None
+    """Its circuit breaker, when it is open."""
     asked: JSON
     """Of a chat model what is pinned and what is live, as `models.yaml` writes it; None for what runs here."""
     regions: tuple[str, ...] | None
@@ -220,10 +231,11 @@ def _shown_route(app: App, route: Route, uses: Uses) -> ShownRoute:
     )
 
 
-def open_circuits(app: App) -> dict[str, int]:
-    """Return the models whose circuit breaker is open, with the microseconds left; 0: the next call tries it."""
+def open_circuits(app: App) -> dict[str, Circuit]:
+    """Return the models whose circuit breaker is open."""
     now = app.services.clock.now()
-    return {model: max(until - now, 0) for model, until in sorted(opened_gates(app.store).items())}
+    found = sorted(opened_gates(app.store).items())
+    return {model: Circuit(left=max(each.until - now, 0), why=each.why) for model, each in found}
 
 
 def moved_of(app: App, model: str) -> Iterator[Moved]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from aie.app.cataloguing import Moved, moved_models, open_circuits
+from aie.app.cataloguing import Circuit, Moved, moved_models, open_circuits
 from aie.app.needs import EXTRAS, is_installed, unmet
 from aie.app.opening import App, open_app
 from aie.app.runtimes import Lack, lacks
@@ -48,8 +48,8 @@ class Overview:
     """Runs that wait for layer versions, by id."""
     moved: tuple[Moved, ...] = ()
     """Models that answer as another than before."""
-    circuits: dict[str, int] = field(default_factory=dict)
-    """Models whose circuit breaker is open, with the microseconds left; 0: the next call tries it."""
+    circuits: dict[str, Circuit] = field(default_factory=dict)
+    """Models whose circuit breaker is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

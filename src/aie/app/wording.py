@@ -317,9 +317,10 @@ def used_line(used: ComponentUse) -> str:
     return f"{'model' if used.alone else used.kind} {used.name}"
 
 
-def circuit_line(left: int) -> str:
-    """Return for how long nothing is asked of a model whose circuit breaker is open, in microseconds."""
-    return f"circuit open for another {duration(left)}" if left > 0 else "circuit half open: the next call tries it"
+def circuit_line(left: int, why: str = "") -> str:
+    """Return for how long nothing is asked of a model whose circuit breaker is open, in microseconds, and why."""
+    said = f"circuit open for another {duration(left)}" if left > 0 else "circuit half open: the next call tries it"
+    return f"{said} ({why})" if why else said
 
 
 def refused_line(refused: RefusedModel) -> str:

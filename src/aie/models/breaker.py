@@ -35,9 +35,11 @@ class Breaker:
         self._outcomes: deque[tuple[int, bool]] = deque()
         self._failed = 0
         """Failures among them."""
+        self._last = ""
+        """What the last of them was."""
 
-    def opens(self, policy: Mapping[str, Any], failure: Failure | None, at: int) -> bool:
-        """Take an outcome and tell whether the breaker opens.
+    def opens(self, policy: Mapping[str, Any], failure: Failure | None, at: int) -> str:
+        """Take an outcome and tell why the breaker opens; empty: it does not.
 
         Args:
             policy: `failures` and `within` (microseconds), live facts of the model.
@@ -45,11 +47,15 @@ class Breaker:
             at: microseconds of a clock that only goes forward.
         """
         self._outcomes.append((at, fails(failure)))
-        self._failed += fails(failure)
+        if failure is not None and fails(failure):
+            self._failed += 1
+            self._last = failure.value
         while self._outcomes and self._outcomes[0][0] <= at - policy["within"]:
             self._failed -= self._outcomes.popleft()[1]
         if self._failed < policy["failures"] or 2 * self._failed < len(self._outcomes):
-            return False
+            return ""
+        seconds = policy["within"] / 1_000_000
+        why = f"{self._failed} of {len(self._outcomes)} calls within {seconds:g} s failed, the last with {self._last}"
         self._outcomes.clear()
         self._failed = 0
-        return True
+        return why

@@ -40,6 +40,7 @@ from aie.records.entries import (
 from aie.records.erase import destroy_key
 from aie.records.events import Event
 from aie.records.gates import (
+    OpenGate,
     Room,
     close_gate,
     first_tries,
@@ -88,6 +89,7 @@ __all__ = [
     "KeyProvider",
     "Locked",
     "MemoryKeys",
+    "OpenGate",
     "Outcome",
     "Page",
     "PlainKeys",

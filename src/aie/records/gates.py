@@ -16,6 +16,7 @@ from aie.records.links import Link
 from aie.records.store import Store
 
 __all__ = [
+    "OpenGate",
     "Room",
     "close_gate",
     "first_tries",
@@ -31,7 +32,7 @@ __all__ = [
 _MINUTE: Final = 60_000_000
 _TRANSIT: Final = 5_000_000
 """Microseconds from a call's admission within which it reaches its endpoint."""
-_MAKE: Final = "INSERT INTO gates (model, open_until, probe_until) VALUES (?, 0, 0) ON CONFLICT DO NOTHING"
+_MAKE: Final = "INSERT INTO gates (model, open_until, probe_until, why) VALUES (?, 0, 0, '') ON CONFLICT DO NOTHING"
 _LOCK: Final = "SELECT model FROM gates WHERE model = ? {lock_rows}"
 _OVER: Final = "DELETE FROM passes WHERE model = ? AND counts_until <= ? AND holds_until <= ?"
 _COUNT: Final = (
@@ -46,6 +47,16 @@ _LEAVE: Final = (
 _PROBE: Final = (
     "UPDATE gates SET probe_until = ? WHERE model = ? AND open_until > 0 AND open_until <= ? AND probe_until <= ?"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenGate:
+    """A circuit breaker that is open, or half open until one call tried its model."""
+
+    until: int
+    """End of the pause, microseconds since the epoch."""
+    why: str
+    """What opened it, in words; empty where nobody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +137,26 @@ def _room(link: Link, model: str, rates: Mapping[str, Any], now: int) -> Room:
     )
 
 
-def open_gate(store: Store, model: str, *, pause: int) -> None:
-    """Open the breaker of a model for so many microseconds; the call that tried it, if any, is no longer awaited."""
+def open_gate(store: Store, model: str, *, pause: int, why: str | None = None) -> None:
+    """Open the breaker of a model; the call that tried it, if any, is no longer awaited.
+
+    Args:
+        store: the records.
+        model: catalog name.
+        pause: microseconds for which nothing is asked.
+        why: in words; None leaves what stands there.
+    """
     with store.transaction("gate") as link:
         link.run(_MAKE, model)
         until = link.now(store.clock.now()) + pause
-        link.run("UPDATE gates SET open_until = ?, probe_until = 0 WHERE model = ?", until, model)
+        sql = "UPDATE gates SET open_until = ?, probe_until = 0, why = coalesce(?, why) WHERE model = ?"
+        link.run(sql, until, why, model)
 
 
 def close_gate(store: Store, model: str) -> None:
     """Ask a model again: it answered."""
     with store.transaction("gate") as link:
-        link.run("UPDATE gates SET open_until = 0, probe_until = 0 WHERE model = ?", model)
+        link.run("UPDATE gates SET open_until = 0, probe_until = 0, why = '' WHERE model = ?", model)
 
 
 def take_probe(store: Store, model: str, *, holds: int) -> bool:
@@ -158,9 +177,9 @@ def first_tries(store: Store) -> dict[str, int]:
     return {row.model: max(row.open_until, row.probe_until) for row in rows}
 
 
-def opened_gates(store: Store) -> dict[str, int]:
-    """Return the models whose breaker is open, or half open until one call tried them, with the end of the pause."""
+def opened_gates(store: Store) -> dict[str, OpenGate]:
+    """Return the models whose breaker is open, or half open until one call tried them."""
     gates = tables.gates
     with store.connect() as connection:
-        rows = connection.execute(select(gates.c.model, gates.c.open_until).where(gates.c.open_until > 0)).all()
-    return {row.model: row.open_until for row in rows}
+        rows = connection.execute(select(gates).where(gates.c.open_until > 0)).all()
+    return {row.model: OpenGate(until=row.open_until, why=row.why) for row in rows}

@@ -15,7 +15,7 @@ from aie.records.tables import SCHEMA, metadata
 
 __all__ = ["HEAD", "ensure_schema", "has_schema"]
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Revision that `tables.py` describes; a test compares it with the migrations."""
 
 _LOCK: Final = 0x616965

@@ -307,9 +307,9 @@ slabs = Table(
 )
 """What an executor may reserve of a window. Never more is drawn on it than was granted."""
 
-gates = Table("gates", metadata, _text("model", key=True), _big("open_until"), _big("probe_until"))
-"""A model: until when its circuit breaker is open, and until when one call tries whether it is there again. The row is
-the lock under which passes are given out."""
+gates = Table("gates", metadata, _text("model", key=True), _big("open_until"), _big("probe_until"), _text("why"))
+"""A model: until when its circuit breaker is open, until when one call tries whether it is there again, and what opened
+it. The row is the lock under which passes are given out."""
 
 passes = Table(
     "passes",

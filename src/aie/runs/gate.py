@@ -17,6 +17,7 @@ from aie.core import JSON, Clock, Spend, fibers
 from aie.errors import Failure, Held, StepFailure
 from aie.models import Breaker, fails, held_by_breaker
 from aie.records import (
+    OpenGate,
     Room,
     Store,
     close_gate,
@@ -98,7 +99,7 @@ class Gate:
         """Told, one after the other, when a place of this process was given back."""
         self._counting = threading.Lock()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
-        self._opened: dict[str, int] = {}
+        self._opened: Mapping[str, OpenGate] = {}
         self._until = -1
 
     # ------------------------------------------------------------ circuit breakers
@@ -110,7 +111,7 @@ class Gate:
         """
         kind, _, name = component.partition(":")
         left = self._left(name) if kind == "model" and "breaker" in facts else 0
-        return {**facts, "circuit": _open_text(left), "circuit_left": left} if left else facts
+        return {**facts, "circuit": self._open_text(name, left), "circuit_left": left} if left else facts
 
     def tries(self, model: str) -> int:
         """Return how many calls may leave that wait for a model's breaker: one that tries it, all once it is closed."""
@@ -119,9 +120,15 @@ class Gate:
 
     def _left(self, model: str) -> int:
         """Return the microseconds for which nothing is asked of a model."""
-        return max(self._breaks().get(model, 0) - self._clock.now(), 0)
+        found = self._breaks().get(model)
+        return 0 if found is None else max(found.until - self._clock.now(), 0)
 
-    def _breaks(self) -> Mapping[str, int]:
+    def _open_text(self, model: str, left: int) -> str:
+        found = self._breaks().get(model)
+        why = f": {found.why}" if found is not None and found.why else ""
+        return f"its circuit breaker is open for another {left / 1_000_000:.1f} s{why}"
+
+    def _breaks(self) -> Mapping[str, OpenGate]:
         now = self._clock.monotonic()
         if now >= self._until:
             self._opened = opened_gates(self._store)
@@ -174,15 +181,15 @@ class Gate:
             return
         if given.probe:
             if fails(failure):
-                self._open(given.model, pause=policy["pause"])
+                self._open(given.model, pause=policy["pause"], why=f"the call that tried it failed with {failure}")
             else:
                 fibers.blocking(lambda: close_gate(self._store, given.model))
             self._until = -1
             return
         with self._counting:
-            opens = self._breakers[given.model].opens(policy, failure, self._clock.monotonic())
-        if opens:
-            self._open(given.model, pause=policy["pause"])
+            why = self._breakers[given.model].opens(policy, failure, self._clock.monotonic())
+        if why:
+            self._open(given.model, pause=policy["pause"], why=why)
             self._until = -1
 
     def withdrawn(self, given: Pass) -> None:
@@ -194,8 +201,8 @@ class Gate:
             # Nobody knows more than before: the next call tries.
             self._open(given.model, pause=0)
 
-    def _open(self, model: str, *, pause: int) -> None:
-        fibers.blocking(lambda: open_gate(self._store, model, pause=pause))
+    def _open(self, model: str, *, pause: int, why: str | None = None) -> None:
+        fibers.blocking(lambda: open_gate(self._store, model, pause=pause, why=why))
 
     def _probes(self, model: str, facts: Mapping[str, Any]) -> bool:
         """Tell whether the call is the one that tries a model which was left alone.
@@ -213,7 +220,7 @@ class Gate:
         if not left and model not in fibers.blocking(lambda: opened_gates(self._store)):
             self._until = -1
             return False
-        why = f"{model} was not asked: {_open_text(left) if left else 'one call tries it again first'}"
+        why = f"{model} was not asked: {self._open_text(model, left) if left else 'one call tries it again first'}"
         failure = StepFailure(Failure.PROVIDER_DOWN, why)
         failure.hold = held_by_breaker(model, why, left=left, at_most=(facts.get("retry") or {}).get("at_most", 0))
         raise failure
@@ -276,10 +283,6 @@ class Gate:
 
 def _holds(facts: Mapping[str, Any]) -> int:
     return int(facts.get("timeout", 0)) + _GRACE
-
-
-def _open_text(left: int) -> str:
-    return f"its circuit breaker is open for another {left / 1_000_000:.1f} s"
 
 
 def _minute_is_full(room: Room, tokens: int) -> bool:

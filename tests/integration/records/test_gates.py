@@ -117,15 +117,16 @@ def test_another_model_has_rates_of_its_own(store: Store) -> None:
 
 def test_one_call_alone_tries_a_model_whose_breaker_was_open(store: Store, later: Callable[[int], None]) -> None:
     """None before the pause is over; when the one does not come back, another may in time."""
-    open_gate(store, "reader", pause=15 * SECOND)
-    assert list(opened_gates(store)) == ["reader"]
+    open_gate(store, "reader", pause=15 * SECOND, why="two of two failed")
+    assert [(name, each.why) for name, each in opened_gates(store).items()] == [("reader", "two of two failed")]
     assert not take_probe(store, "reader", holds=10 * SECOND)
     (first,) = first_tries(store).values()
-    assert first == opened_gates(store)["reader"]
+    assert first == opened_gates(store)["reader"].until
     later(16 * SECOND)
     assert [take_probe(store, "reader", holds=10 * SECOND) for _ in range(3)] == [True, False, False]
-    assert first_tries(store)["reader"] > opened_gates(store)["reader"]
-    later(11 * SECOND)
+    assert first_tries(store)["reader"] > opened_gates(store)["reader"].until
+    open_gate(store, "reader", pause=0)
+    assert opened_gates(store)["reader"].why == "two of two failed"
     assert take_probe(store, "reader", holds=10 * SECOND)
     close_gate(store, "reader")
     assert opened_gates(store) == first_tries(store) == {}

@@ -49,7 +49,17 @@ BREAKER = {"failures": 3, "within": 10 * SECOND}
 def opens(*outcomes: tuple[int, Failure | None]) -> list[bool]:
     """Return what a breaker says of outcomes with their seconds."""
     breaker = Breaker()
-    return [breaker.opens(BREAKER, failure, at * SECOND) for at, failure in outcomes]
+    return [bool(breaker.opens(BREAKER, failure, at * SECOND)) for at, failure in outcomes]
+
+
+def test_a_breaker_says_what_opened_it() -> None:
+    """Whoever meets it open has seen none of the calls."""
+    breaker = Breaker()
+    for at, failure in ((0, None), (1, Failure.PROVIDER_DOWN), (2, Failure.TIMEOUT)):
+        assert not breaker.opens(BREAKER, failure, at * SECOND)
+    assert breaker.opens(BREAKER, Failure.TIMEOUT, 3 * SECOND) == (
+        "3 of 4 calls within 10 s failed, the last with timeout"
+    )
 
 
 def test_a_breaker_opens_after_so_many_failures_in_its_window() -> None:

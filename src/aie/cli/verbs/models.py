@@ -73,7 +73,7 @@ def _status(shown: Shown, *, whole: bool = True) -> str:
     """Return what hinders a model now, then where it stands in its calendar; a table has no room for reasons."""
     hindered = [f"stopped, {shown.stopped}" if whole else "stopped"] if shown.stopped else []
     if shown.circuit is not None:
-        hindered.append(circuit_line(shown.circuit) if whole else "circuit open")
+        hindered.append(circuit_line(shown.circuit.left, shown.circuit.why) if whole else "circuit open")
     return "; ".join([*hindered, *([] if hindered and shown.status == "active" else [shown.status])])
 
 

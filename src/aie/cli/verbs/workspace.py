@@ -89,7 +89,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         "waiting": seen.waiting,
         "needs_runtime": [{"run": run, **lack_json(lack)} for run, lack in seen.lacking.items()],
         "moved": [moved_json(each) for each in seen.moved],
-        "circuits": [{"model": model, "left_us": left} for model, left in seen.circuits.items()],
+        "circuits": [{"model": model, "left_us": each.left, "why": each.why} for model, each in seen.circuits.items()],
         "stopped": [{"kind": each.kind, "name": each.name, "by": each.actor, "why": each.reason} for each in stops],
     }
     lines = screen.table(("WORKFLOW", "ENVIRONMENT", "RELEASE"), seen.environments)
@@ -102,7 +102,7 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
         runs = f"{count} run{'' if count == 1 else 's'}"
         lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
     lines += [moved_line(each) for each in seen.moved]
-    lines += [f"model {model}: {circuit_line(left)}" for model, left in seen.circuits.items()]
+    lines += [f"model {model}: {circuit_line(each.left, each.why)}" for model, each in seen.circuits.items()]
     lines += [f"stopped: {each.kind} {each.name}, by {each.actor}: {each.reason}" for each in stops]
     screen.show(data, lines)
     if seen.lacking:
