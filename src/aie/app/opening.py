@@ -92,6 +92,8 @@ def open_app(
         threads = max(_FEWEST, settings.capacity)
         pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="aie-step")
         undo.callback(pool.shutdown, wait=False, cancel_futures=True)
+        helpers = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="aie-helper")
+        undo.callback(helpers.shutdown, wait=False, cancel_futures=True)
         closing = undo.pop_all()
     services = Services(
         store=store,
@@ -103,6 +105,7 @@ def open_app(
         executor="",
         engine=settings.engine,
         pool=pool,
+        helpers=helpers,
         at_once=threads,
         live=LiveFacts(root, clock),
         secret=_secret,

@@ -79,7 +79,7 @@ class Fibers:
         """Prepare.
 
         Args:
-            pool: threads for what blocks on the way.
+            pool: threads for what blocks on the way, of these fibers alone and as many.
             at_once: most fibers at once.
         """
         self._pool = pool
@@ -231,8 +231,8 @@ def until_writable(channel: _Socket, seconds: float) -> None:
 
 
 def _until(fiber: _Fiber, number: int, seconds: float, add: Callable[..., Any], remove: Callable[[int], Any]) -> None:
+    add(number, fiber.go_on, _READY)  # first, as it may fail: a timer that is left would end another wait
     timer = fiber.loop.call_later(seconds, fiber.go_on, _LATE)
-    add(number, fiber.go_on, _READY)
     try:
         come = fiber.wait()
     finally:

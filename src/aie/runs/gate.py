@@ -95,8 +95,8 @@ class Gate:
         self._declared = declared
         self._taking = threading.Lock()
         """One call of this process asks the records for its turn at a time: they would only wait for one another."""
-        self._waiting: deque[fibers.Answer[None]] = deque()
-        """Told, one after the other, when a place of this process was given back."""
+        self._waiting: dict[str, deque[fibers.Answer[None]]] = {}
+        """By model; told, one after the other, when this process gave back a place of it."""
         self._counting = threading.Lock()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._opened: Mapping[str, OpenGate] = {}
@@ -175,7 +175,7 @@ class Gate:
         """Take a pass back after its call."""
         if given.name:
             fibers.blocking(lambda: return_pass(self._store, given.name, tokens=tokens))
-            self._next()
+            self._next(given.model)
         policy = given.breaker
         if policy is None:
             return
@@ -196,7 +196,7 @@ class Gate:
         """Take a pass back whose call did not leave."""
         if given.name:
             fibers.blocking(lambda: void_pass(self._store, given.name))
-            self._next()
+            self._next(given.model)
         if given.probe:
             # Nobody knows more than before: the next call tries.
             self._open(given.model, pause=0)
@@ -247,35 +247,40 @@ class Gate:
             with self._taking:
                 return take_pass(self._store, model, rates, name=name, tokens=worst.tokens, holds=holds)
 
-        while True:
-            check()
-            turn: fibers.Answer[None] = fibers.Answer()
-            self._waiting.append(turn)  # before it looks, so that it misses nobody who gives back meanwhile
-            told = False
-            try:
-                room = fibers.blocking(take)
-                if room is None:
-                    return
-                left = until - self._clock.monotonic()
-                if left <= 0 or (_minute_is_full(room, worst.tokens) and room.next > left):
-                    raise _limited(model, rates, room, worst)
-                with contextlib.suppress(TimeoutError):
-                    turn.wait(min(left / 1_000_000, _LOOK))
-                    told = True  # and looks again
-            finally:
-                self._leave(turn, told=told)
+        waiting = self._waiting.setdefault(model, deque())
+        told = False
+        try:
+            while True:
+                check()
+                turn: fibers.Answer[None] = fibers.Answer()
+                waiting.append(turn)  # before it looks, so that it misses nobody who gives back meanwhile
+                try:
+                    room, told = fibers.blocking(take), False
+                    if room is None:
+                        return
+                    left = until - self._clock.monotonic()
+                    if left <= 0 or (_minute_is_full(room, worst.tokens) and room.next > left):
+                        raise _limited(model, rates, room, worst)
+                    with contextlib.suppress(TimeoutError):
+                        turn.wait(min(left / 1_000_000, _LOOK))
+                        told = True  # and looks again
+                finally:
+                    self._leave(model, turn, told=told)
+        finally:
+            if told:
+                self._next(model)  # it did not look any more
 
-    def _leave(self, turn: fibers.Answer[None], *, told: bool) -> None:
+    def _leave(self, model: str, turn: fibers.Answer[None], *, told: bool) -> None:
         """Wait no longer; who was told without a need of it lets the next one know."""
         try:
-            self._waiting.remove(turn)
+            self._waiting[model].remove(turn)
         except ValueError:
             if not told:
-                self._next()
+                self._next(model)
 
-    def _next(self) -> None:
-        with contextlib.suppress(IndexError):
-            self._waiting.popleft()(None)
+    def _next(self, model: str) -> None:
+        with contextlib.suppress(KeyError, IndexError):
+            self._waiting[model].popleft()(None)
 
     def _facts(self, model: str) -> Mapping[str, Any]:
         return self._declared(f"model:{model}")

@@ -126,7 +126,9 @@ class Services:
     engine: str
     """Name of the engine that runs segments."""
     pool: Executor
-    """Threads for steps that block, and for what blocks in those that run in fibers."""
+    """Threads for steps that block."""
+    helpers: Executor
+    """Threads for what blocks in steps that run in fibers: one for each, so that it waits for nobody else's."""
     live: Callable[[str], Mapping[str, JSON]]
     """Live facts of a component by `"<kind>:<name>"`."""
     secret: Callable[[str], str]
@@ -144,7 +146,7 @@ class Services:
 
     def __post_init__(self) -> None:
         """Open the ledger under the executor's own id."""
-        object.__setattr__(self, "fibers", Fibers(self.pool, self.at_once))
+        object.__setattr__(self, "fibers", Fibers(self.helpers, self.at_once))
         gate = Gate(self.store, self.clock, self.live)
         object.__setattr__(self, "gate", gate)
         ledger = BudgetLedger(self.store, self.clock, self.executor, self.live, gate)

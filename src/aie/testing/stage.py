@@ -215,6 +215,7 @@ def stage(  # noqa: PLR0913 — each part of the stage may be another one
             executor=executor,
             engine=engine,
             pool=stack.enter_context(ThreadPoolExecutor(max_workers=32)),
+            helpers=stack.enter_context(ThreadPoolExecutor(max_workers=32)),
             live=live or (lambda _: {}),
             secret=lambda name: name,
             deliverers=deliverers,

@@ -1,6 +1,7 @@
 """Model steps wait without a thread: as many calls are under way as the worker may make, and nobody else is held up."""
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ def test_more_calls_are_under_way_than_there_are_threads(root: Path, monkeypatch
     """And no more than the worker may make."""
     with OpenAIServer("a roof", latency=0.3) as server, working(root, server, monkeypatch) as (here, releases):
         run = notes(here, root, releases["notes"])
-        assert here.wait(run, timeout=60)
+        assert here.wait(run, timeout=60).state == "completed"
         events = [each.event for each in here.app.store.read(run)]
         assert server.most_at_once == AT_ONCE
     assert sum(isinstance(each, AttemptSettled) for each in events) == NOTES
@@ -124,7 +125,7 @@ def test_with_a_thread_for_each_call_there_are_no_more(root: Path, monkeypatch: 
     """The negative control: the same worker whose model steps block."""
     monkeypatch.setattr(ModelLayer, "in_fibers", False)
     with OpenAIServer("a roof", latency=0.05) as server, working(root, server, monkeypatch) as (here, releases):
-        assert here.wait(notes(here, root, releases["notes"]), timeout=60)
+        assert here.wait(notes(here, root, releases["notes"]), timeout=60).state == "completed"
         assert server.most_at_once == THREADS
 
 
@@ -137,11 +138,23 @@ def test_a_server_that_hangs_holds_up_nobody_else(root: Path, monkeypatch: pytes
         slow = notes(here, root, releases["notes"])
         server_is_full(server)
         quick = here.submit(Given(name="q", folder=root, data={"id": "q"}), releases["quick"]).run
-        assert here.wait(quick, timeout=1.5)
+        assert here.wait(quick, timeout=1.5).state == "completed"
         kinds = Counter(type(each.event).__name__ for each in here.app.store.read(slow))
         assert kinds["AttemptIntended"] == AT_ONCE
         assert kinds["AttemptSettled"] == 0
         here.wait(slow, timeout=30)
+
+
+def test_steps_that_hold_every_thread_hold_up_no_call(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What blocks on the way of a call, such as a new connection, waits for no other step's end."""
+    with OpenAIServer("a roof") as server, working(root, server, monkeypatch) as (here, releases):
+        ended = threading.Event()
+        for _ in range(THREADS):
+            here.app.services.pool.submit(ended.wait)
+        try:
+            assert here.wait(notes(here, root, releases["notes"]), timeout=20).state == "completed"
+        finally:
+            ended.set()
 
 
 def server_is_full(server: OpenAIServer) -> None:

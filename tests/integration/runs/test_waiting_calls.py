@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -122,6 +123,45 @@ def test_a_call_that_did_not_leave_fails_as_it_did_though_its_place_cannot_be_gi
         run = here.submit(release, {"id": "1"}).run
         assert rests(here, run) == "failed"
         assert here.row(run).failure == "limit_reached"
+
+
+def test_a_place_is_given_to_who_waits_for_that_model(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not to whoever waits for another one, or may not leave any more: nobody else would hear of it."""
+    monkeypatch.setattr(gate, "_LOOK", 1.9)
+    looked, take_pass = threading.Semaphore(0), gate.take_pass
+
+    def counted(*given: Any, **named: Any) -> object:
+        room = take_pass(*given, **named)
+        looked.release()
+        return room
+
+    monkeypatch.setattr(gate, "take_pass", counted)
+    stopped: list[Exception] = []
+
+    def check() -> None:
+        if stopped:
+            raise stopped[0]
+
+    facts = {"timeout": 5_000_000, "rates": {"rpm": None, "tpm": None, "concurrency": 1}}
+    with (
+        stage(store_url, {}, keys=KEYS, live=lambda _: facts) as here,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        enter = here.services.gate.enter
+        held = [enter(model, WORST, lambda: None) for model in ("slow", "quick")]
+        assert looked.acquire(timeout=5)
+        assert looked.acquire(timeout=5)
+        waiting = []
+        for model, leaves in (("slow", lambda: None), ("quick", check), ("quick", lambda: None)):
+            waiting.append(pool.submit(enter, model, WORST, leaves))
+            assert looked.acquire(timeout=5)
+        stopped.append(Held("stopped", on="stop"))
+        held[1].leave(None)
+        assert waiting[2].result(1.0).model == "quick"
+        with pytest.raises(Held):
+            waiting[1].result(1.0)
+        held[0].leave(None)
+        assert waiting[0].result(1.0).model == "slow"
 
 
 def test_a_kill_switch_reaches_a_call_that_waits_within_a_second(store_url: str) -> None:

@@ -154,6 +154,22 @@ def test_bytes_that_never_come_are_given_up_in_time(loop: Loop) -> None:
     assert isinstance(ended, TimeoutError)
 
 
+def test_a_socket_that_cannot_be_waited_for_ends_no_later_wait(loop: Loop) -> None:
+    closed = socket.socket()
+    closed.close()
+
+    def waits() -> bool:
+        with pytest.raises(ValueError, match="descriptor"):
+            fibers.until_readable(closed, 0.01)
+        began = time.monotonic()
+        fibers.pause(0.05)
+        return time.monotonic() - began >= 0.05
+
+    loop.start(waits)
+
+    assert loop.drive() == [True]
+
+
 def test_cpu_is_counted_for_each_by_itself(loop: Loop) -> None:
     def computes() -> int:
         began = fibers.cpu_ns()

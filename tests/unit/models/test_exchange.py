@@ -1,11 +1,14 @@
 """One request within one deadline: what came of it says whether the request can have been read."""
 
+import gc
 import gzip
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -84,9 +87,8 @@ def test_an_answer_comes_with_its_status_and_its_headers():
     assert (wire.paths, wire.bodies) == (["/v1?x=1"], [b"{}"])
 
 
-def test_connections_are_kept_and_one_that_the_server_closed_is_not_asked(monkeypatch):
+def test_connections_are_kept_and_one_that_the_server_closed_is_not_asked():
     """A request on a dead connection would be lost, and counted as billed."""
-    monkeypatch.setattr(exchanges, "_SURELY_OPEN", 0.0)
     with Wire(Reply(body=b"1"), Reply(body=b"2")) as wire:
         exchange = Exchange(wire.url, KEY)
         assert [post(exchange).content for _ in range(3)] == [b"1", b"2", b"2"]
@@ -152,6 +154,14 @@ def test_no_drip_of_bytes_moves_the_deadline(drip):
         pytest.raises((TimeoutError, Broken)),
     ):
         ask(url, 0.3)
+
+
+@pytest.mark.parametrize("after", [b"0\r\nx: ", b"1;x="])
+def test_what_follows_a_body_has_an_end_long_before_the_deadline(after):
+    """Each byte of an endless trailer would be copied again and again, on the thread of everybody's calls."""
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+    with speaking(whole + after, forever=b"y" * 65_536) as url, pytest.raises(Broken):
+        ask(url, 5)
 
 
 def test_a_server_that_says_nothing_ends_at_the_deadline():
@@ -245,6 +255,48 @@ def test_what_a_server_says_beyond_its_answer_is_no_answer_to_the_next_question(
         exchange._place = urlsplit(wire.url)
         assert post(exchange).content == b"next"
         exchange.close()
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3", b"noise"])
+def test_what_a_server_says_after_its_answer_is_no_answer_to_the_next_question(more):
+    """Neither right after it nor later."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        server.settimeout(5)
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        exchange = stack.enter_context(closing(Exchange(f"http://127.0.0.1:{server.getsockname()[1]}/v1", KEY)))
+        for said in (b"1", b"2"):
+            asked = pool.submit(post, exchange)
+            channel = stack.enter_context(server.accept()[0])
+            channel.recv(65_536)
+            channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + said)
+            assert asked.result(5).content == said
+            channel.sendall(more)
+
+
+def test_a_packed_answer_without_a_body_is_whole():
+    """Gateways name their packing with refusals, too."""
+    with Wire(Reply(body=b"", status=429, headers={"Content-Encoding": "gzip", "Retry-After": "7"})) as wire:
+        answer = ask(wire.url)
+    assert (answer.status, answer.headers["retry-after"], answer.content) == (429, "7", b"")
+
+
+def test_a_call_that_failed_keeps_nothing_that_it_read():
+    """What a question holds is freed with it, and not once cycles are collected."""
+    kept: list[weakref.ref[set[str]]] = []
+
+    def fails() -> None:
+        read = {"a document"}
+        kept.append(weakref.ref(read))
+        with pytest.raises(Unreached):
+            Exchange("http://127.0.0.1:1/v1", KEY).post(b"{}", seconds=5)
+
+    gc.disable()
+    try:
+        in_fiber(fails) if way["is"] == "fiber" else fails()
+        assert kept[0]() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from functools import cache
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -32,8 +31,6 @@ _CONNECTING: Final = 10.0
 
 _STALE: Final = 0.02
 """Seconds that a wait may last beyond its deadline."""
-_SURELY_OPEN: Final = 0.5
-"""Seconds after an answer in which no server closes a connection that it said it would keep."""
 
 
 class Unreached(Exception):
@@ -78,6 +75,7 @@ class Exchange:
         channel = self._connected(until)
         try:
             channel.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+            channel.expect()
             incoming = Incoming()
             while incoming.answer is None:
                 incoming.take(channel.recv(_CHUNK))
@@ -91,7 +89,6 @@ class Exchange:
             channel.close()
             raise
         if incoming.answer.stays:
-            channel.used_at = time.monotonic()
             self._idle.append(channel)
         else:
             channel.close()
@@ -105,8 +102,8 @@ class Exchange:
     def _connected(self, until: float) -> "_Timed | _TimedTLS":
         """Return a connection on which nothing is under way: the one used last that is still open, else a new one."""
         while (channel := _popped(self._idle)) is not None:
-            if time.monotonic() - channel.used_at < _SURELY_OPEN or not _says_something(channel):
-                channel.end_by(until)
+            channel.end_by(until)
+            if channel.is_quiet():
                 return channel
             channel.close()  # the server closed it, or says what nobody asked
         by = min(until, time.monotonic() + _CONNECTING)
@@ -148,8 +145,6 @@ class _Deadline:
     _until = 0.0
     _set_at = 0.0
     _in_fiber = False
-    used_at = 0.0
-    """When an answer was read last, by the monotonic clock."""
 
     def end_by(self, until: float) -> None:
         """Let no wait from now on last longer, in the thread or fiber that calls this."""
@@ -158,6 +153,23 @@ class _Deadline:
         self._set_at = time.monotonic()
         left = _left(until)
         self.settimeout(0 if self._in_fiber else left)  # type: ignore[attr-defined]
+
+    def is_quiet(self) -> bool:
+        """Tell whether the other side has neither closed nor said anything; if not, it must not be asked any more."""
+        if not self._in_fiber:
+            return not _says_something(self)  # type: ignore[arg-type]
+        try:
+            super().recv(1)  # type: ignore[misc]
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
+    def expect(self) -> None:
+        """Wait in a fiber for the first bytes of an answer: that none were there yet was seen before it was asked."""
+        if self._in_fiber:
+            fibers.until_readable(self, _left(self._until))  # type: ignore[arg-type]
 
     def recv(self, *args: Any) -> bytes:
         data: bytes = self._in_time(fibers.until_readable, super().recv, *args)  # type: ignore[misc]
@@ -234,7 +246,10 @@ def _reached(host: str, port: int, by: float) -> _Timed:
         else:
             channel.end_by(by)
             return channel
-    raise failed
+    try:
+        raise failed
+    finally:
+        del failed  # it keeps this frame and those before it: it would keep itself, until cycles are collected
 
 
 def _resolved(host: str, port: int, by: float) -> list[Any]:
@@ -242,16 +257,16 @@ def _resolved(host: str, port: int, by: float) -> list[Any]:
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        found: Future[list[Any]] = Future()
+        found: fibers.Answer[list[Any]] = fibers.Answer()
 
     def look() -> None:
         try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
-            found.set_exception(error)
+            found(error)
 
     threading.Thread(target=look, name="aie-resolve", daemon=True).start()
-    return found.result(_left(by))
+    return found.wait(_left(by))
 
 
 @cache

@@ -12,7 +12,7 @@ __all__ = ["Answered", "Incoming", "NotHTTP", "Unreadable"]
 _LONGEST: Final = 32_000_000
 """Bytes of a body, packed or not."""
 _HEAD: Final = 65_536
-"""Bytes up to the body, with all that says only that it will come."""
+"""Bytes up to the body, with all that says only that it will come; and those in a row that bring nothing of it."""
 _HEADERS: Final = 100
 _PACKED: Final = frozenset({"gzip", "x-gzip"})
 
@@ -44,11 +44,13 @@ class Incoming:
     def __init__(self) -> None:
         self.answer: Answered | None = None
         self._parser: Any = HttpResponseParser(self)
-        self._head = 0
+        self._idle = 0
+        """Bytes that came since the last ones of the body, or since the beginning."""
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = 0
         self._in_body = False
+        self._is_empty = True
         self._stays = False
         self._unpacking: Any = None
         self._wrong: Exception | None = None
@@ -64,8 +66,7 @@ class Incoming:
         if not data:
             self._end()
             return
-        if not self._in_body:
-            self._head += len(data)
+        self._idle += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -74,8 +75,8 @@ class Incoming:
             self._says_more()
         if self._wrong is not None:
             raise self._wrong
-        if not self._in_body and (self._head > _HEAD or len(self._headers) > _HEADERS):
-            raise NotHTTP("a head without an end")
+        if self.answer is None and (self._idle > _HEAD or len(self._headers) > _HEADERS):
+            raise NotHTTP("a head, or what follows a body, without an end")
 
     def _end(self) -> None:
         """The end of the connection is that of a body which says no other."""
@@ -109,6 +110,7 @@ class Incoming:
         """Take a piece of the body."""
         if self.answer is not None or self._wrong is not None:
             return
+        self._idle, self._is_empty = 0, False
         if self._unpacking is not None:
             try:
                 data = self._unpacking.decompress(data, _LONGEST + 1 - self._size)
@@ -135,7 +137,7 @@ class Incoming:
             self.answer = replace(self.answer, stays=False)
 
     def _finish(self, *, stays: bool) -> None:
-        if self._unpacking is not None and not self._unpacking.eof:
+        if self._unpacking is not None and not self._unpacking.eof and not self._is_empty:
             self._wrong = NotHTTP("the packed body has no end")
             raise self._wrong
         self.answer = Answered(
