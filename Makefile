@@ -63,7 +63,8 @@ fmt: ## Format the code and mend what the linter can mend
 
 docs: ## Write the reference from the code, and the transcripts from what commands print
 	@$(DEV) python -m scripts.reference --write
-	@$(DEV) python -m scripts.transcripts --write README.md docs/documents.md docs/builder.md docs/reviewer.md docs/operator.md docs/auditor.md
+	@$(DEV) python -m scripts.transcripts --write README.md docs/documents.md docs/builder.md docs/reviewer.md docs/operator.md docs/auditor.md \
+		src/aie/templates/letters/README.md
 
 size: ## Measure the base install and fail above 350 MB
 	@$(BASE) python scripts/size.py 350

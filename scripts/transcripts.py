@@ -75,7 +75,7 @@ class Place:
     folder: Path
     """The working folder, as the last `cd` left it."""
     bin: Path
-    """Holds `aie` as it is in this checkout, under the Python that runs this script."""
+    """Holds `aie` as it is in this checkout, and `python`: the one that runs this script."""
 
 
 def read_blocks(lines: list[str]) -> Iterator[Block]:
@@ -98,11 +98,10 @@ def read_blocks(lines: list[str]) -> Iterator[Block]:
 def run_document(text: str, folder: Path) -> tuple[str, list[str]]:
     """Run every transcript in the folder; return the document with what was printed, and what differs from it."""
     with tempfile.TemporaryDirectory() as bin_folder:
-        command = Path(bin_folder, "aie")
         code = f"import sys; sys.path.insert(0, {str(_SOURCE)!r}); from aie.cli import main; main()"
-        command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n', encoding="utf-8")
-        command.chmod(0o755)
-        return _run_blocks(text.splitlines(), Place(folder=folder, bin=command.parent))
+        _put(Path(bin_folder, "aie"), f'exec {sys.executable} -c "{code}" "$@"')
+        _put(Path(bin_folder, "python"), f'PYTHONPATH={shlex.quote(str(_SOURCE))} exec {sys.executable} "$@"')
+        return _run_blocks(text.splitlines(), Place(folder=folder, bin=Path(bin_folder)))
 
 
 def alike(documented: list[str], actual: list[str]) -> bool:
@@ -130,6 +129,11 @@ def main() -> int:
         print(f"transcripts: {document}: attempted {commands}, different {len(differences)}, skipped 0")
         failed += bool(differences) and not options.write
     return 1 if failed else 0
+
+
+def _put(command: Path, line: str) -> None:
+    command.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    command.chmod(0o755)
 
 
 def _run_blocks(lines: list[str], place: Place) -> tuple[str, list[str]]:

@@ -9,13 +9,13 @@ from scripts.transcripts import read_blocks, run_document
 TOP = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     document
-    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("src/aie/templates/*/README.md")]
     if any(read_blocks(document.read_text(encoding="utf-8").splitlines()))
 )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(TOP)))
 def test_every_transcript_is_what_the_commands_print(document: Path, tmp_path: Path):
     """Each document in an empty folder of its own; `make docs` writes them anew."""
     _, differences = run_document(document.read_text(encoding="utf-8"), tmp_path)

@@ -67,7 +67,15 @@ _NAMES: Final = frozenset(
     [
         "desks",
         "receivers",
+        "lookups",
         "models",
+        "routes",
+        "workflows",
+        "labels",
+        "endorse",
+        "key",
+        "sums",
+        "ordered",
         "steps",
         "with",
         "rules",
@@ -273,6 +281,8 @@ def _missing_key(file: _File, rng: Random) -> Iterator[Mutant]:
         if place.path[-1] == "of" and place.path[:-1] in ruled:
             continue  # rules name what they read: only the other checks need a value of their own
         if place.path[-1] in {"at_most", "semantics", "folder"} and ("map" in place.path or "file" in _text_of(place)):
+            continue
+        if place.path[-2:] == ("retry", "at_most"):
             continue
         line, start, end = place.key.start_mark.line, place.key.start_mark.column, place.value.end_mark.column
         text = file.lines[line]

@@ -5,7 +5,7 @@ without a network, `Receiver` a receiver of effects in a process of its own, `Vi
 """
 
 from aie.testing.fake_model import FakeModel, Said
-from aie.testing.openai_server import FAULTS, Bill, Fault, OpenAIServer, Served
+from aie.testing.openai_server import FAULTS, Bill, Fault, OpenAIServer, Served, recorded_answers
 from aie.testing.receiver import Counts, Receiver, read_counts
 from aie.testing.virtual_clock import VirtualClock
 
@@ -21,4 +21,5 @@ __all__ = [
     "Served",
     "VirtualClock",
     "read_counts",
+    "recorded_answers",
 ]

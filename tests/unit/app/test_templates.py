@@ -11,7 +11,7 @@ import pytest
 from aie.app import check_workspace, list_templates, start_workspace, teachable, trainable
 from aie.errors import Conflict, InputError, NotFound
 
-TEMPLATES = ["claims", "contracts", "invoices", "triage"]
+TEMPLATES = ["claims", "contracts", "invoices", "letters", "triage"]
 TRAINED = {"claims", "triage"}
 
 
@@ -40,7 +40,7 @@ def test_the_templates_are_known():
 def test_an_unknown_template_names_the_known_ones(tmp_path: Path):
     with pytest.raises(NotFound) as caught:
         start_workspace(tmp_path / "w", "parking")
-    assert caught.value.hints == ("one of: claims, contracts, invoices, triage",)
+    assert caught.value.hints == ("one of: claims, contracts, invoices, letters, triage",)
     assert not (tmp_path / "w").exists()
 
 

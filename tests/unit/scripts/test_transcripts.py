@@ -1,9 +1,11 @@
 """Transcripts in documents are really run, and a document that says something else is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+import aie
 from scripts.transcripts import alike, run_document
 
 OLD = "run_" + "0" * 26
@@ -74,3 +76,10 @@ def test_a_file_is_written_for_the_commands_that_follow(tmp_path: Path):
     text = "<!-- write: deep/w.txt -->\n```yaml\na: 1\n```\n```console\n$ cat deep/w.txt\na: 1\n```\n"
     assert run_document(text, tmp_path) == (text, [])
     assert run_document(text.replace("```yaml\na: 1", "```yaml\na: 2"), tmp_path)[1]
+
+
+def test_python_is_the_one_that_runs_this_and_finds_the_engine(tmp_path: Path):
+    """Whatever stands first on the reader's path; the test kit's server is started so."""
+    line = "$ python -c 'import aie, sys; print(sys.executable, aie.__file__)'"
+    text = f"```console\n{line}\n{sys.executable} {aie.__file__}\n```\n"
+    assert run_document(text, tmp_path) == (text, [])

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aie.errors import Failure
 from aie.models import CallFailed, ChatRequest, Endpoint, connect
-from aie.testing import OpenAIServer
+from aie.testing import OpenAIServer, recorded_answers
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +26,9 @@ ASKED = ChatRequest(model="reader-2026-05", user="How much?", max_tokens=200)
 
 def documented() -> list[str]:
     """Return the command of the document, on a free port and under this Python."""
-    [line] = re.findall(r"^ {4}python (-m aie\.testing\.openai_server .*)$", DOCUMENT.read_text(), re.MULTILINE)
-    assert "--port 8090" in line
+    [line] = re.findall(
+        r"^ {4}python (-m aie\.testing\.openai_server .*--port 8090 .*)$", DOCUMENT.read_text(), re.MULTILINE
+    )
     return [sys.executable, *shlex.split(line.replace("--port 8090", "--port 0"))]
 
 
@@ -68,3 +70,53 @@ def test_a_port_that_is_taken_is_said_and_not_waited_for() -> None:
         assert done.stderr.startswith(f"port {port}: address already in use")
         with pytest.raises(OSError, match="in use"), OpenAIServer(port=port):
             pass
+
+
+def test_recorded_answers_are_found_by_the_words_of_a_question(tmp_path: Path) -> None:
+    """The first line that fits answers, data as JSON; a question that none fits is refused and not billed."""
+    file = tmp_path / "answers.jsonl"
+    file.write_text('{"holds": "TW-1", "answer": {"amount": "1.00 EUR"}}\n\n{"holds": "TW", "answer": "which one?"}\n')
+    chat = connect("openai_compatible")
+    with OpenAIServer(recorded_answers(file)) as server:
+        here = Endpoint(url=server.url)
+        said = [chat.invoke(replace(ASKED, user=f"About {name}:\nhow much?"), here).text for name in ("TW-1", "TW-2")]
+        with pytest.raises(CallFailed) as failed:
+            chat.invoke(ASKED, here)
+    assert said == ['{"amount": "1.00 EUR"}', "which one?"]
+    assert failed.value.failure is Failure.PROVIDER_REFUSED
+    assert (server.bills[-1].fault, server.bills[-1].tokens_in) == ("refused", 0)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "3", '{"holds": "TW-1"}', '{"holds": 1, "answer": "x"}'])
+def test_a_line_that_is_no_recorded_answer_is_told_with_its_place(tmp_path: Path, line: str) -> None:
+    """By the function, and by the command in one line."""
+    file = tmp_path / "answers.jsonl"
+    file.write_text('{"holds": "TW-1", "answer": "yes"}\n' + line)
+    with pytest.raises(ValueError, match=r"answers\.jsonl:2: .*expected"):
+        recorded_answers(file)
+    done = serve("--answers", file, "true")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
+def test_a_file_of_answers_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """And not called a port."""
+    done = serve("--answers", tmp_path / "answers.jsonl", "true")
+    assert (done.returncode, done.stderr) == (1, f"{tmp_path}/answers.jsonl: no such file or directory\n")
+
+
+def test_a_command_is_served_for_as_long_as_it_runs() -> None:
+    """It finds the URL and other values in its environment; its output and its status are all there is."""
+    asks = (
+        "import os, sys; from aie.models import ChatRequest, Endpoint, connect;"
+        "asked = ChatRequest(model='reader-2026-05', user='How much?', max_tokens=200);"
+        "here = Endpoint(url=os.environ['HOSTED_URL'], key=os.environ['HOSTED_KEY']);"
+        "print(connect('openai_compatible').invoke(asked, here).text); sys.exit(3)"
+    )
+    done = serve("--answer", "12.00", "--env", "HOSTED_URL", "--env", "HOSTED_KEY=a=b", sys.executable, "-c", asks)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "12.00\n", "")
+
+
+def serve(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run the server with a command, as a process."""
+    command = [sys.executable, "-m", "aie.testing.openai_server", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -40,7 +40,7 @@ _File = Literal["aie.yaml", "models.yaml", "workflow.yaml", "datasets.yaml"]
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; it must not exist, or be empty.")],
     template: Annotated[
-        str, typer.Option("--template", "-t", metavar="NAME", help="claims, contracts, invoices, triage.")
+        str, typer.Option("--template", "-t", metavar="NAME", help="claims, contracts, invoices, letters, triage.")
     ] = "claims",
     form: FormatOption = "text",
 ) -> None:

@@ -96,7 +96,7 @@ class OpenAIServer:
 
     def __init__(  # noqa: PLR0913 - each way to misbehave is one
         self,
-        answer: str | Sequence[str] | Callable[[dict[str, Any]], str] = "ok",
+        answer: str | Sequence[str] | Callable[[dict[str, Any]], str | None] = "ok",
         *,
         faults: Iterable[Fault] = (),
         seed: int | None = None,
@@ -111,7 +111,8 @@ class OpenAIServer:
         """Prepare.
 
         Args:
-            answer: what the model says: always the same, one after the other, or by the body of the request.
+            answer: what the model says: always the same, one after the other, or by the body of the request; None
+                turns the request away, as `refused`.
             faults: of the first requests, in order.
             seed: draws the faults of all others; None: they are served well.
             fault_rate: share of them that is served badly.
@@ -206,13 +207,16 @@ class OpenAIServer:
             pass
         finally:
             writer.close()
-            with suppress(ConnectionError):
+            # The server may stop while a caller's connection is just being closed.
+            with suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _respond(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Serve one request; False when the connection is done with."""
-        fault = self._fault()
-        answer = self._answered(body, fault)
+        fault, text = self._fault(), self._text(body)
+        if text is None and fault not in _STATUS:
+            fault = "refused"
+        answer = self._answered(body, text or "", fault)
         log, entry = self._log, self._entered(answer, fault)
         try:
             if self._latency:
@@ -230,8 +234,7 @@ class OpenAIServer:
                 entry.ended = _now()
             self._tell(entry)
 
-    def _answered(self, body: dict[str, Any], fault: Fault) -> _Answer:
-        text = self._text(body)
+    def _answered(self, body: dict[str, Any], text: str, fault: Fault) -> _Answer:
         tokens_in = len(json.dumps(body["messages"])) // CHARACTERS_A_TOKEN + 1
         tokens_out = min(len(text) // CHARACTERS_A_TOKEN + 1, body.get("max_tokens", 1 << 30)) + self._over_bill
         usage = {
@@ -301,7 +304,7 @@ class OpenAIServer:
             return planned
         return self._random.choice(self._kinds) if self._random.random() < self._fault_rate else "none"
 
-    def _text(self, body: dict[str, Any]) -> str:
+    def _text(self, body: dict[str, Any]) -> str | None:
         if callable(self._answer):
             return self._answer(body)
         if isinstance(self._answer, str):
