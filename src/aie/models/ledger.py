@@ -199,8 +199,9 @@ def _sum(amounts: Iterable[Spend]) -> Spend:
 
 
 def _covers(free: Spend, needed: Spend, budget: Budget) -> bool:
-    cost = budget.cost is None or free.cost >= needed.cost
-    return cost and (budget.tokens is None or free.tokens >= needed.tokens)
+    """Tell whether a call fits; what costs nothing fits into a budget that was lowered below what is spent, too."""
+    cost = budget.cost is None or max(free.cost, 0) >= needed.cost
+    return cost and (budget.tokens is None or max(free.tokens, 0) >= needed.tokens)
 
 
 def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend, reserved: Spend) -> Spend:
@@ -211,7 +212,7 @@ def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend, reserved: S
 
 
 def _ahead(needed: int, free: int, reserved: int) -> int:
-    return needed + min(max(_AHEAD * needed, reserved), (free - needed) // 2)
+    return needed + max(min(max(_AHEAD * needed, reserved), (free - needed) // 2), 0)
 
 
 def explained(refused: Exhausted) -> str:

@@ -111,7 +111,7 @@ def admit(limits: Limits, state: State, worst: Spend) -> LimitReached | None:
         ("tokens", limits.tokens, state.spent.tokens + state.reserved.tokens, worst.tokens),
         ("model_calls", limits.model_calls, state.spent.calls + state.reserved.calls, worst.calls),
     ):
-        if limit is not None and used + needed > limit:
+        if limit is not None and needed and used + needed > limit:
             free = max(limit - used, 0)
             left, whole, asked = (usd(n) if name == "cost" else str(n) for n in (free, limit, needed))
             return LimitReached(

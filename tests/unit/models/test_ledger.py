@@ -110,6 +110,19 @@ def test_a_tightened_cap_takes_back_what_was_granted_ahead() -> None:
     assert isinstance(shared(11, slab("a", 1_000, spent=100), budget=replace(BUDGET, cost=110)), Exhausted)
 
 
+def test_what_costs_nothing_fits_into_a_budget_that_is_overspent() -> None:
+    """A model on hardware of one's own is asked when no money is left; the slab has nothing beyond what it used."""
+    lowered = replace(BUDGET, cost=50)
+    assert shared(0, slab("a", 1_000, spent=100), budget=lowered) == {"a": 100}
+    assert isinstance(shared(1, slab("a", 1_000, spent=100), budget=lowered), Exhausted)
+
+
+def test_a_slab_is_filled_for_as_many_calls_as_are_under_way() -> None:
+    """With many at once each would else lease for itself."""
+    assert shared(1, slab("a", 100, reserved=100), mine="a") == {"a": 201}
+    assert shared(1, slab("a", 100, reserved=1), mine="a") == {"a": 21}
+
+
 def test_what_was_billed_beyond_a_slab_is_not_granted_again() -> None:
     """An overrun makes a slab hold more than it was granted."""
     assert isinstance(shared(10, slab("b", 100, spent=995)), Exhausted)
