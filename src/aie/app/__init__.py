@@ -57,7 +57,7 @@ from aie.app.training import train, trainable
 from aie.app.try_html import told, try_html
 from aie.app.trying import Trial, stamps, trial
 from aie.app.verifying import export_for_audit, save_heads, verify_export, verify_records
-from aie.app.wording import circuit_line, moved_line, plain, versions
+from aie.app.wording import circuit_line, moved_line, plain, versions, why_asked
 
 __all__ = [
     "MAX_INPUT",
@@ -152,6 +152,7 @@ __all__ = [
     "verify_export",
     "verify_records",
     "versions",
+    "why_asked",
     "workflows",
     "workspace_warnings",
 ]

@@ -39,6 +39,7 @@ __all__ = [
     "ways_on",
     "who_decided",
     "who_moved",
+    "why_asked",
 ]
 
 _HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}")
@@ -254,10 +255,14 @@ def about(evidence: Evidence) -> str:
     return ".".join([evidence.step, *(part for part in parts if part != evidence.step)])
 
 
+def why_asked(why: str) -> str:
+    """Return in words why a person is asked."""
+    return _WHY.get(why, why.replace("escalated:", "the step failed with "))
+
+
 def who_decided(review: ReviewStory) -> Iterator[str]:
     """Yield lines on one task for a person: why it was asked, who answered what, when."""
-    why = _WHY.get(review.why, review.why.replace("escalated:", "escalated, "))
-    yield f"{review.path}: {review.desk} was asked on {_minute(review.opened_at)}, because: {why}"
+    yield f"{review.path}: {review.desk} was asked on {_minute(review.opened_at)}, because: {why_asked(review.why)}"
     if review.decided_at is None:
         due = f", due {_minute(review.due)}" if review.due is not None else ""
         yield f"  open{due}; decide with: aie review decide {review.review}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from aie.app import Decision, ShownReview, decide, open_reviews, plain, runner, show_review
+from aie.app import Decision, ShownReview, decide, open_reviews, plain, runner, show_review, why_asked
 from aie.cli.moments import ago, minute
 from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
@@ -77,10 +77,12 @@ def show(
     data |= {"why": found.why, "shown_hash": row.shown_hash, "due": row.due, "shown": found.shown}
     screen.show(data, _page(screen, found))
     if row.state == "open":
-        field = next(iter(_fields(found.shown)), "FIELD")
+        fields = _fields(found.shown)
+        given = list(fields)[:1] or [name for name, _ in _to_give(found.shown)] or ["FIELD"]
+        sets = " ".join(f"--set {name}=VALUE" for name in given)
         screen.next(
-            f"aie review decide {row.id} approve",
-            f"aie review decide {row.id} correct --set {field}=VALUE --reason TEXT",
+            *([f"aie review decide {row.id} approve"] if fields else []),
+            f"aie review decide {row.id} correct {sets} --reason TEXT",
             f"aie review decide {row.id} reject --reason TEXT",
         )
 
@@ -151,7 +153,7 @@ def _page(screen: Screen, found: ShownReview) -> Iterator[str]:
     yield screen.bold(f"{row.path}, for {row.desk}: {row.state}")
     yield row.run
     due = f", due {minute(row.due)}" if row.due is not None else ""
-    yield from textwrap.wrap(f"asked {minute(row.opened_at)}{due}, because: {found.why}", width())
+    yield from textwrap.wrap(f"asked {minute(row.opened_at)}{due}, because: {why_asked(found.why)}", width())
     yield ""
     fields = _fields(shown)
     if fields:
@@ -159,12 +161,30 @@ def _page(screen: Screen, found: ShownReview) -> Iterator[str]:
         yield from screen.table(("FIELD", "VALUE", "HOW SURE"), rows)
         yield from _found(fields)
     elif isinstance(shown, dict):
-        yield from _wrapped("failure", shown.get("failure"))
-        yield from _wrapped("answer", shown.get("answer"))
-    beside = shown.get("show") if isinstance(shown, dict) else None
+        asked = list(_to_give(shown))
+        yield from screen.table(("FIELD", "TO BE GIVEN"), asked) if asked else _wrapped("answer", shown.get("answer"))
+    beside = shown.get("show", shown.get("reads")) if isinstance(shown, dict) else None
     for name, value in beside.items() if isinstance(beside, dict) else ():
         yield ""
         yield from _wrapped(name, value)
+
+
+def _to_give(shown: JSON) -> Iterator[tuple[str, str]]:
+    """Yield each field that a person gives in the place of a failed step, and what it may be."""
+    answer = shown.get("answer") if isinstance(shown, dict) else None
+    fields = answer.get("properties") if isinstance(answer, dict) else None
+    for name, schema in fields.items() if isinstance(fields, dict) else ():
+        yield name, _kind(schema if isinstance(schema, dict) else {})
+
+
+def _kind(schema: dict[str, JSON]) -> str:
+    values = schema.get("enum")
+    if isinstance(values, list):
+        return "one of " + ", ".join(map(plain, values))
+    types = schema.get("type", "anything")
+    told = [str(each) for each in (types if isinstance(types, list) else [types])]
+    said = str(schema.get("format") or ("text" if told[0] == "string" else told[0]))
+    return f"{said}, or null" if "null" in told[1:] else said
 
 
 def _doubt(field: dict[str, JSON]) -> str:
