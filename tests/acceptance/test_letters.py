@@ -252,3 +252,27 @@ def run_script(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in {"HOSTED_URL", "OWN_URL"}}
     shell: Sequence[str] = ("bash", "-ec", aie + script)
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_who_gives_a_failed_step_its_value_sees_what_it_read(letters: Path):
+    """The letter, the fields and what each may be; the page offers no approval, as there is nothing to approve."""
+    workflow = letters / "workflows/letters/workflow.yaml"
+    told = re.sub(r'(?m)^    on: \{"\*": \{default.*$', '    on: {"*": escalate customer-desk}', workflow.read_text())
+    workflow.write_text(told)
+    assert run_aie("release", "letters", cwd=letters).status == 0
+    assert run_aie("promote", "letters", cwd=letters).status == 0
+    nobody = dict.fromkeys(("HOSTED_URL", "OWN_URL"), "http://127.0.0.1:9/v1") | {"HOSTED_KEY": "none"}
+    run = run_aie("run", "letters", "examples/refund.json", "--format", "json", cwd=letters, **nobody).data["run"]
+
+    page = run_aie("review", "show", run, cwd=letters)
+    seen = " ".join(page.out.split())
+    assert "because: the step failed with provider_down" in seen
+    assert "topic one of fault, move, other, reading, refund" in seen
+    assert "account text, or null" in seen
+    assert "send the second payment of 24.60 EUR back to me" in seen
+    assert "approve" not in page.err
+    given = {"account": "TW-204417", "amount": "24.60 EUR", "topic": "refund", "wants": "The second payment back."}
+    sets = [part for name, value in given.items() for part in ("--set", f"{name}={value}")]
+    decided = run_aie("review", "decide", run, "correct", *sets, "--reason", "read it", cwd=letters)
+    assert (decided.status, decided.out.split()[-1]) == (0, "completed")
+    assert cases(letters)["L-101"] == {"letter": "L-101", **given}
