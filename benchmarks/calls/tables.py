@@ -56,7 +56,7 @@ Python {platform.python_version()}{server}{durable and f" with {durable}"}.
 
 - One server for all, another process on this machine, answers at once what a chat model would: what is measured is the
   client. The prompt has about 900 bytes, the answer 14 tokens; nobody repeats anything.
-- Libraries ask with so many coroutines on one event loop. Ours works with so many threads: `a run for each call` is
+- Libraries ask with so many coroutines on one event loop. Ours may make so many calls at once: `a run for each call` is
   submitted, claimed, executed, recorded and ended for every call; `calls of a map` are the items of a run's map.
 - Ours has on: a route of two models with constraints, labels of the input, limits of the run, budgets of workflow and
   tenant, the circuit breaker, sealed records of each intent, settlement and step.
