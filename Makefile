@@ -25,7 +25,7 @@ help: ## List the targets
 
 demo: ## The claims example: decided, crashed, resumed, explained; offline, without a key
 	@$(DEMO) aie demo
-	@echo "before that: make shell, in which the command aie is found" >&2
+	@echo 'these commands are found in the shell that `make shell` opens' >&2
 
 shell: ## A shell in which `aie` is found
 	@$(DEMO) $${SHELL:-sh}

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,8 +62,7 @@ class Ours:
         app = open_app(folder, actor="bench")
         stack.enter_context(app)
         release = lock_release(app, job.contender).release.id
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=job.clients))
-        app = replace(app, services=replace(app.services, pool=pool, at_once=job.clients))
+        app = replace(app, services=replace(app.services, at_once=job.clients))
         executor = stack.enter_context(executing(app, pace=Pace(capacity=256)))
         made = cls(job, stack, executor, release, itertools.count(1), {}, [])
         app.services.journal.on_commit(made._heard)

@@ -17,6 +17,11 @@ MAX_INT: Final = 2**53 - 1
 """The largest integer that every reader of JSON has exactly."""
 MAX_DEPTH: Final = 100
 
+_BLOCK: Final = 64
+"""Bytes of a block of SHA-256."""
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+
 _encode_sorted: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False
 ).encode
@@ -71,10 +76,6 @@ def _keyed(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
     block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
     return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
 
-
-_BLOCK: Final = 64
-_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 _LEAVES: Final = frozenset({str, bool, type(None)})
 _KEYS: Final = frozenset({str})

@@ -85,6 +85,9 @@ class Slab:
         return self.reserved + self.spent + self.forfeited
 
 
+_EMPTY: Final = Slab(id="", granted=Spend(), reserved=Spend(), spent=Spend(), forfeited=Spend(), overrun=Spend())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhausted:
     """A call that does not fit into a budget."""
@@ -159,20 +162,19 @@ def share_out(
         mine: id of the slab to fill.
         needed: the worst case of the call.
     """
-    slab_of_mine = next((slab for slab in slabs if slab.id == mine), None)
-    own, reserved = (Spend(), Spend()) if slab_of_mine is None else (slab_of_mine.used, slab_of_mine.reserved)
+    own = next((slab for slab in slabs if slab.id == mine), _EMPTY)
     others = [slab for slab in slabs if slab.id != mine]
     caps = Spend(
         cost=UNBOUNDED if budget.cost is None else budget.cost,
         tokens=UNBOUNDED if budget.tokens is None else budget.tokens,
     )
-    free = caps - _held(others) - own
+    free = caps - _held(others) - own.used
     if _covers(free, needed, budget):
-        return {mine: _filled(budget, own, needed, free, reserved)}
+        return {mine: _filled(budget, own, needed, free)}
     free = caps - taken(slabs)
     if _covers(free, needed, budget):
         recalled = {slab.id: slab.used for slab in others if slab.granted != slab.used}
-        return {**recalled, mine: _filled(budget, own, needed, needed, reserved)}
+        return {**recalled, mine: _filled(budget, own, needed, needed)}
     return Exhausted(
         budget=budget,
         window=window,
@@ -204,10 +206,10 @@ def _covers(free: Spend, needed: Spend, budget: Budget) -> bool:
     return cost and (budget.tokens is None or max(free.tokens, 0) >= needed.tokens)
 
 
-def _filled(budget: Budget, used: Spend, needed: Spend, free: Spend, reserved: Spend) -> Spend:
-    """Return what a slab of which so much is used is granted: the call, and more like it from half of what is left."""
-    cost = used.cost + _ahead(needed.cost, free.cost, reserved.cost)
-    tokens = used.tokens + _ahead(needed.tokens, free.tokens, reserved.tokens)
+def _filled(budget: Budget, own: Slab, needed: Spend, free: Spend) -> Spend:
+    """Return what a slab is granted: what is used of it, the call, and more like it from half of what is left."""
+    cost = own.used.cost + _ahead(needed.cost, free.cost, own.reserved.cost)
+    tokens = own.used.tokens + _ahead(needed.tokens, free.tokens, own.reserved.tokens)
     return Spend(cost=UNBOUNDED if budget.cost is None else cost, tokens=UNBOUNDED if budget.tokens is None else tokens)
 
 

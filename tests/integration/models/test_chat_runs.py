@@ -9,21 +9,11 @@ import pytest
 from aie.app import Given, lock_release, open_app, runner
 from aie.records.events import AttemptIntended, AttemptSettled, RunFinished
 from aie.testing.openai_server import FAULTS, OpenAIServer
+from tests.integration.models.catalogs import READER
 
 FILES = {
     "aie.yaml": "environments: [production]\n",
-    "models.yaml": """\
-models:
-  reader:
-    kind: chat
-    provider: openai_compatible
-    endpoint: env:READER_URL
-    model: reader-2026-05
-    parameters: {max_tokens: 60}
-    price: {input_per_million: 1.00 USD, output_per_million: 4.00 USD}
-    context_window: 4000
-    timeout: 300 ms
-""",
+    "models.yaml": READER + "    timeout: 300 ms\n",
     "workflows/notes/workflow.yaml": """\
 workflow: notes
 owner: notes@northgate.example

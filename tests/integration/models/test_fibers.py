@@ -16,6 +16,7 @@ from aie.app import Given, Runner, lock_release, open_app, runner
 from aie.layers.model import ModelLayer
 from aie.records.events import AttemptSettled, RunFinished, StepFinished
 from aie.testing.openai_server import OpenAIServer
+from tests.integration.models.catalogs import READER
 
 ONE = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
 MANY = {
@@ -25,18 +26,7 @@ MANY = {
 }
 FILES = {
     "aie.yaml": "environments: [production]\n",
-    "models.yaml": """\
-models:
-  reader:
-    kind: chat
-    provider: openai_compatible
-    endpoint: env:READER_URL
-    model: reader-2026-05
-    parameters: {max_tokens: 60}
-    price: {input_per_million: 1.00 USD, output_per_million: 4.00 USD}
-    context_window: 4000
-    timeout: 2 s
-""",
+    "models.yaml": READER + "    timeout: 2 s\n",
     "workflows/notes/workflow.yaml": """\
 workflow: notes
 owner: notes@northgate.example

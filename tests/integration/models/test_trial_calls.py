@@ -9,21 +9,11 @@ from aie.app import App, Given, Trial, lock_release, open_app, run_fixtures, run
 from aie.records import drawn, read_store, rebuild, verify
 from aie.records.events import AttemptSettled
 from aie.testing import OpenAIServer
+from tests.integration.models.catalogs import READER
 
 FILES = {
     "aie.yaml": 'environments: [production]\nbudgets: {workflows: {notes: {cost: "0.01 USD", per: total}}}\n',
-    "models.yaml": """\
-models:
-  reader:
-    kind: chat
-    provider: openai_compatible
-    endpoint: env:READER_URL
-    model: reader-2026-05
-    parameters: {max_tokens: 60}
-    price: {input_per_million: 1.00 USD, output_per_million: 4.00 USD}
-    context_window: 4000
-    retry: {provider_down: 1}
-""",
+    "models.yaml": READER + "    retry: {provider_down: 1}\n",
     "workflows/notes/workflow.yaml": """\
 workflow: notes
 owner: notes@northgate.example

@@ -8,6 +8,7 @@ import pytest
 
 from aie.core import JSON, canonical
 from aie.errors import IntegrityError
+from aie.records.admission import check_event, encoded
 from aie.records.events import EVENTS, Event, RunFinished, decode, encode
 
 KINDS = sorted(EVENTS.values(), key=lambda kind: kind.type)
@@ -94,3 +95,14 @@ def test_an_unknown_type_is_said_to_be_of_a_newer_version() -> None:
     """Not guessed at."""
     with pytest.raises(IntegrityError, match=r"run\.teleported"):
         decode("run.teleported", {}, {})
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
+def test_what_the_check_encoded_is_written_once_and_not_kept(kind: type[Event]) -> None:
+    """The journal gets what was checked, whatever becomes of it meanwhile; no event grows by its text."""
+    event, plain = sample(kind), encoded(sample(kind))
+    check_event(event)
+    assert event == sample(kind)
+    assert encoded(event) == plain
+    assert not hasattr(event, "encoding")
+    assert encoded(event) == plain
