@@ -17,6 +17,7 @@ from aie.records.entries import Entry, Locked
 from aie.records.events import Event, KeyDestroyed, RunSubmitted, SegmentStarted
 from aie.records.leaf import event_header, leaf_of, salt_of
 from aie.records.links import Link
+from aie.records.memory import Continuation, Memory
 from aie.records.projection import DRAWN, Desk, Row, project, used
 from aie.records.rows import (
     EFFECT_COLUMNS,
@@ -126,13 +127,31 @@ class Batch:
         outcomes = [self._decide(entry) for entry in entries]
         appended = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
         if appended:
-            self._seal(link, appended)
+            for tenant, subjects in sorted(self._find_keys(appended).items()):
+                made = self.made[tenant] = self.vault.live_keys(link, tenant, subjects, self.now)
+                self.keys.update({(tenant, subject): key for subject, key in made.items()})
+            self._seal(appended)
             link.insert(tables.events, self.rows)
             write_desk(link, self.desk)
             for recorded in appended:
                 if isinstance(recorded.event, KeyDestroyed):
                     link.run("UPDATE data_keys SET wrapped = NULL WHERE id = ?", recorded.event.key)
         return outcomes
+
+    def go_on(self, entries: Sequence[Entry], memory: Memory) -> tuple[list[Outcome], Continuation] | None:
+        """Decide on the rows as the journal left them; None when that cannot be, or an entry is refused."""
+        memory.recall(entries, self.desk, self.granted)
+        self.last_n.update((id_, row["last_n"]) for id_, row in self.desk.runs.items())
+        self.live.update(row["executor"] for row in self.desk.runs.values())
+        outcomes = [self._decide(entry) for entry in entries]
+        appended = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
+        if not all(isinstance(outcome, list) and outcome for outcome in outcomes) or self._find_keys(appended):
+            return None
+        steps = memory.steps(self.desk)
+        if steps is None:
+            return None
+        self._seal(appended)
+        return outcomes, Continuation(*steps, self.rows)
 
     @property
     def first(self) -> tuple[str, int, bytes]:
@@ -296,9 +315,8 @@ class Batch:
         self.seqs[entry.tenant] = seq
         return appended
 
-    def _seal(self, link: Link, appended: Sequence[Recorded]) -> None:
+    def _seal(self, appended: Sequence[Recorded]) -> None:
         """Turn (body, plain payload) into rows of the table `events`."""
-        self._fetch_keys(link, appended)
         rows: list[tuple[Any, ...]] = []
         for recorded, (body, plain) in zip(appended, self.rows, strict=True):
             tenant, stream, n, type_ = recorded.tenant, recorded.stream, recorded.n, recorded.event.type
@@ -325,7 +343,8 @@ class Batch:
             rows.append((*row.values(), salt, leaf_of(salt, header)))
         self.rows = rows
 
-    def _fetch_keys(self, link: Link, appended: Sequence[Recorded]) -> None:
+    def _find_keys(self, appended: Sequence[Recorded]) -> dict[str, set[str]]:
+        """Take the keys that this process used lately; return the subjects of the others, by tenant."""
         missing: dict[str, set[str]] = {}
         for recorded, (_, plain) in zip(appended, self.rows, strict=True):
             if plain is None:
@@ -337,10 +356,7 @@ class Batch:
                     missing.setdefault(place_[0], set()).add(place_[1])
                 else:
                     self.keys[place_] = key
-        for tenant, subjects in sorted(missing.items()):
-            made = self.vault.live_keys(link, tenant, subjects, self.now)
-            self.made[tenant] = made
-            self.keys.update({(tenant, subject): key for subject, key in made.items()})
+        return missing
 
     def _subject(self, stream: str) -> str:
         run = self.desk.runs.get(stream)

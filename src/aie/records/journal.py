@@ -19,6 +19,7 @@ from aie.errors import StoreError
 from aie.records.batch import Batch, Outcome, as_error, nothing_appended
 from aie.records.entries import Entry
 from aie.records.links import Link, link_to
+from aie.records.memory import Memory
 from aie.records.rows import Recorded
 from aie.records.sites import reached
 from aie.records.store import Store
@@ -64,6 +65,7 @@ class Journal:
         self._closing = threading.Lock()
         self._open = False
         self._link: Link | None = None
+        self._memory = Memory()
         store.writers_here.add(writer)
 
     @property
@@ -204,32 +206,62 @@ class Journal:
     def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
         if self._link is None:
             self._link = link_to(self._store.writing)
-        link = self._link
-        batch: Batch | None = None
         try:
-            link.begin()
-            batch = Batch(self._store.vault, self._writer, self._store.clock.now(), self._last(link, entries))
-            outcomes = batch.work(link, entries)
-            if nothing_appended(outcomes):
-                link.rollback()
-                return outcomes
-            news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
-            if news:
-                link.notify(CHANNEL, payloads(self._writer, news))
-            self._make_durable(link, batch)
+            outcomes = self._go_on(self._link, entries)
+            return self._begin_anew(self._link, entries) if outcomes is None else outcomes
         except BaseException:
-            self._recover(link)
+            self._recover()
             raise
-        self._seqs.update(batch.seqs)
-        for tenant, made in batch.made.items():
-            self._store.vault.remember(tenant, made)
+
+    def _go_on(self, link: Link, entries: Sequence[Entry]) -> list[Outcome] | None:
+        """Write on from the rows as this journal left them; None, and nothing done, when they are not enough."""
+        if not all(entry.tenant in self._seqs and self._memory.knows(entry) for entry in entries):
+            return None
+        batch = self._batch(dict(self._seqs))
+        decided = batch.go_on(entries, self._memory)
+        if decided is None:
+            return None
+        outcomes, continuation = decided
+        if not self._make_durable(batch, lambda: link.go_on(continuation)):
+            self._memory.forget()
+            return None
+        self._adopt(batch)
         return outcomes
 
-    def _make_durable(self, link: Link, batch: Batch) -> None:
-        """Commit; when the answer is lost, find out whether it was done, so that nothing is appended twice."""
+    def _begin_anew(self, link: Link, entries: Sequence[Entry]) -> list[Outcome]:
+        """Lock the rows, read them, decide and write."""
+        link.begin()
+        batch = self._batch(self._last(link, entries))
+        outcomes = batch.work(link, entries)
+        if nothing_appended(outcomes):
+            link.rollback()
+            return outcomes
+        news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
+        if news:
+            link.notify(CHANNEL, payloads(self._writer, news))
+        self._make_durable(batch, link.commit)
+        self._adopt(batch)
+        return outcomes
+
+    def _batch(self, seqs: dict[str, int]) -> Batch:
+        return Batch(self._store.vault, self._writer, self._store.clock.now(), seqs)
+
+    def _adopt(self, batch: Batch) -> None:
+        """Go on from what is durable now."""
+        self._seqs.update(batch.seqs)
+        self._memory.learn(batch.desk, batch.granted)
+        for tenant, made in batch.made.items():
+            self._store.vault.remember(tenant, made)
+
+    def _make_durable(self, batch: Batch, commit: Callable[[], bool | None]) -> bool:
+        """Commit, unless it says itself that it did nothing; return whether it was done.
+
+        When the answer is lost, find out, so that nothing is appended twice.
+        """
         reached("journal.before_commit")
+        done = True
         try:
-            link.commit()
+            done = commit() is not False
         except Exception as error:
             for pause in _PAUSES:
                 try:
@@ -239,11 +271,12 @@ class Journal:
                     continue
                 if not landed:
                     raise
-                self._recover(link)
+                self._recover()
                 break
             else:
                 raise UnknownOutcome(f"the store did not say whether it committed: {type(error).__name__}") from error
         reached("journal.after_commit")
+        return done
 
     def _landed(self, batch: Batch) -> bool:
         tenant, writer_seq, leaf = batch.first
@@ -273,10 +306,13 @@ class Journal:
             )
         return seqs
 
-    def _recover(self, link: Link) -> None:
-        """Forget what the failed transaction may have made untrue: positions, and the connection itself."""
+    def _recover(self) -> None:
+        """Forget what the failed transaction may have made untrue: positions, rows, and the connection itself."""
         self._seqs.clear()
-        self._link = None
+        self._memory.forget()
+        link, self._link = self._link, None
+        if link is None:
+            return
         try:
             link.rollback()
             link.close()

@@ -12,9 +12,16 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Engine, PoolProxiedConnection, Table
 
+from aie.records import continuing
+from aie.records.memory import Continuation
+from aie.records.tables import events
+
 __all__ = ["Link", "PostgresLink", "SqliteLink", "insert_text", "link_on", "link_to"]
 
 Rows = Sequence[Sequence[Any]]
+
+_PREPARED: Final = "aie.continuing"
+"""Mark of a connection that knows the statement."""
 
 
 class Link(Protocol):
@@ -50,6 +57,10 @@ class Link(Protocol):
 
     def now(self, fallback: int) -> int:
         """Return the database's clock, so that leases do not depend on the clocks of workers."""
+        ...
+
+    def go_on(self, given: Continuation) -> bool:
+        """Write all of it in a transaction of its own; false, and nothing is, when a row does not stand as given."""
         ...
 
     def commit(self) -> None:
@@ -111,6 +122,19 @@ class SqliteLink:
     def now(self, fallback: int) -> int:
         """Return the given time: all processes of a SQLite store share the machine's clock."""
         return fallback
+
+    def go_on(self, given: Continuation) -> bool:
+        """Move the rows by what they must hold, append, and commit."""
+        self.begin()
+        runs = [(run.last_n, run.spend, run.updated_at, run.id, run.before) for run in given.runs]
+        slabs = [(*slab.after, slab.id, *slab.before, *slab.granted) for slab in given.slabs]
+        for sql, rows in ((continuing.MOVE_RUN, runs), (continuing.MOVE_DRAWS, slabs)):
+            if rows and self._cursor.executemany(sql, rows).rowcount < len(rows):
+                self.rollback()
+                return False
+        self.insert(events, given.events)
+        self.commit()
+        return True
 
     def commit(self) -> None:
         """Commit."""
@@ -175,6 +199,14 @@ class PostgresLink:
     def now(self, fallback: int) -> int:
         """Return microseconds of the server's clock."""
         return int(self.fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")[0][0])
+
+    def go_on(self, given: Continuation) -> bool:
+        """Run the one statement; outside of a transaction the server commits it with its answer."""
+        connection: Any = self._pooled.driver_connection
+        if not self._pooled.info.get(_PREPARED):
+            continuing.prepare(connection.pgconn)
+            self._pooled.info[_PREPARED] = True
+        return continuing.ask(connection.pgconn, given)
 
     def commit(self) -> None:
         """Commit."""

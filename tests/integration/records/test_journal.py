@@ -407,7 +407,7 @@ def test_a_process_stopped_inside_a_transaction_stops_nobody_else(postgres_url: 
     store = open_store(postgres_url, keys=MemoryKeys())
     take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
     with Journal(store, "stopped") as stopped, Journal(store, "other") as other:
-        submit(store, stopped, "run_1", QUEUED, STARTED)
+        submit(store, other, "run_1", QUEUED, STARTED)  # the one that stops has not written of it: it locks and reads
         took_over: list[bool] = []
 
         def end_and_take_over(point: str) -> None:

@@ -1,0 +1,117 @@
+"""What a journal wrote last of the rows of running segments, so that its next transaction need not read them first.
+
+Nearly all that is written are the events between the start of a segment and its end, and nearly always by the journal
+that wrote the events before. Such a batch is decided on the rows as they were left, and written in one statement that
+does nothing unless they still stand so: every change of a run moves its `last_n`, and a slab is compared as a whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aie.records.entries import Entry
+from aie.records.projection import DRAWN, Desk, Row
+
+__all__ = ["Continuation", "Memory", "RunStep", "SlabStep"]
+
+_KEPT: Final = 2_048
+"""Rows of each kind that are remembered at most; a segment has one run and few slabs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """What the events of a running segment change of its run."""
+
+    id: str
+    before: int
+    """Position of the last event that the decision knew of."""
+    last_n: int
+    spend: str
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlabStep:
+    """What they change of a slab."""
+
+    id: str
+    granted: tuple[int, int]
+    """In micro-USD and in tokens."""
+    before: tuple[int, ...]
+    """The counts of `DRAWN` that the decision knew of."""
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A whole transaction that goes on from rows as they were left."""
+
+    runs: Sequence[RunStep]
+    """In the order of their ids; each under an executor whose lease must be live."""
+    slabs: Sequence[SlabStep]
+    events: Sequence[tuple[Any, ...]]
+    """Rows of the table `events`."""
+
+
+class Memory:
+    """Rows as the journal left them. Only its writer thread looks at them."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Row] = {}
+        self._slabs: dict[str, tuple[tuple[int, int], Row]] = {}
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether all that the entry's decision is shown is remembered."""
+        asks = entry.executor or entry.idempotency or entry.effect_keys
+        return not asks and entry.stream in self._runs and all(slab in self._slabs for slab in entry.slabs)
+
+    def recall(self, entries: Sequence[Entry], desk: Desk, granted: dict[str, tuple[int, int]]) -> None:
+        """Lay the rows of these entries on a desk."""
+        for entry in entries:
+            if entry.stream not in desk.runs:
+                desk.runs[entry.stream] = dict(self._runs[entry.stream])
+            for slab in entry.slabs:
+                if slab not in granted:
+                    granted[slab], row = self._slabs[slab]
+                    desk.draws[slab] = dict(row)
+
+    def steps(self, desk: Desk) -> tuple[list[RunStep], list[SlabStep]] | None:
+        """Return what changed on the desk since `recall`; None when it is more than running segments change."""
+        if desk.fresh or desk.search or any(table not in ("runs", "draws") for table, _ in desk.changed):
+            return None
+        runs = []
+        for id_, row in sorted(desk.runs.items()):
+            known = self._runs[id_]
+            step = RunStep(id_, known["last_n"], row["last_n"], row["spend"], row["updated_at"])
+            if row != {**known, "last_n": step.last_n, "spend": step.spend, "updated_at": step.updated_at}:
+                return None
+            runs.append(step)
+        slabs = []
+        for id_, row in sorted(desk.draws.items()):
+            granted, known = self._slabs[id_]
+            slabs.append(SlabStep(id_, granted, _counts(known), _counts(row)))
+        return runs, slabs
+
+    def learn(self, desk: Desk, granted: dict[str, tuple[int, int]]) -> None:
+        """Remember what a transaction left, once it is durable."""
+        for id_, row in desk.runs.items():
+            # Reviews and effects have rows of their own, which are not remembered.
+            if row["state"] == "running" and not row["reviews"] and not row["effects"]:
+                self._runs[id_] = row
+            else:
+                self._runs.pop(id_, None)
+        for id_, amounts in granted.items():
+            if id_ in desk.draws:
+                self._slabs[id_] = amounts, desk.draws[id_]
+        for known in (self._runs, self._slabs):
+            while len(known) > _KEPT:
+                del known[next(iter(known))]
+
+    def forget(self) -> None:
+        """Remember nothing: what was remembered does not stand in the store."""
+        self._runs.clear()
+        self._slabs.clear()
+
+
+def _counts(row: Row) -> tuple[int, ...]:
+    return tuple(map(row.__getitem__, DRAWN))

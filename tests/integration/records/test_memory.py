@@ -1,0 +1,314 @@
+"""A journal goes on from the rows that it wrote last, and only as long as they stand so."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import pytest
+
+from aie.core import Spend
+from aie.errors import Conflict, FenceLost
+from aie.records import (
+    Entry,
+    Event,
+    Journal,
+    Locked,
+    MemoryKeys,
+    Recorded,
+    Store,
+    drawn,
+    drop_lease,
+    fenced,
+    locked_windows,
+    open_store,
+    present,
+    read_store,
+    rebuild,
+    submission,
+    take_lease,
+    verify,
+)
+from aie.records import events as ev
+from aie.records.links import PostgresLink, SqliteLink
+from aie.records.memory import Continuation
+from tests.shows.story import EXECUTOR, append, step, submitted
+
+WINDOW = "acme/tenant/acme/day/2026-11-22"
+SLAB = f"{WINDOW}#1"
+QUEUED = ev.SegmentQueued(segment=1, why="submitted")
+STARTED = ev.SegmentStarted(segment=1, epoch=1, executor=EXECUTOR, runtime={"model": 1}, engine="local")
+WORST = {"cost": 10, "tokens": 100, "calls": 1}
+USED = {"cost": 4, "tokens": 40, "calls": 1}
+
+
+@pytest.fixture
+def gone_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the rows stood as remembered, for each transaction that went on from them."""
+    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
+    go_on, told = kind.go_on, []
+
+    def listening(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
+        told.append(go_on(self, given))  # type: ignore[arg-type]
+        return told[-1]
+
+    monkeypatch.setattr(kind, "go_on", listening)
+    return told
+
+
+@pytest.fixture
+def other(store: Store) -> Iterator[Journal]:
+    """Another process's journal."""
+    with Journal(store, "w2") as running:
+        yield running
+
+
+def start(store: Store, journal: Journal, run: str = "run_1") -> None:
+    """Let a segment of a run begin, on a slab of its own."""
+    journal.append(submission("acme", run, submitted(store, "acme", run), QUEUED, STARTED))
+    grant(store, cost=1_000_000)
+
+
+def grant(store: Store, *, cost: int) -> None:
+    """Share the window out anew."""
+    with locked_windows(store, "acme", [WINDOW]) as shares:
+        shares.grant("acme", WINDOW, SLAB, EXECUTOR, Spend(cost=cost, tokens=cost))
+
+
+def intended(number: int) -> ev.AttemptIntended:
+    """Return the intent of a call that draws on the slab."""
+    return ev.AttemptIntended(
+        attempt=f"read#{number}", path="read", epoch=1, model="route:reader", request="hmac:" + "3" * 64, worst=WORST,
+        draws={WINDOW: SLAB},
+    )  # fmt: skip
+
+
+def settled(number: int) -> ev.AttemptSettled:
+    """Return its settlement."""
+    return ev.AttemptSettled(
+        attempt=f"read#{number}", path="read", outcome="settled", spend=USED, reserved=WORST, draws={WINDOW: SLAB},
+        ms=3, response={"text": "42 €"},
+    )  # fmt: skip
+
+
+def drawing(journal: Journal, *events: Event, run: str = "run_1", watch: Callable[[Locked], None] = lambda _: None
+            ) -> "Future[list[Recorded]]":  # fmt: skip
+    """Put events of a running segment, as its fence allows."""
+
+    def decide(locked: Locked) -> Sequence[Event]:
+        fenced(locked, epoch=1, executor=EXECUTOR)
+        watch(locked)
+        return events
+
+    return journal.write(Entry(tenant="acme", stream=run, decide=decide, segment=1, epoch=1, slabs=[SLAB]))
+
+
+def counts(store: Store) -> dict[str, Spend]:
+    """Return what was drawn on the slab."""
+    (row,) = drawn(store, [WINDOW])
+    return {"reserved": row.reserved, "spent": row.spent}
+
+
+def test_a_segment_goes_on_from_what_it_wrote(store: Store, journal: Journal, gone_on: list[bool]) -> None:
+    """Only its first draw reads the slab; what is written reads back, and a rebuild gives the same rows."""
+    start(store, journal)
+    wrote: list[Recorded] = []
+    for number in range(1, 5):
+        wrote += drawing(journal, intended(number), step(f"prüfung-{number}-✓"), settled(number)).result()
+    assert gone_on == [True, True, True], "the first found no row of the slab"
+    assert store.read("run_1", after=3) == wrote
+    run, drew = store.run("run_1"), counts(store)
+    assert run is not None
+    assert run.last_n == 15
+    assert drew == {"reserved": Spend(), "spent": Spend(cost=16, tokens=160)}
+    rebuild(store)
+    assert (store.run("run_1"), counts(store)) == (run, drew)
+
+
+def test_many_runs_go_on_together(store: Store, gone_on: list[bool]) -> None:
+    """A batch of several runs is one continuation."""
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+    with Journal(store, "w1", linger_ms=200) as journal:
+        for run in ("run_1", "run_2", "run_3"):
+            start(store, journal, run)
+        drawing(journal, intended(1)).result()
+        gone_on.clear()
+        futures = [drawing(journal, settled(1)), drawing(journal, step("a"), run="run_2"),
+                   drawing(journal, intended(1), run="run_3")]  # fmt: skip
+        assert [len(each.result()) for each in futures] == [1, 1, 1]
+    assert gone_on == [True]
+    assert counts(store) == {"reserved": Spend(cost=10, tokens=100), "spent": Spend(cost=4, tokens=40)}
+
+
+def test_what_came_from_outside_is_seen_by_the_next_decision(
+    store: Store, journal: Journal, other: Journal, gone_on: list[bool]
+) -> None:
+    """The rows did not stand, so they were locked and read, and the decision was made anew."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    append(other, "acme", "run_1", ev.RunCancelRequested(actor="ada", reason="withdrawn"))
+    seen: list[bool] = []
+    recorded = drawing(journal, settled(1), watch=lambda locked: seen.append(present(locked).cancel_requested)).result()
+    assert seen == [False, True]
+    assert recorded[0].n == 6, "after what came from outside"
+    assert gone_on == [False]
+    drawing(journal, step("b")).result()
+    assert gone_on == [False, True], "it goes on from there"
+
+
+def test_a_refusal_is_never_given_from_memory(store: Store, journal: Journal, other: Journal) -> None:
+    """What would be refused by remembered rows is decided on those that stand."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    append(other, "acme", "run_1", step("outside"))
+
+    def unmoved(locked: Locked) -> None:
+        if present(locked).last_n == 4:
+            raise Conflict("nothing has come")
+
+    assert len(drawing(journal, settled(1), watch=unmoved).result()) == 1
+
+
+def test_a_neighbour_that_is_refused_costs_nobody_his_write(store: Store) -> None:
+    """Of one batch the one is appended, the other refused."""
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+
+    def refuse(_: Locked) -> None:
+        raise Conflict("no")
+
+    with Journal(store, "w1", linger_ms=200) as journal:
+        start(store, journal)
+        drawing(journal, intended(1)).result()
+        futures = [drawing(journal, settled(1)), drawing(journal, step("b"), watch=refuse)]
+        assert [each.n for each in futures[0].result()] == [5]
+        with pytest.raises(Conflict):
+            futures[1].result()
+
+
+def test_a_lost_lease_ends_it(store: Store, journal: Journal, gone_on: list[bool]) -> None:
+    """Nothing is appended for an executor that is dead, whatever is remembered."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    drop_lease(store, EXECUTOR)
+    with pytest.raises(FenceLost):
+        drawing(journal, settled(1)).result()
+    assert gone_on == [False]
+    assert len(store.read("run_1")) == 4
+
+
+def test_another_epoch_ends_it(store: Store, journal: Journal, other: Journal) -> None:
+    """Who took the run over has moved it."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    again = ev.SegmentStarted(segment=1, epoch=2, executor=EXECUTOR, runtime={}, engine="local")
+    append(other, "acme", "run_1", again)
+    with pytest.raises(FenceLost):
+        drawing(journal, settled(1)).result()
+
+
+def test_what_was_recalled_of_a_slab_is_seen(store: Store, journal: Journal, gone_on: list[bool]) -> None:
+    """A decision is made on what is granted now."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    grant(store, cost=12)
+    idle: list[int] = []
+    drawing(journal, step("b"), watch=lambda locked: idle.append(locked.idle[SLAB].cost)).result()
+    assert idle == [999_990, 2]
+    assert gone_on == [False]
+
+
+def test_what_others_drew_on_a_slab_is_not_lost(store: Store, journal: Journal, other: Journal) -> None:
+    """Two journals that write of one slab, as when a run was taken over, add up."""
+    start(store, journal)
+    start(store, other, "run_2")
+    for number in range(1, 4):
+        drawing(journal, intended(number), settled(number)).result()
+        drawing(other, intended(number), run="run_2").result()
+    assert counts(store) == {"reserved": Spend(cost=30, tokens=300), "spent": Spend(cost=12, tokens=120)}
+
+
+def test_runs_with_reviews_and_effects_are_read_each_time(store: Store, journal: Journal, gone_on: list[bool]) -> None:
+    """Their rows are several, and change from outside."""
+    start(store, journal)
+    review = ev.ReviewOpened(review="rev_1", path="a", desk="d", shown_hash="sha256:1", why="always", shown={})
+    drawing(journal, review, intended(1)).result()
+    drawing(journal, settled(1)).result()
+    assert gone_on == []
+
+
+def test_the_end_of_a_segment_is_not_forgotten_by_its_queue(
+    store: Store, journal: Journal, gone_on: list[bool]
+) -> None:
+    """What changes more than the run's position is written with the news of it, and not remembered."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    drawing(journal, settled(1), ev.RunFinished(state="completed", epoch=1, spend=USED, output={})).result()
+    assert gone_on == []
+    run = store.run("run_1")
+    assert run is not None
+    assert run.state == "completed"
+    with pytest.raises(FenceLost):
+        drawing(journal, step("late")).result()
+
+
+@dataclass
+class _Breaking:
+    """A connection that breaks once, before or after what was asked of it was done."""
+
+    done: bool
+    broke: bool = False
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_an_answer_that_is_lost_is_looked_for(
+    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    """Whether it was done or not: it is there once, and at the position that was told."""
+    start(store, journal)
+    drawing(journal, intended(1)).result()
+    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
+    go_on, breaking = kind.go_on, _Breaking(done)
+
+    def break_once(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
+        if breaking.broke:
+            return go_on(self, given)  # type: ignore[arg-type]
+        breaking.broke = True
+        if breaking.done:
+            go_on(self, given)  # type: ignore[arg-type]
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(kind, "go_on", break_once)
+    assert [each.n for each in drawing(journal, settled(1)).result()] == [5]
+    assert [each.n for each in drawing(journal, step("b")).result()] == [6]
+    assert [each.n for each in store.read("run_1")] == [1, 2, 3, 4, 5, 6]
+    assert counts(store)["spent"] == Spend(cost=4, tokens=40)
+
+
+@pytest.mark.parametrize("second_run", ["run_1", "run_2"])
+def test_two_processes_that_write_of_the_same_rows_lose_nothing(store_url: str, second_run: str) -> None:
+    """Each finds now and then that the rows do not stand; positions have no gap, sums add up, the chain holds."""
+    keys = MemoryKeys()
+    here, there = open_store(store_url, keys=keys), open_store(store_url, keys=keys)
+    take_lease(here, EXECUTOR, ttl=3_600_000_000, runtime={})
+    each, together = 150, 6
+    with Journal(here, "w1") as first, Journal(there, "w2") as second:
+        start(here, first)
+        if second_run != "run_1":
+            start(there, second, second_run)
+        waiting: list[Future[list[Recorded]]] = []
+        for number in range(each):
+            waiting.append(drawing(first, intended(number), settled(number)))
+            waiting.append(drawing(second, intended(1_000 + number), settled(1_000 + number), run=second_run))
+            while len(waiting) > together:
+                waiting.pop(0).result()
+        for future in waiting:
+            future.result()
+    streams = {run: [recorded.n for recorded in here.read(run)] for run in {"run_1", second_run}}
+    total = 4 * each + 3 * len(streams)
+    assert all(found == list(range(1, total // len(streams) + 1)) for found in streams.values())
+    assert counts(here) == {"reserved": Spend(), "spent": Spend(cost=8 * each, tokens=80 * each)}
+    with read_store(here) as source:
+        report = verify(source)
+    assert report.events == total
+    assert report.findings == ()
+    here.close()
+    there.close()
