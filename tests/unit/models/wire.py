@@ -72,6 +72,8 @@ class Wire:
         self.headers: list[dict[str, str]] = []
         """Of each request, names in lower case."""
         self.connections = 0
+        self.asked = threading.Event()
+        """Set when the first request has come and what is said at once has been said."""
         self.closed = threading.Event()
         """Set when the first connection has ended."""
         self._open: list[socket.socket] = []
@@ -108,6 +110,7 @@ class Wire:
                 self.end_headers()
                 self.wfile.write(reply.body)
                 self.wfile.flush()
+                wire.asked.set()
                 wire._over.wait(reply.holds)
                 self.close_connection = reply.breaks or reply.drips
                 while reply.drips and not wire._over.wait(0.01):

@@ -13,6 +13,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Final, TypeVar, cast
@@ -38,6 +39,7 @@ from aie.errors import Failure
 from aie.models.chat import CallFailed, ChatReply, ChatRequest, Endpoint, input_bound
 from aie.models.providers.endpoints import check_endpoint
 from aie.models.providers.failures import Transport, call_failed
+from aie.models.providers.loops import cancel_all, leaving_nothing, turn
 
 __all__ = ["Direct", "noted", "noting"]
 
@@ -96,7 +98,7 @@ class Direct(ABC):
         return input_bound(request, window=window, image=image)
 
     def close(self) -> None:
-        """Close every connection and end the event loop."""
+        """End the calls under way, close every connection and end the event loop."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
@@ -119,6 +121,7 @@ class Direct(ABC):
     async def _close_client(self, client: Any) -> None:
         await client.aclose()
 
+    @leaving_nothing
     async def _ask(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         sent: list[str] = []
         _sent.set(sent)
@@ -141,6 +144,7 @@ class Direct(ABC):
         """Return a deadline of ours around the library's: no drip of bytes moves it."""
         return asyncio.timeout(seconds)
 
+    @leaving_nothing
     async def _follow(self, request: ChatRequest, endpoint: Endpoint, seconds: float) -> ChatReply:
         sent: list[str] = []
         _sent.set(sent)
@@ -158,11 +162,8 @@ class Direct(ABC):
                         begun = True
                     answer = stream.get()
         except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises becomes one of our classes
-            failed = call_failed(error, self.transport, left=bool(sent))
-            if not begun:
-                raise failed from None
-            # The library then reports zero tokens, which nobody may take for the bill.
-            raise CallFailed(failed.failure, failed.message, billed=True) from None
+            # Without a name: a failure whose traceback keeps this frame would keep itself, until cycles are collected.
+            raise _broken_off(call_failed(error, self.transport, left=bool(sent)), begun=begun) from None
         if answer.state != "complete" or not answer.finish_reason:
             raise CallFailed(Failure.PROVIDER_DOWN, "the answer broke off before it was whole", billed=True)
         return _reply(answer, request, sent)
@@ -184,6 +185,7 @@ class Direct(ABC):
         return made
 
     async def _close_clients(self) -> None:
+        await cancel_all()
         for client in self._clients.values():
             await self._close_client(client)
         self._clients.clear()
@@ -193,7 +195,7 @@ class Direct(ABC):
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_turn, args=(self._loop,), name="aie-chat", daemon=True)
+                self._thread = threading.Thread(target=turn, args=(self._loop,), name="aie-chat", daemon=True)
                 self._thread.start()
                 atexit.register(self.close)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -205,16 +207,17 @@ class Direct(ABC):
         except TimeoutError:
             future.cancel()
             raise CallFailed(Failure.TIMEOUT, f"no answer within {seconds:g} s", billed=True) from None
+        except CancelledError:
+            message = "the adapter was closed before the answer was whole"
+            raise CallFailed(Failure.PROVIDER_DOWN, message, billed=True) from None
         finally:
             # It keeps the error, whose traceback keeps this frame: all of the call, until cycles are collected.
             del future
 
 
-def _turn(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
+def _broken_off(failed: CallFailed, *, begun: bool) -> CallFailed:
+    """Return the failure of a stream; of one that had begun the library reports zero tokens, which are not the bill."""
+    return CallFailed(failed.failure, failed.message, billed=True) if begun else failed
 
 
 def noted(body: bytes) -> None:
