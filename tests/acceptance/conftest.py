@@ -1,18 +1,15 @@
 """The command as a process, and workspaces of both templates that are trained, locked and promoted once."""
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aie.app import lock_release, open_app, promote_release, start_workspace, train
+from tests.shows.forked import Ended, forked
 
 SOURCE = Path(__file__).parents[2] / "src"
 ENVIRONMENT = {
@@ -21,20 +18,6 @@ ENVIRONMENT = {
     "AIE_ACTOR": "tester",
     "COLUMNS": "100",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A command that ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        """What it printed, as JSON."""
-        return json.loads(self.out)
 
 
 Aie = Callable[..., Ended]
@@ -47,10 +30,7 @@ def command(*arguments: object) -> list[str]:
 
 def run_aie(*arguments: object, cwd: Path, **more: str) -> Ended:
     """Run the command and return how it ended."""
-    done = subprocess.run(
-        command(*arguments), cwd=cwd, env=ENVIRONMENT | more, capture_output=True, text=True, timeout=60, check=False
-    )
-    return Ended(status=done.returncode, out=done.stdout, err=done.stderr)
+    return forked(SOURCE).run([*map(str, arguments)], cwd=cwd, env=ENVIRONMENT | more)
 
 
 @pytest.fixture(scope="session")

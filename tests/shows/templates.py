@@ -24,6 +24,9 @@ from tests.shows.making import docx, eml, pdf
 
 __all__ = ["JOURNEYS", "run_show"]
 
+Aie = Callable[..., str]
+"""Runs a command in a folder and returns what it printed."""
+
 _ENTRY = "import sys; from aie.cli import main; sys.exit(main())"
 _FILES = (".yaml", ".json", ".md", ".csv")
 
@@ -130,9 +133,14 @@ JOURNEYS = (
 )
 
 
-def run_show(*, control: bool = False) -> dict[str, Any]:
-    """Run every journey and return its counts with what was missed."""
-    made = [_travel(journey, control=control) for journey in JOURNEYS]
+def run_show(*, control: bool = False, aie: Aie | None = None) -> dict[str, Any]:
+    """Run every journey and return its counts with what was missed.
+
+    Args:
+        control: break what finds the templates' fields.
+        aie: how a command is run; by default as people run it.
+    """
+    made = [_travel(journey, aie or _aie, control=control) for journey in JOURNEYS]
     held = [each for each in made if not each["missed"]]
     return {
         "show": "templates",
@@ -146,7 +154,7 @@ def run_show(*, control: bool = False) -> dict[str, Any]:
     }
 
 
-def _travel(journey: Journey, *, control: bool) -> dict[str, Any]:
+def _travel(journey: Journey, aie: Aie, *, control: bool) -> dict[str, Any]:
     missed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="aie-template-") as folder:
         place = Path(folder)
@@ -156,15 +164,15 @@ def _travel(journey: Journey, *, control: bool) -> dict[str, Any]:
         (own / "input.json").write_text(json.dumps(journey.given))
         began = time.monotonic()
         root = place / "workspace"
-        _aie(place, "init", str(root), "--template", journey.template)
+        aie(place, "init", str(root), "--template", journey.template)
         if control:
             _break(root / journey.broken)
         if journey.train:
-            _aie(root, "train")
-        _aie(root, "release", journey.template)
-        ran = _aie(root, "run", journey.template, str(own / "input.json"), "--format", "json")
+            aie(root, "train")
+        aie(root, "release", journey.template)
+        ran = aie(root, "run", journey.template, str(own / "input.json"), "--format", "json")
         line = json.loads(ran.splitlines()[0]) if ran else {"state": "none", "run": ""}
-        told = _aie(root, "explain", line["run"]) if line["run"] else ""
+        told = aie(root, "explain", line["run"]) if line["run"] else ""
         seconds = time.monotonic() - began
         if line["state"] not in journey.states:
             missed.append(f"the run is {line['state']}")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -43,7 +44,7 @@ class _Decider:
     """One process that decides when told."""
 
     def __init__(self, place: Place, package: Package, actor: str) -> None:
-        command = [*package.command(())[:1], "-c", BREAKS[package.breaks] + _DECIDER]
+        command = [sys.executable, "-c", BREAKS[package.breaks] + _DECIDER]
         self.actor = actor
         self.process = subprocess.Popen(
             command,

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +11,11 @@ from typing import Any, Final
 from aie.app import open_app
 from aie.core import JSON
 from aie.records import Event
+from tests.shows.forked import Ended, forked
 
 __all__ = ["BREAKS", "Ended", "Package", "Place", "events_of", "newer_package", "this_package"]
 
 SOURCE: Final = Path(__file__).parents[3] / "src"
-
-_PLAIN: Final = "from aie.cli.main import main; main()"
 
 BREAKS: Final[Mapping[str, str]] = {
     "": "",
@@ -44,32 +41,12 @@ reviewing.decide_review = unguarded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A command that ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        """What it printed, as JSON."""
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A tree of the package."""
 
     source: Path
     breaks: str = ""
     """Name of what a control breaks in it; empty: nothing."""
-
-    def command(self, arguments: Sequence[str]) -> list[str]:
-        """Return the command line of a process of its own."""
-        if not self.breaks:
-            return [sys.executable, "-m", "aie.cli", *arguments]
-        return [sys.executable, "-c", BREAKS[self.breaks] + _PLAIN, *arguments]
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return the environment that makes a process import this tree."""
@@ -110,16 +87,9 @@ class Place:
     def aie(self, *arguments: str, package: Package | None = None) -> Ended:
         """Run the command in the workspace and return how it ended."""
         used = package or self.package
-        done = subprocess.run(
-            used.command(arguments),
-            cwd=self.root,
-            env=used.environment(self.more),
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        return Ended(status=done.returncode, out=done.stdout, err=done.stderr)
+        environment = used.environment(self.more)
+        before = BREAKS[used.breaks]
+        return forked(used.source).run(arguments, cwd=self.root, env=environment, before=before, seconds=180)
 
     def do(self, *arguments: str, package: Package | None = None) -> Ended:
         """Run a command that must succeed.
