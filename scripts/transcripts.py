@@ -27,6 +27,8 @@ from pathlib import Path
 ANY_LINES = "…"
 _TIMEOUT = 180
 _SOURCE = Path(__file__).resolve().parent.parent / "src"
+_CODE = f"import sys; sys.path.insert(0, {str(_SOURCE)!r}); from aie.cli import main; main()"
+_AIE = shlex.join([sys.executable, "-c", _CODE])
 _ID = re.compile(r"\b[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}\b|\b(?<=@)[0-9a-f]{12}\b")
 _SHAPES = (
     (_ID, "<id>"),
@@ -95,11 +97,16 @@ def read_blocks(lines: list[str]) -> Iterator[Block]:
         index += 1
 
 
-def run_document(text: str, folder: Path) -> tuple[str, list[str]]:
-    """Run every transcript in the folder; return the document with what was printed, and what differs from it."""
+def run_document(text: str, folder: Path, *, aie: str = _AIE) -> tuple[str, list[str]]:
+    """Run every transcript in the folder; return the document with what was printed, and what differs from it.
+
+    Args:
+        text: the document.
+        folder: an empty one.
+        aie: the words with which a shell starts the command; its arguments follow.
+    """
     with tempfile.TemporaryDirectory() as bin_folder:
-        code = f"import sys; sys.path.insert(0, {str(_SOURCE)!r}); from aie.cli import main; main()"
-        _put(Path(bin_folder, "aie"), f'exec {sys.executable} -c "{code}" "$@"')
+        _put(Path(bin_folder, "aie"), f'exec {aie} "$@"')
         _put(Path(bin_folder, "python"), f'PYTHONPATH={shlex.quote(str(_SOURCE))} exec {sys.executable} "$@"')
         return _run_blocks(text.splitlines(), Place(folder=folder, bin=Path(bin_folder)))
 

@@ -2,10 +2,8 @@
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ import pytest
 
 from aie.app import lock_release, open_app, promote_release, start_workspace
 from aie.testing import OpenAIServer, recorded_answers
-from tests.acceptance.conftest import ENVIRONMENT, run_aie
+from tests.acceptance.conftest import ENVIRONMENT, SOURCE, run_aie
+from tests.shows.forked import forked
 
 pytestmark = pytest.mark.slow
 
@@ -248,7 +247,7 @@ def test_the_commands_for_models_of_one_s_own_run(tmp_path: Path, letters: Path,
 
 def run_script(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run commands in one shell, as a reader does; the first that fails ends it."""
-    aie = f'aie() {{ {shlex.quote(sys.executable)} -m aie.cli "$@"; }}\n'
+    aie = f'aie() {{ {forked(SOURCE).shell} "$@"; }}\n'
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in {"HOSTED_URL", "OWN_URL"}}
     shell: Sequence[str] = ("bash", "-ec", aie + script)
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
