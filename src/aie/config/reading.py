@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from aie.config.documented import documented
 from aie.config.handlers import corrected
 from aie.config.problems import Problems, did_you_mean, nearest
 from aie.config.source import MAX_PROBLEMS, Node, Source
@@ -454,6 +455,6 @@ def _known_keys(kind: type[BaseModel], loc: Sequence[str | int], source: Source,
 def _field_docs(kind: type[BaseModel], loc: Sequence[str | int], name: str) -> str:
     model = _model_at(kind, loc[:-1])
     for field, info in model.model_fields.items() if model else ():
-        if name in (field, info.alias) and info.description:
-            return " (" + info.description.split("\n")[0].rstrip(".").replace("`", "") + ")"
+        if model and name in (field, info.alias) and (said := documented(model).get(field)):
+            return " (" + said.split("\n")[0].rstrip(".").replace("`", "") + ")"
     return ""

@@ -2,7 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from aie.config.documented import documented
 
 __all__ = ["Spec", "StepName"]
 
@@ -17,7 +21,15 @@ class Spec(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
         arbitrary_types_allowed=True,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe each key with the docstring under its field."""
+        made = handler(schema)
+        keys = handler.resolve_ref_schema(made)["properties"]
+        for name, said in documented(cls).items():
+            keys[cls.model_fields[name].alias or name]["description"] = said
+        return made

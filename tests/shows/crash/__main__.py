@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread of numpy's would 
 
 from aie.testing.receiver import Receiver
 from tests.shows.crash.campaign import POINTS, World, run_campaign
+from tests.shows.crash.forking import Child
 from tests.shows.crash.provider import Provider
 from tests.shows.crash.sabotage import SABOTAGE
 from tests.shows.crash.stores import ground
@@ -28,6 +30,8 @@ _ADDED = (
     "attempted", "killed", "survived", "scenarios", "double", "recovered", "lost_or_contradicted", "stuck",
     "leases_lost", "forfeited_attempts", "provider_calls", "deliveries", "harmless_repeats", "broken",
 )  # fmt: skip
+_LONGEST = 24 * 3600.0
+"""Seconds; a campaign of any size ends before."""
 NOTE = "SIGKILL does not test fsync: what the kernel had taken was not lost, as it is when the power fails."
 
 
@@ -73,10 +77,23 @@ def _shard(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _all(given: argparse.Namespace) -> dict[str, Any]:
-    """Run every shard in a process of its own and add up."""
+    """Run every shard in a child of its own and add up: what they import is imported once."""
     grounds = [each for each in _GROUNDS if given.store in (None, each[0]) and given.engine in (None, each[1])]
-    with ThreadPoolExecutor(given.jobs) as pool:
-        reports = list(pool.map(lambda each: _started(given, each[0], each[1], len(grounds)), grounds))
+    shards = [_of_one(given, store, engine, len(grounds)) for store, engine in grounds]
+    running: deque[tuple[argparse.Namespace, Child]] = deque()
+    reports: list[dict[str, Any]] = []
+    while shards or running:
+        while shards and len(running) < given.jobs:
+            running.append((shards[0], Child(partial(_say_report, shards.pop(0)))))
+        shard, child = running.popleft()
+        report = json.loads(child.hear(seconds=_LONGEST) or "null")
+        if child.ended(seconds=10) != 0:
+            raise RuntimeError(f"the shard of {shard.store} and {shard.engine} broke")
+        counts = ", ".join(
+            f"{report[name]} {name}" for name in ("killed", "recovered", "lost_or_contradicted", "stuck")
+        )
+        sys.stderr.write(f"{shard.store}, {shard.engine}: {counts} in {report['seconds']} s\n")
+        reports.append(report)
     added: dict[str, Any] = {name: sum((report[name] for report in reports[1:]), reports[0][name]) for name in _ADDED}
     for name in ("kills_by_store", "kills_by_point"):
         keys = sorted({key for report in reports for key in report[name]})
@@ -84,17 +101,17 @@ def _all(given: argparse.Namespace) -> dict[str, Any]:
     return _with_points(added)
 
 
-def _started(given: argparse.Namespace, store: str, engine: str, shards: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.shows.crash", "--store", store, "--engine", engine]
-    command += ["--seed", str(given.seed), "--kills", str(-(-given.kills // shards))]
-    command += ["--double", str(-(-given.double // shards))]
-    command += [part for point in given.point for part in ("--point", point)]
-    command += ["--sabotage", given.sabotage] if given.sabotage else []
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    report: dict[str, Any] = json.loads(done.stdout)
-    counts = ", ".join(f"{report[name]} {name}" for name in ("killed", "recovered", "lost_or_contradicted", "stuck"))
-    sys.stderr.write(f"{store}, {engine}: {counts} in {report['seconds']} s\n")
-    return report
+def _of_one(given: argparse.Namespace, store: str, engine: str, shards: int) -> argparse.Namespace:
+    """Return what is asked of one shard."""
+    part = {"store": store, "engine": engine, "kills": -(-given.kills // shards), "double": -(-given.double // shards)}
+    return argparse.Namespace(**(vars(given) | part))
+
+
+def _say_report(shard: argparse.Namespace, say: Callable[[str], None]) -> int:
+    began = time.monotonic()
+    report = _shard(shard)
+    say(json.dumps(report | {"seconds": round(time.monotonic() - began, 1)}))
+    return 0
 
 
 def _with_points(report: dict[str, Any]) -> dict[str, Any]:
