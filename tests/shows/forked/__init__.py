@@ -60,10 +60,18 @@ class Forked:
         if self._process.stdout.readline() != b"ready\n":
             raise RuntimeError("the process that commands are forked from did not start")
 
+    def words(self, before: str = "") -> list[str]:
+        """Return a command line that asks for a command and ends as it ends; its arguments follow.
+
+        Args:
+            before: lines that the command's own process runs first.
+        """
+        return [sys.executable, "-IS", str(_HERE / "asking.py"), self._address, before]
+
     @property
     def shell(self) -> str:
-        """The words with which a shell starts a command; its arguments follow."""
-        return shlex.join([sys.executable, "-IS", str(_HERE / "asking.py"), self._address])
+        """The same as words of a shell."""
+        return shlex.join(self.words())
 
     def run(
         self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], before: str = "", seconds: float = 60.0

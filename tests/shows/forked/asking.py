@@ -1,6 +1,6 @@
 """How a command is asked for: streams and a request go over a socket, its number and its status come back.
 
-python -IS tests/shows/forked/asking.py SOCKET ARGUMENTS...    # as if it were the command; imports next to nothing
+python -IS tests/shows/forked/asking.py SOCKET BEFORE ARGUMENTS...    # as if it were the command; imports next to nothing
 """
 
 import json
@@ -43,7 +43,7 @@ class Asked:
 
 def _main() -> None:
     folder = os.getcwd()  # noqa: PTH109 - pathlib takes longer to import than all the rest here
-    request = {"arguments": sys.argv[2:], "cwd": folder, "env": dict(os.environ), "before": ""}
+    request = {"arguments": sys.argv[3:], "cwd": folder, "env": dict(os.environ), "before": sys.argv[2]}
     asked = Asked(sys.argv[1], (0, 1, 2), request)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda given, _: os.kill(asked.pid, given))
