@@ -1,6 +1,6 @@
 """How a command is asked for: streams and a request go over a socket, its number and its status come back.
 
-python -IS tests/shows/forked/asking.py SOCKET BEFORE ARGUMENTS...    # as if it were the command; imports next to nothing
+python -IS tests/shows/forked/asking.py SOCKET BEFORE ARGUMENTS...    # ends as the command ends
 """
 
 import json
