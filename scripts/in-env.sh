@@ -12,7 +12,8 @@ name=${1:?usage: scripts/in-env.sh base|demo|dev COMMAND...}
 shift
 lock=$top/requirements/$name.txt
 [ -f "$lock" ] || { echo "error: no such environment: $name (requirements/$name.txt is missing)" >&2; exit 2; }
-unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_REQUIRE_VIRTUALENV
+# What is compiled is kept, whatever the shell says: the tests start hundreds of processes.
+unset PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_REQUIRE_VIRTUALENV
 
 # Prints "3.12 0a1b2c3d4e5f" when $1 is a Python that will do.
 suits() {

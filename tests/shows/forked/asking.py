@@ -49,7 +49,8 @@ def _main() -> None:
         signal.signal(number, lambda given, _: os.kill(asked.pid, given))
     status = asked.ended()
     if status < 0:  # it was killed: so is this one
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:  # which nobody can handle
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
 
