@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Final
 
 from aie.records.events import ReviewDecided, RunFinished
+from tests.shows.forked import forked
 from tests.shows.pinning.counting import Counts
 from tests.shows.pinning.moving import Waiting
 from tests.shows.pinning.place import BREAKS, Package, Place, events_of
@@ -20,7 +20,6 @@ _CONFLICT: Final = 4
 
 _DECIDER: Final = """
 import contextlib, io, json, sys
-import aie.cli.verbs.reviews
 from aie.cli.main import main
 print("ready", flush=True)
 for line in sys.stdin:
@@ -30,6 +29,7 @@ for line in sys.stdin:
             main(json.loads(line))
     except SystemExit as ended:
         print(json.dumps([ended.code or 0, talk.getvalue()]), flush=True)
+raise SystemExit
 """
 """A process that runs the command once for each line: two of them start the same decision within a millisecond."""
 
@@ -44,10 +44,9 @@ class _Decider:
     """One process that decides when told."""
 
     def __init__(self, place: Place, package: Package, actor: str) -> None:
-        command = [sys.executable, "-c", BREAKS[package.breaks] + _DECIDER]
         self.actor = actor
         self.process = subprocess.Popen(
-            command,
+            forked(package.source).words(BREAKS[package.breaks] + _DECIDER),
             cwd=place.root,
             env=package.environment({**place.more, "AIE_ACTOR": actor}),
             stdin=subprocess.PIPE,
