@@ -13,7 +13,7 @@ from tests.integration.models.catalogs import READER
 
 FILES = {
     "aie.yaml": "environments: [production]\n",
-    "models.yaml": READER + "    timeout: 300 ms\n",
+    "models.yaml": READER + "    timeout: 300 ms\n    breaker: {pause: 300 ms}\n",
     "workflows/notes/workflow.yaml": """\
 workflow: notes
 owner: notes@northgate.example
