@@ -8,8 +8,9 @@ stands nowhere in it: what is fenced cannot close its fence.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from aie.config.provenance import Stretch
 from aie.core import JSON, Cite, Value, canonical
@@ -34,9 +35,11 @@ _PREAMBLE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a stretch of a prompt comes from; exactly one of `line`, `slot` and `fence` is set."""
+class Origin(NamedTuple):
+    """Where a stretch of a prompt comes from; exactly one of `line`, `slot` and `fence` is set.
+
+    A tuple, as each prompt makes dozens: a frozen dataclass takes three times as long.
+    """
 
     start: int
     """First character in the prompt, 0-based."""
@@ -60,22 +63,6 @@ class Origin:
     """First character in the document's text."""
     page: int | None = None
     """Of the document, 1-based."""
-
-    def moved(self, start: int, end: int) -> "Origin":
-        """Return the same origin of another stretch. By hand: `dataclasses.replace` takes three times as long."""
-        return Origin(
-            start=start,
-            end=end,
-            line=self.line,
-            slot=self.slot,
-            fence=self.fence,
-            ref=self.ref,
-            path=self.path,
-            at=self.at,
-            source=self.source,
-            source_start=self.source_start,
-            page=self.page,
-        )
 
     def to_json(self) -> dict[str, JSON]:
         """Return the stored form: only what is known."""
@@ -169,7 +156,7 @@ class _Writer:
         origins, at = [], 0
         for text, origin in pieces:
             end = at + len(text)
-            origins.append(origin.moved(at, end))
+            origins.append(Origin(at, end, *origin[2:]))
             at = end
         return Composed(text="".join(text for text, _ in pieces), origins=tuple(origins))
 
@@ -189,7 +176,7 @@ class _Finder:
     def is_untrusted(self, part: Stretch, origins: Sequence[Origin]) -> bool:
         """Whether any value that may have gone into a part comes from outside; in doubt, it does."""
         slots = {origin.slot for origin in origins if origin.slot}
-        slots |= {name for name in _NAME.findall(part.value or "") if name in self._values}
+        slots |= {name for name in _names(part.value or "") if name in self._values}
         if not slots or any(origin.slot == "" for origin in origins):
             slots |= self._values.keys()
         return any(self._values[slot].labels.integrity == "untrusted" for slot in slots)
@@ -203,7 +190,7 @@ class _Finder:
             origin = Origin(start=0, end=end, slot=slot, ref=self._values[slot].ref, path=path, at=0)
             yield from self._cited(part.text, origin)
             return
-        named = [name for name in _NAME.findall(part.value or "") if name in self._values]
+        named = [name for name in _names(part.value or "") if name in self._values]
         slot = named[0] if len(set(named)) == 1 else ""
         inside = self._within(part.text, slot)
         if inside is not None:
@@ -213,12 +200,8 @@ class _Finder:
         yield Origin(start=0, end=end, slot=slot, ref=self._values[slot].ref if slot else "")
 
     def _at_path(self, part: Stretch) -> tuple[str, str] | None:
-        written = part.value or ""
-        names = re.findall(r"[A-Za-z_]\w*|\d+", written) if _PATH.fullmatch(written) else []
-        if not names or names[0] not in self._values:
-            return None
-        path = "".join(f"/{name}" for name in names[1:])
-        return (names[0], path) if (names[0], path) in self._leaves.get(part.text, ()) else None
+        place = _place(part.value or "")
+        return place if place is not None and place in self._leaves.get(part.text, ()) else None
 
     def _equal(self, text: str) -> tuple[str, str] | None:
         """Return the next place of an equal text: a loop gives equal ones in the order of its list."""
@@ -252,14 +235,29 @@ class _Finder:
         at = 0
         for start, cite in pieces:
             if start > at:
-                yield replace(origin, start=at, end=start, at=at)
+                yield origin._replace(start=at, end=start, at=at)
             end = start + len(cite.quote)
-            yield replace(
-                origin, start=start, end=end, at=start, source=cite.source, source_start=cite.start, page=cite.page
+            yield origin._replace(
+                start=start, end=end, at=start, source=cite.source, source_start=cite.start, page=cite.page
             )
             at = end
         if at < len(text):
-            yield replace(origin, start=at, end=len(text), at=at)
+            yield origin._replace(start=at, end=len(text), at=at)
+
+
+@lru_cache(maxsize=1024)
+def _names(written: str) -> tuple[str, ...]:
+    """Return the names in an expression of a template."""
+    return tuple(_NAME.findall(written))
+
+
+@lru_cache(maxsize=1024)
+def _place(written: str) -> tuple[str, str] | None:
+    """Return slot and JSON pointer of an expression that is a path and nothing else."""
+    if not _PATH.fullmatch(written):
+        return None
+    slot, *names = re.findall(r"[A-Za-z_]\w*|\d+", written)
+    return slot, "".join(f"/{name}" for name in names)
 
 
 def _quoted(text: str, cites: Sequence[Cite]) -> Iterator[tuple[int, Cite]]:

@@ -273,10 +273,7 @@ class Template:
         Raises:
             StepFailure: EXPRESSION, without any value in its message.
         """
-        clean = {
-            slot: Value(data=without_marks(value.data), ref=value.ref, labels=value.labels, cites=value.cites)
-            for slot, value in values.items()
-        }
+        clean = {slot: _without_marks(value) for slot, value in values.items()}
         text = self._render("marked", {slot: value.data for slot, value in clean.items()})
         try:
             parts = list(unmark(text, self._values))
@@ -299,6 +296,11 @@ class Template:
         if len(text) > MAX_OUTPUT:
             raise StepFailure(Failure.EXPRESSION, f"the text of the template is longer than {MAX_OUTPUT} characters")
         return text
+
+
+def _without_marks(value: Value) -> Value:
+    clean = without_marks(value.data)
+    return value if clean is value.data else Value(data=clean, ref=value.ref, labels=value.labels, cites=value.cites)
 
 
 def _environment() -> Environment:

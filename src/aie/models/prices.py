@@ -33,10 +33,6 @@ class Tier:
     output_per_million: int
     """Micro-USD for a million output tokens."""
 
-    def of(self, tokens_in: int, tokens_out: int) -> int:
-        """Return the micro-USD of a call, rounded up once."""
-        return -(-(tokens_in * self.input_per_million + tokens_out * self.output_per_million) // _MILLION)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -51,15 +47,16 @@ class Price:
 
     def of(self, tokens_in: int, tokens_out: int) -> int:
         """Return the micro-USD of one call, rounded up once."""
-        return self._rates(tokens_in)[-1].of(tokens_in, tokens_out)
+        return _cost(tokens_in, tokens_out, *self.rates(tokens_in)[-1])
 
     def worst(self, tokens_in: int, tokens_out: int) -> int:
         """Return the most that a call of no more tokens costs: a shorter input may have the dearer rate."""
-        return max(each.of(tokens_in, tokens_out) for each in self._rates(tokens_in))
+        return max([_cost(tokens_in, tokens_out, *rates) for rates in self.rates(tokens_in)])
 
-    def _rates(self, tokens_in: int) -> list[Tier]:
-        base = Tier(above=-1, input_per_million=self.input_per_million, output_per_million=self.output_per_million)
-        return [base, *(each for each in self.tiers if tokens_in > each.above)]
+    def rates(self, tokens_in: int) -> list[tuple[int, int]]:
+        """Return the micro-USD for a million input and output tokens: the base's, then those of each tier reached."""
+        reached = [(each.input_per_million, each.output_per_million) for each in self.tiers if tokens_in > each.above]
+        return [(self.input_per_million, self.output_per_million), *reached]
 
     def to_json(self) -> dict[str, JSON]:
         """Return the form of a live fact."""
@@ -84,6 +81,10 @@ class Price:
             output_per_million=data["output_per_million"],
             tiers=tuple(Tier(**each) for each in data.get("tiers", ())),
         )
+
+
+def _cost(tokens_in: int, tokens_out: int, input_per_million: int, output_per_million: int) -> int:
+    return -(-(tokens_in * input_per_million + tokens_out * output_per_million) // _MILLION)
 
 
 FREE: Final = Price(input_per_million=0, output_per_million=0)
@@ -186,11 +187,11 @@ def _dearest(tables: list[Price]) -> Price:
     starts = sorted({tier.above for table in tables for tier in table.tiers})
 
     def most(above: int) -> Tier:
-        rates = [table._rates(above + 1)[-1] for table in tables]  # noqa: SLF001 - of this module
+        rates = [table.rates(above + 1)[-1] for table in tables]
         return Tier(
             above=above,
-            input_per_million=max(each.input_per_million for each in rates),
-            output_per_million=max(each.output_per_million for each in rates),
+            input_per_million=max(rate for rate, _ in rates),
+            output_per_million=max(rate for _, rate in rates),
         )
 
     base = most(-1)

@@ -6,7 +6,7 @@ blocks makes every later change visible.
 """
 
 from aie.records import events
-from aie.records.admission import check_event
+from aie.records.admission import check_event, prepare
 from aie.records.batch import Outcome
 from aie.records.budgets import (
     BudgetRow,
@@ -138,6 +138,7 @@ __all__ = [
     "open_store",
     "opened_gates",
     "orphans",
+    "prepare",
     "present",
     "reached",
     "read_heads",

@@ -1,5 +1,6 @@
 """What may be appended: events that the projection cannot apply are refused before any of their entry is."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +22,7 @@ from aie.records.events import (
 )
 from aie.records.projection import GIVEN_UP, Desk, Row
 
-__all__ = ["admit", "check_event", "encoded"]
+__all__ = ["admit", "check_event", "encoded", "prepare"]
 
 _plain: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
@@ -71,6 +72,16 @@ def check_event(event: Event) -> None:
         InputError: a field holds what cannot be stored.
     """
     object.__setattr__(event, "encoding", _encode(event))
+
+
+def prepare(event: Event) -> None:
+    """Encode an event where it was made: the journal's thread would find none of it in its core's cache.
+
+    What cannot be stored is left to the journal, which refuses its entry.
+    """
+    if not hasattr(event, "encoding"):
+        with contextlib.suppress(InputError):
+            check_event(event)
 
 
 def encoded(event: Event) -> tuple[str, bytes | None]:

@@ -8,16 +8,13 @@ the driver's adaptation of as many values takes three times as long as the state
 import struct
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, LargeBinary
 
 from aie.records import tables
 from aie.records.memory import Continuation
 from aie.records.projection import DRAWN
-
-if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn, PGresult
 
 __all__ = ["MOVE_DRAWS", "MOVE_RUN", "ask", "prepare"]
 
@@ -93,18 +90,18 @@ _OID: Final = {"bigint": 20, "text": 25, "bytea": 17}
 _NAME: Final = b"aie_continue"
 
 
-def prepare(connection: "PGconn") -> None:
+def prepare(connection: Any) -> None:
     """Prepare the statement on a connection of libpq."""
     _ok(connection.prepare(_NAME, _STATEMENT))
 
 
-def ask(connection: "PGconn", given: Continuation) -> bool:
+def ask(connection: Any, given: Continuation) -> bool:
     """Run the statement on a connection that is in no transaction; whether it was done."""
     result = _ok(connection.exec_prepared(_NAME, _parameters(given), _BINARY, 1))
-    return result.get_value(0, 0) == b"\1"
+    return bool(result.get_value(0, 0) == b"\1")
 
 
-def _ok(result: "PGresult") -> "PGresult":
+def _ok(result: Any) -> Any:
     from psycopg import errors, pq  # noqa: PLC0415 - an extra
 
     if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):

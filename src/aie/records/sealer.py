@@ -42,19 +42,22 @@ _log = logging.getLogger("aie.records")
 
 
 def seal(store: Store) -> int:
-    """Seal everything that is there; return how many leaves were sealed. 0 when another process is sealing."""
-    total = 0
-    while True:
+    """Seal everything that is there; return how many leaves were sealed. 0 when another process is sealing.
+
+    What comes meanwhile is left for the next time: a busy store would get a block for every few leaves.
+    """
+    total, goes_on = 0, True
+    while goes_on:
         with store.connect() as connection:
             if connection.execute(_ANY).first() is None:
                 return total
         with store.transaction("seal") as link:
             if store.dialect == "postgresql" and not link.fetch("SELECT pg_try_advisory_xact_lock(?)", _LOCK)[0][0]:
                 return total
-            sealed = _seal_pass(store, link)
-        if sealed == 0:
-            return total
+            sealed, is_full = _seal_pass(store, link)
         total += sealed
+        goes_on = is_full and sealed > 0
+    return total
 
 
 def current_heads(store: Store) -> Heads:
@@ -70,10 +73,13 @@ def current_heads(store: Store) -> Heads:
     return Heads(at=bare.at, public_key=bare.public_key, heads=heads, signature=provider.sign(bare.message()))
 
 
-def _seal_pass(store: Store, link: Link) -> int:
+def _seal_pass(store: Store, link: Link) -> tuple[int, bool]:
+    """Return how many leaves were sealed, and whether there may be more that were there before."""
     leaves: dict[str, list[tuple[Range, list[bytes]]]] = {}
+    is_full = False
     for kind, sql in _NEW.items():
         rows = link.fetch(sql)
+        is_full |= len(rows) == _LIMIT
         for (tenant, writer), group in groupby(rows, key=lambda row: (row[0], row[1])):
             found = _contiguous(link, (tenant, writer, kind), list(group))
             if found is not None:
@@ -81,7 +87,7 @@ def _seal_pass(store: Store, link: Link) -> int:
     for tenant, ranges in sorted(leaves.items()):
         _append_block(store, link, tenant, ranges)
     link.run(_DONE)
-    return sum(len(each) for ranges in leaves.values() for _, each in ranges)
+    return sum(len(each) for ranges in leaves.values() for _, each in ranges), is_full
 
 
 def _contiguous(link: Link, at: tuple[str, str, Any], rows: list[tuple[Any, ...]]) -> tuple[Range, list[bytes]] | None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from aie.releases import MapPlan, Node, Plan
 
@@ -13,16 +14,17 @@ def item_path(map_path: str, key: str, name: str) -> str:
     return f"{map_path}[{_escape(key)}]/{name}"
 
 
-_ESCAPES = {"~": "~~", "[": "~(", "]": "~)", "/": "~-"}
-_PLAIN = {escaped: plain for plain, escaped in _ESCAPES.items()}
+_ESCAPES: Final = {"~": "~~", "[": "~(", "]": "~)", "/": "~-"}
+_ESCAPED: Final = str.maketrans(_ESCAPES)
+_PLAIN: Final = {escaped: plain for plain, escaped in _ESCAPES.items()}
 
 
 def _escape(key: str) -> str:
-    return "".join(_ESCAPES.get(each, each) for each in key)
+    return key.translate(_ESCAPED)
 
 
 def _unescape(text: str) -> str:
-    return re.sub("~.", lambda match: _PLAIN[match[0]], text)
+    return re.sub("~.", lambda match: _PLAIN[match[0]], text) if "~" in text else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

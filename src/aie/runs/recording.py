@@ -13,7 +13,7 @@ from typing import Protocol
 
 from aie.core import Spend, fibers
 from aie.errors import LimitReached, StoreError
-from aie.records import Entry, Event, Locked, Outcome, Recorded, fenced
+from aie.records import Entry, Event, Locked, Outcome, Recorded, fenced, prepare
 from aie.records.events import (
     AttemptIntended,
     AttemptSettled,
@@ -247,6 +247,8 @@ class Recording:
             events: what may be appended, for the rows that it needs.
         """
         context, state = self._context, self.state
+        for event in events:
+            prepare(event)
 
         def decide(locked: Locked) -> Sequence[Event]:
             fenced(locked, epoch=state.epoch, executor=context.services.executor)

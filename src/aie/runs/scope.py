@@ -88,12 +88,23 @@ def _cites_within(whole: Value, text: str, data: JSON) -> tuple[Cite, ...]:
     return tuple(replace(each, path="") for each in quoted)
 
 
-def labels_read(scope: Scope, place: Place, state: State) -> Labels:
-    """Return the joined labels of everything that a step reads, and of what decides whether it runs at all."""
+def labels_read(scope: Scope, place: Place, state: State, inputs: Iterable[Value] | None = None) -> Labels:
+    """Return the joined labels of everything that a step reads, and of what decides whether it runs at all.
+
+    Args:
+        scope: what the step sees.
+        place: where it stands.
+        state: of the run.
+        inputs: what its inputs gave; None where they were not evaluated.
+    """
     node = place.node
-    texts = [*node.inputs.values(), *([] if node.condition is None else [node.condition])]
+    read = [scope.labels(node.inputs.values())] if inputs is None else [each.labels for each in inputs]
+    if node.condition is not None:
+        read.append(scope.labels((node.condition,)))
     around = state.maps.get(place.map_path)
-    return join((scope.labels(texts), Labels() if around is None else Labels.from_json(around.labels)))
+    if around is not None:
+        read.append(Labels.from_json(around.labels))
+    return join(read)
 
 
 def made_labels(loaded: Loaded, place: Place, labels: Labels) -> Labels:

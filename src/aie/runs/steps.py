@@ -105,7 +105,7 @@ def _performed(context: RunContext, state: State, path: str, attempts: Attempts,
             mode=context.mode,
             past=past_calls(state, path),
         )
-        read = labels_read(scope, place, state)
+        read = labels_read(scope, place, state, inputs.values())
         left = partial(_time_left, began, time_left_ms)
         tools = tools_for(
             context,

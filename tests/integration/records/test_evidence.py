@@ -18,12 +18,14 @@ from aie.records import (
     current_heads,
     destroy_key,
     export_records,
+    observe,
     open_export,
     open_store,
     read_heads,
     read_store,
     rebuild,
     seal,
+    sealer,
     submission,
     tables,
     verify,
@@ -121,6 +123,40 @@ def test_everything_is_sealed_and_verifies(told: Store) -> None:
     seal(told)
     assert "blocks after 0" in " ".join(checked(told, heads).unprovable)
     assert "no saved head" in " ".join(checked(told).unprovable)
+
+
+def heights(store: Store) -> dict[str, int]:
+    """Return the number of blocks of each tenant."""
+    with store.connect() as connection:
+        rows = connection.execute(select(tables.blocks.c.tenant)).scalars().all()
+    return {tenant: rows.count(tenant) for tenant in set(rows)}
+
+
+def test_what_comes_while_it_seals_is_left_for_the_next_time(told: Store) -> None:
+    """A store that is written to all the time gets a block each time, not one for every few leaves."""
+    with Journal(told, "w2") as journal:
+
+        def write(point: str) -> None:
+            if point == "seal.after_commit":
+                append(journal, "acme", "run_acme0000", step("meanwhile"))
+
+        forget = observe(write)
+        seal(told)
+        forget()
+    assert heights(told) == {"acme": 1, "globex": 1}
+    assert checked(told).unsealed == 1
+    assert seal(told) == 1
+
+
+def test_a_backlog_is_sealed_in_passes(told: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes so many leaves, and one call takes them all."""
+    few = {kind: sql.replace(f"LIMIT {sealer._LIMIT}", "LIMIT 50") for kind, sql in sealer._NEW.items()}
+    monkeypatch.setattr(sealer, "_NEW", few)
+    monkeypatch.setattr(sealer, "_LIMIT", 50)
+    waiting = checked(told).unsealed
+    assert seal(told) == waiting > 100
+    assert checked(told).unsealed == 0
+    assert max(heights(told).values()) > 1
 
 
 def test_writers_that_ended_are_forgotten_by_the_sealer(told: Store) -> None:
