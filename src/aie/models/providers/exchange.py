@@ -152,7 +152,10 @@ class _Deadline:
         self._in_fiber = fibers.in_fiber()
         self._set_at = time.monotonic()
         left = _left(until)
-        self.settimeout(0 if self._in_fiber else left)  # type: ignore[attr-defined]
+        if not self._in_fiber:
+            self.settimeout(left)  # type: ignore[attr-defined]
+        elif self.gettimeout() != 0:  # type: ignore[attr-defined]
+            self.settimeout(0)  # type: ignore[attr-defined]
 
     def is_quiet(self) -> bool:
         """Tell whether the other side has neither closed nor said anything; if not, it must not be asked any more."""
