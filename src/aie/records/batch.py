@@ -139,13 +139,16 @@ class Batch:
         return outcomes
 
     def go_on(self, entries: Sequence[Entry], memory: Memory) -> tuple[list[Outcome], Continuation] | None:
-        """Decide on the rows as the journal left them; None when that cannot be, or an entry is refused."""
+        """Decide on the rows as the journal left them; None when that is not enough, or nothing is to be appended.
+
+        What an entry is refused for holds as well, once the rows are found to stand: all that were shown are compared.
+        """
         memory.recall(entries, self.desk, self.granted)
         self.last_n.update((id_, row["last_n"]) for id_, row in self.desk.runs.items())
         self.live.update(row["executor"] for row in self.desk.runs.values())
         outcomes = [self._decide(entry) for entry in entries]
         appended = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
-        if not all(isinstance(outcome, list) and outcome for outcome in outcomes) or self._find_keys(appended):
+        if not appended or self._find_keys(appended):
             return None
         steps = memory.steps(self.desk)
         if steps is None:

@@ -16,7 +16,7 @@ from aie.records import tables
 from aie.records.memory import Continuation
 from aie.records.projection import DRAWN
 
-__all__ = ["MOVE_DRAWS", "MOVE_RUN", "ask", "prepare"]
+__all__ = ["MOVE_DRAWS", "MOVE_RUN", "ask"]
 
 _LIVE: Final = "(SELECT state FROM executors WHERE executors.id = runs.executor) = 'live'"
 
@@ -68,7 +68,7 @@ WITH moving AS (
     AS stands
 ), moved AS (
     UPDATE runs SET last_n = moving.last_n, spend = moving.spend, updated_at = moving.updated_at
-    FROM moving, verdict WHERE runs.id = moving.id AND stands
+    FROM moving, verdict WHERE runs.id = moving.id AND moving.last_n > moving.before AND stands
 ), drawn AS (
     UPDATE draws SET {", ".join(f"{name} = ($10::bigint[])[drawing.at + {n}]" for n, name in enumerate(DRAWN, 1))}
     FROM drawing, verdict WHERE draws.slab = drawing.id AND stands
@@ -90,14 +90,29 @@ _OID: Final = {"bigint": 20, "text": 25, "bytea": 17}
 _NAME: Final = b"aie_continue"
 
 
-def prepare(connection: Any) -> None:
-    """Prepare the statement on a connection of libpq."""
+def ask(connection: Any, given: Continuation, *, is_prepared: bool) -> bool:
+    """Run the statement on a connection of libpq that is in no transaction; whether it was done.
+
+    Args:
+        connection: of this thread alone.
+        given: what is written.
+        is_prepared: whether the statement was run on this connection before. A server that forgot it, as the driver
+            makes it after a rollback, has done nothing and is told it again.
+    """
+    from psycopg import errors  # noqa: PLC0415 - an extra
+
+    values = _parameters(given)
+    if is_prepared:
+        try:
+            return _run(connection, values)
+        except errors.InvalidSqlStatementName:
+            pass
     _ok(connection.prepare(_NAME, _STATEMENT))
+    return _run(connection, values)
 
 
-def ask(connection: Any, given: Continuation) -> bool:
-    """Run the statement on a connection that is in no transaction; whether it was done."""
-    result = _ok(connection.exec_prepared(_NAME, _parameters(given), _BINARY, 1))
+def _run(connection: Any, values: Sequence[bytes]) -> bool:
+    result = _ok(connection.exec_prepared(_NAME, values, _BINARY, 1))
     return bool(result.get_value(0, 0) == b"\1")
 
 

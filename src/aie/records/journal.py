@@ -223,7 +223,7 @@ class Journal:
             return None
         outcomes, continuation = decided
         if not self._make_durable(batch, lambda: link.go_on(continuation)):
-            self._memory.forget()
+            self._memory.forget(batch.desk)
             return None
         self._adopt(batch)
         return outcomes
@@ -234,7 +234,9 @@ class Journal:
         batch = self._batch(self._last(link, entries))
         outcomes = batch.work(link, entries)
         if nothing_appended(outcomes):
-            link.rollback()
+            reached("journal.before_commit")
+            link.commit()  # of nothing: a rollback would make the driver forget all that it has prepared
+            reached("journal.after_commit")
             return outcomes
         news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
         if news:
@@ -309,7 +311,7 @@ class Journal:
     def _recover(self) -> None:
         """Forget what the failed transaction may have made untrue: positions, rows, and the connection itself."""
         self._seqs.clear()
-        self._memory.forget()
+        self._memory.clear()
         link, self._link = self._link, None
         if link is None:
             return

@@ -203,10 +203,9 @@ class PostgresLink:
     def go_on(self, given: Continuation) -> bool:
         """Run the one statement; outside of a transaction the server commits it with its answer."""
         connection: Any = self._pooled.driver_connection
-        if not self._pooled.info.get(_PREPARED):
-            continuing.prepare(connection.pgconn)
-            self._pooled.info[_PREPARED] = True
-        return continuing.ask(connection.pgconn, given)
+        done = continuing.ask(connection.pgconn, given, is_prepared=_PREPARED in self._pooled.info)
+        self._pooled.info[_PREPARED] = True
+        return done
 
     def commit(self) -> None:
         """Commit."""

@@ -107,8 +107,15 @@ class Memory:
             while len(known) > _KEPT:
                 del known[next(iter(known))]
 
-    def forget(self) -> None:
-        """Remember nothing: what was remembered does not stand in the store."""
+    def forget(self, desk: Desk) -> None:
+        """Forget the rows that are on the desk: one of them does not stand."""
+        for id_ in desk.runs:
+            self._runs.pop(id_, None)
+        for id_ in desk.draws:
+            self._slabs.pop(id_, None)
+
+    def clear(self) -> None:
+        """Remember nothing."""
         self._runs.clear()
         self._slabs.clear()
 

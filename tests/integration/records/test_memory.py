@@ -168,8 +168,8 @@ def test_a_refusal_is_never_given_from_memory(store: Store, journal: Journal, ot
     assert len(drawing(journal, settled(1), watch=unmoved).result()) == 1
 
 
-def test_a_neighbour_that_is_refused_costs_nobody_his_write(store: Store) -> None:
-    """Of one batch the one is appended, the other refused."""
+def test_a_neighbour_that_is_refused_costs_nobody_his_write(store: Store, gone_on: list[bool]) -> None:
+    """Of one batch the one is appended, the other refused, and one statement tells that both were shown what stands."""
     take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
 
     def refuse(_: Locked) -> None:
@@ -182,6 +182,7 @@ def test_a_neighbour_that_is_refused_costs_nobody_his_write(store: Store) -> Non
         assert [each.n for each in futures[0].result()] == [5]
         with pytest.raises(Conflict):
             futures[1].result()
+    assert gone_on == [True]
 
 
 def test_a_lost_lease_ends_it(store: Store, journal: Journal, gone_on: list[bool]) -> None:
@@ -248,6 +249,48 @@ def test_the_end_of_a_segment_is_not_forgotten_by_its_queue(
     assert run.state == "completed"
     with pytest.raises(FenceLost):
         drawing(journal, step("late")).result()
+
+
+def test_what_is_refused_on_rows_that_stand_is_refused(
+    store: Store, journal: Journal, gone_on: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a neighbour that is appended, both are answered by one statement; alone, its rows are read."""
+
+    def refuse(locked: Locked) -> None:
+        assert locked.idle[SLAB].cost == 999_990
+        raise Conflict("no")
+
+    start(store, journal)
+    start(store, journal, "run_2")
+    drawing(journal, intended(1)).result()
+    drawing(journal, step("a"), run="run_2").result()
+    gone_on.clear()
+    with pytest.raises(Conflict):
+        drawing(journal, step("b"), watch=refuse).result()
+    assert gone_on == []
+    drawing(journal, step("c")).result()
+    assert gone_on == [True]
+    assert not caplog.records, "the server still knew its statements"
+
+
+@pytest.mark.postgres
+def test_a_statement_that_the_server_forgot_is_prepared_again(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a rollback, or behind a pooler that discards what sessions have."""
+    store = open_store(postgres_url, keys=MemoryKeys())
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+    with Journal(store, "w1") as journal:
+        start(store, journal)
+        drawing(journal, intended(1)).result()
+        drawing(journal, step("a")).result()
+        link = journal._link
+        assert link is not None
+        link.run("DEALLOCATE ALL")
+        link.commit()
+        assert [each.n for each in drawing(journal, step("b")).result()] == [6]
+    assert not caplog.records
+    store.close()
 
 
 @dataclass
