@@ -35,6 +35,8 @@ _PAUSES: Final = (0.1, 0.5, 2.0)
 """Seconds between the tries to find out what became of a commit."""
 _BATCH: Final = 64
 
+_LOCK: Final = "SELECT id FROM runs WHERE id {among} ORDER BY id {lock}"
+
 _log = logging.getLogger("aie.records")
 
 
@@ -281,10 +283,15 @@ class Journal:
         return done
 
     def _landed(self, batch: Batch) -> bool:
+        """Look whether a transaction was done whose answer was lost.
+
+        The server may be at it still, as it need not know that nobody listens: its rows are locked first.
+        """
         tenant, writer_seq, leaf = batch.first
         link = link_to(self._store.writing)
         try:
             link.begin()
+            link.fetch(_LOCK, link.array(sorted(batch.desk.runs)))
             sql = "SELECT leaf FROM events WHERE tenant = ? AND writer = ? AND writer_seq = ?"
             rows = link.fetch(sql, tenant, self._writer, writer_seq)
             return bool(rows) and bytes(rows[0][0]) == leaf

@@ -1,10 +1,13 @@
 """A journal goes on from the rows that it wrote last, and only as long as they stand so."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import text
 
 from aie.core import Spend
 from aie.errors import Conflict, FenceLost
@@ -29,7 +32,7 @@ from aie.records import (
     verify,
 )
 from aie.records import events as ev
-from aie.records.links import PostgresLink, SqliteLink
+from aie.records.links import PostgresLink, SqliteLink, link_to
 from aie.records.memory import Continuation
 from tests.shows.story import EXECUTOR, append, step, submitted
 
@@ -291,6 +294,54 @@ def test_a_statement_that_the_server_forgot_is_prepared_again(
         assert [each.n for each in drawing(journal, step("b")).result()] == [6]
     assert not caplog.records
     store.close()
+
+
+@pytest.mark.postgres
+def test_a_lost_answer_is_waited_for_while_the_server_is_still_at_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks while the statement waits for a lock; it is done later, and once."""
+    store = open_store(postgres_url, keys=MemoryKeys())
+    take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
+    go_on, at_it = PostgresLink.go_on, list[threading.Thread]()
+    elsewhere = link_to(store.writing)
+
+    def lose(self: PostgresLink, given: Continuation) -> bool:
+        if at_it:
+            return go_on(self, given)
+        at_it.append(threading.Thread(target=lambda: go_on(elsewhere, given)))  # type: ignore[arg-type]
+        at_it[0].start()
+        until(lambda: waiting(store) == 1)
+        raise ConnectionError("gone")
+
+    with Journal(store, "w1") as journal, store.writing.connect() as holder:
+        start(store, journal)
+        drawing(journal, intended(1)).result()
+        holder.execute(text("SELECT id FROM runs FOR UPDATE"))
+        monkeypatch.setattr(PostgresLink, "go_on", lose)
+        lost = drawing(journal, settled(1))
+        until(lambda: waiting(store) == 2)
+        holder.rollback()
+        assert [each.n for each in lost.result()] == [5]
+        at_it[0].join()
+    assert [each.event.type for each in store.read("run_1")].count("attempt.settled") == 1
+    elsewhere.close()
+    store.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look until it is so."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def waiting(store: Store) -> int:
+    """Return how many statements wait for a lock."""
+    with store.connect() as connection:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return int(connection.execute(text(sql)).scalar_one())
 
 
 @dataclass
