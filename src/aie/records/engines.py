@@ -1,5 +1,7 @@
 """Connections: how each database is opened so that what is committed stays committed."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ __all__ = ["ABANDONED_MS", "WRITER", "mending", "open_engines"]
 
 _BUSY_MS: Final = 30_000
 """How long a SQLite writer waits for its turn."""
+_AGAIN: Final = 0.01
+"""Seconds before a file that others write to is asked again for its mode."""
 ABANDONED_MS: Final = 5_000
 """How long a Postgres transaction may sit without a statement."""
 WRITER: Final = "aie-writer"
@@ -82,14 +86,25 @@ def _sqlite_engine(url: URL, *, size: int) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode = WAL")
+        _into_wal(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         # A destroyed key must not survive in a free page of the file.
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     return engine
+
+
+def _into_wal(cursor: Any) -> None:
+    """Set the mode of a new file; while another process writes in the old one SQLite refuses it, and does not wait."""
+    until = time.monotonic() + _BUSY_MS / 1000
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN)
 
 
 def _postgres(url: URL) -> tuple[Engine, Engine]:

@@ -1,7 +1,9 @@
 """Opening a store: created when new, migrated when old, refused when it is not one."""
 
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,20 @@ def test_many_processes_may_open_a_new_store_at_once(sqlite_url: str) -> None:
     said = [process.communicate() for process in running]
     assert [error for _, error in said] == [b""] * 8
     assert len({out for out, _ in said}) == 1
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    """As while that one makes its tables before the file's mode was set: SQLite itself would refuse at once."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(open_store, f"sqlite:///{path}", keys=MemoryKeys())
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.2)
+        other.execute("COMMIT")
+        opening.result(timeout=20).close()
+    other.close()
 
 
 def test_the_version_in_the_code_is_the_last_migration() -> None:
