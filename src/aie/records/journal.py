@@ -5,6 +5,7 @@ resolves the futures once it is durable. When a transaction fails as a whole its
 that a bad one cannot fail its neighbours.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -224,7 +225,8 @@ class Journal:
         if decided is None:
             return None
         outcomes, continuation = decided
-        if not self._make_durable(batch, lambda: link.go_on(continuation)):
+        link.begin()
+        if not self._make_durable(link, batch, lambda: link.go_on(continuation)):
             self._memory.forget(batch.desk)
             return None
         self._adopt(batch)
@@ -243,7 +245,7 @@ class Journal:
         news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
         if news:
             link.notify(CHANNEL, payloads(self._writer, news))
-        self._make_durable(batch, link.commit)
+        self._make_durable(link, batch, link.commit)
         self._adopt(batch)
         return outcomes
 
@@ -257,7 +259,7 @@ class Journal:
         for tenant, made in batch.made.items():
             self._store.vault.remember(tenant, made)
 
-    def _make_durable(self, batch: Batch, commit: Callable[[], bool | None]) -> bool:
+    def _make_durable(self, link: Link, batch: Batch, commit: Callable[[], bool | None]) -> bool:
         """Commit, unless it says itself that it did nothing; return whether it was done.
 
         When the answer is lost, find out, so that nothing is appended twice.
@@ -267,6 +269,8 @@ class Journal:
         try:
             done = commit() is not False
         except Exception as error:
+            with contextlib.suppress(Exception):
+                link.rollback()  # of what may be open still: who looks what became of it would wait for its locks
             for pause in _PAUSES:
                 try:
                     landed = self._landed(batch)

@@ -60,7 +60,7 @@ class Link(Protocol):
         ...
 
     def go_on(self, given: Continuation) -> bool:
-        """Write all of it in a transaction of its own; false, and nothing is, when a row does not stand as given."""
+        """Write all of it after `begin` and commit; false, and nothing is, when a row does not stand as given."""
         ...
 
     def commit(self) -> None:
@@ -125,7 +125,6 @@ class SqliteLink:
 
     def go_on(self, given: Continuation) -> bool:
         """Move the rows by what they must hold, append, and commit."""
-        self.begin()
         runs = [(run.last_n, run.spend, run.updated_at, run.id, run.before) for run in given.runs]
         slabs = [(*slab.after, slab.id, *slab.before, *slab.granted) for slab in given.slabs]
         for sql, rows in ((continuing.MOVE_RUN, runs), (continuing.MOVE_DRAWS, slabs)):
@@ -201,7 +200,7 @@ class PostgresLink:
         return int(self.fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")[0][0])
 
     def go_on(self, given: Continuation) -> bool:
-        """Run the one statement; outside of a transaction the server commits it with its answer."""
+        """Run the one statement; as `begin` sends nothing, the server commits it with its answer."""
         connection: Any = self._pooled.driver_connection
         done = continuing.ask(connection.pgconn, given, is_prepared=_PREPARED in self._pooled.info)
         self._pooled.info[_PREPARED] = True

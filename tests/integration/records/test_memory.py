@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import text
@@ -32,6 +32,7 @@ from aie.records import (
     verify,
 )
 from aie.records import events as ev
+from aie.records import journal as journal_module
 from aie.records.links import PostgresLink, SqliteLink, link_to
 from aie.records.memory import Continuation
 from tests.shows.story import EXECUTOR, append, step, submitted
@@ -294,6 +295,25 @@ def test_a_statement_that_the_server_forgot_is_prepared_again(
         assert [each.n for each in drawing(journal, step("b")).result()] == [6]
     assert not caplog.records
     store.close()
+
+
+def test_a_write_that_the_database_refuses_is_over_at_once(
+    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left open that the look at what became of it would have to wait for; then the entry is tried again."""
+    start(store, journal)
+    first = drawing(journal, intended(1)).result()
+    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
+    go_on = kind.go_on
+
+    def twice(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
+        monkeypatch.setattr(kind, "go_on", go_on)
+        place = (*given.events[0][:1], first[-1].n, *given.events[0][2:])
+        return go_on(self, replace(given, events=[place]))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kind, "go_on", twice)
+    monkeypatch.setattr(journal_module, "_PAUSES", (0.0,))
+    assert [each.n for each in drawing(journal, settled(1)).result(timeout=20)] == [first[-1].n + 1]
 
 
 @pytest.mark.postgres
