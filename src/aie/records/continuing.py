@@ -48,6 +48,7 @@ def _unnest(first: int, types: Sequence[str]) -> str:
 
 
 _COUNTED: Final = len(DRAWN)
+_NAME: Final = b"aie_continue"
 _STATEMENT: Final = f"""
 WITH moving AS (
     SELECT given.* FROM {_unnest(1, _OF_RUNS)} AS given (id, before, last_n, spend, updated_at)
@@ -85,9 +86,6 @@ _HEAD: Final = struct.Struct(">iiIii")
 _SIZE: Final = struct.Struct(">i")
 _NULL: Final = _SIZE.pack(-1)
 _OID: Final = {"bigint": 20, "text": 25, "bytea": 17}
-
-
-_NAME: Final = b"aie_continue"
 
 
 def ask(connection: Any, given: Continuation, *, is_prepared: bool) -> bool:

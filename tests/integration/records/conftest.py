@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from aie.records import Journal, MemoryKeys, Store, open_store, take_lease
+from aie.records.links import PostgresLink, SqliteLink
 from tests.shows.story import EXECUTOR, StoryClock
 
 
@@ -28,3 +29,9 @@ def journal(store: Store) -> Iterator[Journal]:
     take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
     with Journal(store, "w1") as running:
         yield running
+
+
+@pytest.fixture
+def kind(store: Store) -> type[SqliteLink | PostgresLink]:
+    """What the store is written through."""
+    return SqliteLink if store.dialect == "sqlite" else PostgresLink

@@ -317,10 +317,9 @@ def test_stop_writes_what_was_put_and_refuses_what_follows(store: Store) -> None
 
 
 def test_a_lost_answer_to_a_commit_appends_nothing_twice(
-    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction was done but the connection broke before saying so."""
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
     commit = kind.commit
 
     def commit_and_break(self: SqliteLink | PostgresLink) -> None:
@@ -335,9 +334,10 @@ def test_a_lost_answer_to_a_commit_appends_nothing_twice(
     assert writer_seqs(store, "w1") == [1, 2, 3, 4]
 
 
-def test_a_commit_that_failed_is_tried_again(store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_that_failed_is_tried_again(
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The transaction was not done: the entry decides again and is appended once."""
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
     commit = kind.commit
 
     def break_first(self: SqliteLink | PostgresLink) -> None:
@@ -351,10 +351,9 @@ def test_a_commit_that_failed_is_tried_again(store: Store, journal: Journal, mon
 
 
 def test_a_commit_that_nobody_can_vouch_for_is_said_to_be_unknown(
-    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is neither acknowledged nor tried again."""
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
     commit = kind.commit
 
     def lose(self: SqliteLink | PostgresLink) -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -46,9 +46,8 @@ USED = {"cost": 4, "tokens": 40, "calls": 1}
 
 
 @pytest.fixture
-def gone_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+def gone_on(kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the rows stood as remembered, for each transaction that went on from them."""
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
     go_on, told = kind.go_on, []
 
     def listening(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
@@ -255,20 +254,17 @@ def test_the_end_of_a_segment_is_not_forgotten_by_its_queue(
         drawing(journal, step("late")).result()
 
 
-def test_what_is_refused_on_rows_that_stand_is_refused(
+def test_an_entry_that_is_refused_alone_is_refused_by_its_rows(
     store: Store, journal: Journal, gone_on: list[bool], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a neighbour that is appended, both are answered by one statement; alone, its rows are read."""
+    """They are locked and read, and the driver forgets nothing over it."""
 
     def refuse(locked: Locked) -> None:
         assert locked.idle[SLAB].cost == 999_990
         raise Conflict("no")
 
     start(store, journal)
-    start(store, journal, "run_2")
     drawing(journal, intended(1)).result()
-    drawing(journal, step("a"), run="run_2").result()
-    gone_on.clear()
     with pytest.raises(Conflict):
         drawing(journal, step("b"), watch=refuse).result()
     assert gone_on == []
@@ -298,12 +294,11 @@ def test_a_statement_that_the_server_forgot_is_prepared_again(
 
 
 def test_a_write_that_the_database_refuses_is_over_at_once(
-    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is left open that the look at what became of it would have to wait for; then the entry is tried again."""
     start(store, journal)
     first = drawing(journal, intended(1)).result()
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
     go_on = kind.go_on
 
     def twice(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
@@ -364,29 +359,18 @@ def waiting(store: Store) -> int:
         return int(connection.execute(text(sql)).scalar_one())
 
 
-@dataclass
-class _Breaking:
-    """A connection that breaks once, before or after what was asked of it was done."""
-
-    done: bool
-    broke: bool = False
-
-
 @pytest.mark.parametrize("done", [False, True])
 def test_an_answer_that_is_lost_is_looked_for(
-    store: Store, journal: Journal, monkeypatch: pytest.MonkeyPatch, done: bool
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch, done: bool
 ) -> None:
     """Whether it was done or not: it is there once, and at the position that was told."""
     start(store, journal)
     drawing(journal, intended(1)).result()
-    kind = SqliteLink if store.dialect == "sqlite" else PostgresLink
-    go_on, breaking = kind.go_on, _Breaking(done)
+    go_on = kind.go_on
 
     def break_once(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
-        if breaking.broke:
-            return go_on(self, given)  # type: ignore[arg-type]
-        breaking.broke = True
-        if breaking.done:
+        monkeypatch.setattr(kind, "go_on", go_on)
+        if done:
             go_on(self, given)  # type: ignore[arg-type]
         raise ConnectionError("gone")
 
