@@ -18,7 +18,17 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["Answer", "Fibers", "blocking", "cpu_ns", "in_fiber", "pause", "until_readable", "until_writable"]
+__all__ = [
+    "Answer",
+    "Fibers",
+    "blocking",
+    "cpu_ns",
+    "in_fiber",
+    "is_alone",
+    "pause",
+    "until_readable",
+    "until_writable",
+]
 
 T = TypeVar("T")
 
@@ -39,14 +49,14 @@ class _Fiber(greenlet):  # type: ignore[misc]
         loop: asyncio.AbstractEventLoop,
         post: Callable[[Callable[[], None]], None],
         pool: Executor,
-        ended: Callable[[], None],
+        home: "Fibers",
     ) -> None:
         super().__init__(lambda _: work())  # `go_on` gives it something the first time, too
         self.loop = loop
         self.post = post
         """Makes a call on the loop, from any thread."""
         self.pool = pool
-        self._ended = ended
+        self.home = home
         self._cpu = 0
         """Nanoseconds of CPU that it took before it was continued last."""
         self._since = 0
@@ -57,7 +67,7 @@ class _Fiber(greenlet):  # type: ignore[misc]
         self.switch(come)
         self._cpu += time.thread_time_ns() - self._since
         if self.dead:
-            self._ended()
+            self.home.ended(self.loop)
 
     def wait(self) -> Any:
         """Let the loop go on; return what `go_on` is given."""
@@ -83,7 +93,9 @@ class Fibers:
             at_once: most fibers at once.
         """
         self._pool = pool
-        self._free = at_once
+        self._at_once = at_once
+        self.living = 0
+        """Fibers that have begun and not ended."""
         self._queue: deque[Callable[[], None]] = deque()
 
     def start(
@@ -100,16 +112,17 @@ class Fibers:
             loop: the event loop of this thread.
             post: makes a call on the loop, from any thread.
         """
-        self._queue.append(lambda: _Fiber(work, loop, post, self._pool, lambda: self._ended(loop)).go_on())
+        self._queue.append(lambda: _Fiber(work, loop, post, self._pool, self).go_on())
         self._next()
 
     def _next(self) -> None:
-        if self._free and self._queue:
-            self._free -= 1
+        if self.living < self._at_once and self._queue:
+            self.living += 1
             self._queue.popleft()()
 
-    def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._free += 1
+    def ended(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take note that a fiber has ended, and begin what waits for its place."""
+        self.living -= 1
         if self._queue:
             loop.call_soon(self._next)  # not from here: a thousand that end at once would be as many frames deep
 
@@ -136,7 +149,7 @@ class Answer(Generic[T]):
         self._given = given
         if self._come is not None:
             self._come.release()
-        elif self._fiber is not None:
+        elif self._fiber is not None and self._fiber is not getcurrent():
             self._fiber.post(self._wake)
 
     def wait(self, seconds: float | None = None) -> T:
@@ -179,6 +192,12 @@ class Answer(Generic[T]):
 def in_fiber() -> bool:
     """Tell whether waits that are said here hold no thread."""
     return _current() is not None
+
+
+def is_alone() -> bool:
+    """Tell whether this is a fiber and the only one: where it blocks, it holds up no other."""
+    fiber = _current()
+    return fiber is not None and fiber.home.living == 1
 
 
 def pause(seconds: float) -> None:

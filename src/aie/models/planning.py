@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from hashlib import sha256
+from operator import is_
+from types import MappingProxyType
 from typing import Any, Final
 
 from aie.core import JSON, Labels, Spend, iso, usd
@@ -20,6 +22,8 @@ __all__ = ["HARMLESS", "Call", "Facts", "Planned", "Refused", "plan", "worst_cas
 Facts = Mapping[str, Any]
 """Live facts of one model, as `aie.models.live_facts` gives them."""
 
+_NONE: Final[Facts] = MappingProxyType({})
+_TEXT: Final = frozenset({"text"})
 _BYTES_A_TOKEN: Final = 4
 """Of ordinary text. What fits a context window is judged by it; what a call may cost, by one byte a token."""
 
@@ -42,7 +46,7 @@ class Call:
     def modalities(self) -> frozenset[str]:
         """What the candidate must be able to see."""
         parts = () if self.request is None else self.request.parts
-        return frozenset({"text", *(each.modality for each in parts)})
+        return frozenset({"text", *(each.modality for each in parts)}) if parts else _TEXT
 
 
 HARMLESS: Final = Call(request=ChatRequest(model="", user="", max_tokens=0))
@@ -102,10 +106,13 @@ def plan(route: PinnedRoute, call: Call, facts: Mapping[str, Facts], constraints
     lawful: list[Candidate] = []
     refused: list[Refused] = []
     worst: dict[str, Spend] = {}
+    now = constraints or _NONE
     for candidate in route.candidates:
-        known = facts.get(candidate.name) or {}
+        known = facts.get(candidate.name) or _NONE
         most = None if known.get("price") is None and candidate.kind == "chat" else worst_case(candidate, call, known)
-        reason = next(_objections(route, candidate, call, known, constraints or {}, most), None)
+        reason = _standing(route, candidate, call, known, now) or next(
+            _objections(route, candidate, call, known, now, most), None
+        )
         if reason is not None:
             refused.append(Refused(model=candidate.name, reason=reason[0], why=reason[1]))
             continue
@@ -118,7 +125,7 @@ def plan(route: PinnedRoute, call: Call, facts: Mapping[str, Facts], constraints
         worst=worst,
         refused=tuple(refused),
         facts=facts,
-        constraints=constraints or {},
+        constraints=now,
     )
 
 
@@ -137,10 +144,24 @@ def worst_case(candidate: Candidate, call: Call, facts: Facts) -> Spend:
 _Objection = tuple[str, str]
 
 
-def _objections(
-    route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts, worst: Spend | None
+def _standing(route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts) -> _Objection | None:
+    """Return why a candidate may not be asked whatever the size of the call, or None.
+
+    It is looked for anew only when something else is asked, or known, than by the last call.
+    """
+    rests_on = (candidate, facts, now, call.labels, call.modalities)
+    known = route.standing.get(candidate.name)
+    if known is None or not all(map(is_, known[0][:3], rests_on)) or known[0][3:] != rests_on[3:]:
+        known = route.standing[candidate.name] = (
+            rests_on,
+            next(_objections_to(route, candidate, call, facts, now), None),
+        )
+    return known[1]
+
+
+def _objections_to(
+    route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts
 ) -> Iterator[_Objection]:
-    """Yield why a candidate may not be asked; the first one is told."""
     if not facts:
         yield "unknown", "models.yaml does not name it any more"
         return
@@ -153,7 +174,14 @@ def _objections(
     for constraints in (route.constraints, now):
         yield from _permitted(candidate, constraints, facts)
     yield from _labels(candidate, call.labels, facts)
-    yield from _capable(candidate, call, facts)
+    yield from _able(candidate, call, facts)
+
+
+def _objections(
+    route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts, worst: Spend | None
+) -> Iterator[_Objection]:
+    """Yield why a candidate that nothing stands against may not be asked this; the first one is told."""
+    yield from _fits(candidate, call)
     yield from _affordable(route, candidate, now, worst)
     floor = route.strategy.get("quality")
     if floor is not None:
@@ -223,12 +251,17 @@ def _labels(candidate: Candidate, labels: Labels, facts: Facts) -> Iterator[_Obj
         yield "data_classes", f"it may not be shown data of class {', '.join(hidden)}"
 
 
-def _capable(candidate: Candidate, call: Call, facts: Facts) -> Iterator[_Objection]:
-    if candidate.kind != "chat" or call.request is None:
+def _able(candidate: Candidate, call: Call, facts: Facts) -> Iterator[_Objection]:
+    if candidate.kind != "chat":
         return
     unseen = sorted(call.modalities.difference(facts.get("modalities", ("text",))))
     if unseen:
         yield "modalities", f"it cannot be shown {', '.join(unseen)}"
+
+
+def _fits(candidate: Candidate, call: Call) -> Iterator[_Objection]:
+    if candidate.kind != "chat" or call.request is None:
+        return
     request, window = call.request, candidate.pinned["context_window"]
     size = len(request.user.encode()) + len(request.system.encode()) + len(request.schema.encode())
     tokens = size // _BYTES_A_TOKEN + candidate.max_tokens

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from aie.config import ChatModel, LearntHere, ModelEntry, Route
@@ -61,6 +61,8 @@ class PinnedRoute:
     constraints: Mapping[str, Any]
     strategy: Mapping[str, Any]
     when_exhausted: Literal["fail", "degrade"]
+    standing: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What planning found last to stand against each candidate, and what that rests on."""
 
     @property
     def live(self) -> str:

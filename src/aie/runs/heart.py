@@ -301,8 +301,9 @@ def _mend(handler: Handler, path: str, failure: str) -> Command:
 
 def _account(state: State, event: AttemptSettled) -> State:
     attempted = state.attempts[event.attempt]
+    settled = Attempted(intended=attempted.intended, at=attempted.at, settled=event)
     return state.but(
-        attempts=state.attempts.set(event.attempt, replace(attempted, settled=event)),
+        attempts=state.attempts.set(event.attempt, settled),
         reserved=state.reserved - Spend.from_json(attempted.intended.worst),
         spent=state.spent + Spend.from_json(event.spend),
     )

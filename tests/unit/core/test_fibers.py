@@ -206,3 +206,41 @@ def test_work_that_is_left_when_its_loop_ends_is_not_continued(loop: Loop) -> No
     assert loop.drive() == []
     loop.loop.close()
     left[0](None)  # as the journal does that ends after it
+
+
+def test_a_fiber_is_alone_while_no_other_has_begun(loop: Loop) -> None:
+    """Those that wait for a place have nothing to lose yet; outside of fibers nobody is alone."""
+    told: list[tuple[str, bool]] = []
+    first: list[fibers.Answer[None]] = []
+
+    def waits() -> None:
+        told.append(("first", fibers.is_alone()))
+        first.append(fibers.Answer())
+        first[0].wait()
+        told.append(("first again", fibers.is_alone()))
+
+    def comes() -> None:
+        told.append(("second", fibers.is_alone()))
+        first[0](None)
+
+    loop.start(waits)
+    loop.start(comes)
+    loop.drive()
+    assert told == [("first", True), ("second", False), ("first again", True)]
+    assert not fibers.is_alone()
+
+
+def test_an_answer_that_a_fiber_gives_itself_wakes_nobody(loop: Loop) -> None:
+    """It goes on by itself: the loop is not bothered."""
+    posted: list[object] = []
+    post = loop.mailbox.post
+    loop.mailbox.post = lambda call: (posted.append(call), post(call))[1]  # type: ignore[method-assign]
+
+    def asks() -> int:
+        answer: fibers.Answer[int] = fibers.Answer()
+        answer(3)
+        return answer.wait()
+
+    loop.start(asks)
+    assert loop.drive() == [3]
+    assert not posted

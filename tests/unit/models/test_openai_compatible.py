@@ -89,6 +89,46 @@ def test_a_schema_goes_out_as_the_format_of_the_answer(chat: Chat) -> None:
     assert sent["json_schema"]["schema"]["properties"] == {"amount": {"type": "integer"}}
 
 
+def test_what_a_call_asks_for_is_never_that_of_the_call_before(chat: Chat) -> None:
+    """What the library prepared for one request is used again only for another one like it."""
+    asked = [
+        request(),
+        request(),
+        request(schema=SCHEMA),
+        request(schema=SCHEMA, mode="tool"),
+        request(schema=SCHEMA, temperature="0.5"),
+        request(max_tokens=60),
+        request(seed=1),
+        request(seed=2),
+        request(),
+    ]
+    with OpenAIServer('{"amount": 3}') as server:
+        for each in asked:
+            with contextlib.suppress(CallFailed):  # the server answers in words where a function is asked for
+                chat.invoke(each, Endpoint(url=server.url))
+    told = [
+        (
+            "response_format" in each,
+            [tool["function"]["name"] for tool in each.get("tools", ())],
+            each["temperature"],
+            each["max_tokens"],
+            each.get("seed"),
+        )
+        for each in server.requests
+    ]
+    assert told == [
+        (False, [], 0.0, 50, None),
+        (False, [], 0.0, 50, None),
+        (True, [], 0.0, 50, None),
+        (False, ["answer"], 0.0, 50, None),
+        (True, [], 0.5, 50, None),
+        (False, [], 0.0, 60, None),
+        (False, [], 0.0, 50, 1),
+        (False, [], 0.0, 50, 2),
+        (False, [], 0.0, 50, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("fault", "failure", "billed"),
     [

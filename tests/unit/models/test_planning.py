@@ -204,3 +204,26 @@ def test_whoever_may_be_asked_fulfils_everything(
         assert "personal" in (fact["data_classes"] or [])
         assert regions is None or (fact["regions"] and set(fact["regions"]) <= set(regions))
         assert retention is None or fact["retention_days"] == 0
+
+
+@given(st.lists(st.tuples(*(st.integers(0, 2) for _ in range(4))), min_size=2, max_size=12))
+def test_what_was_found_for_one_call_is_never_said_of_another(asked: list[tuple[int, int, int, int]]) -> None:
+    """One route, asked again and again under facts, constraints, labels and questions that come and go."""
+    facts = [
+        {"reader": KNOWN, "second": KNOWN},
+        {"reader": {**KNOWN, "regions": ["us"]}, "second": {**KNOWN, "data_classes": []}},
+        {"reader": {**KNOWN, "blocked": "a switch"}},
+    ]
+    constraints = [{}, {"regions": ["eu"]}, {"approvals": 2}]
+    labels = [Labels(), Labels(classes=frozenset({"personal"})), Labels(regions=frozenset({"eu"}))]
+    requests = [
+        REQUEST,
+        replace(REQUEST, parts=(Part(media_type="image/png", content=b"1"),)),
+        replace(REQUEST, user="a" * 20_000),
+    ]
+    kept = route(chat("reader"), chat("second"), max_cost_per_call=1_000_000)
+    for a, b, c, d in asked:
+        call = Call(request=requests[d], labels=labels[c])
+        fresh = route(chat("reader"), chat("second"), max_cost_per_call=1_000_000)
+        said, right = (plan(each, call, facts[a], constraints[b]) for each in (kept, fresh))
+        assert said.to_json() == right.to_json()

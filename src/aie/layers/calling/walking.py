@@ -37,8 +37,8 @@ def planned_for(key: str, call: Call, tools: Tools) -> Planned:
     """Return the plan of a pinned route (`"route:<name>"`) for a call, under the facts of now."""
     route = tools.cache(key, read_route)
     facts = {each.name: tools.live(each.live) for each in route.candidates}
-    now = {} if route.alone else tools.live(route.live).get("constraints")
-    return plan(route, call, facts, cast("dict[str, JSON]", now or {}))
+    now = None if route.alone else tools.live(route.live).get("constraints")
+    return plan(route, call, facts, cast("Facts", now))
 
 
 def walk(

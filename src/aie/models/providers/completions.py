@@ -7,14 +7,16 @@ request to one address, a bounded body back. Streams go through the vendor's cli
 import json
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, not_given, omit
 from openai.types.chat import ChatCompletion, ChatCompletionStreamOptionsParam
 from pydantic import ValidationError
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
 from pydantic_ai.models.openai._chat_completions import LenientChatCompletion
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from aie.errors import Failure
@@ -112,7 +114,21 @@ class Client:
 
 
 class ChatModel(OpenAIChatModel):
-    """The library's model, but that it keeps the fingerprint, and validates nothing twice."""
+    """The library's model, but that it keeps the fingerprint, and does nothing twice."""
+
+    _prepared: tuple[ModelSettings | None, ModelRequestParameters, Any] | None = None
+    """Settings and parameters that were prepared last, and what came of them."""
+
+    def prepare_request(
+        self, model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
+    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
+        """Return the settings and parameters as this model takes them: the library makes a dozen copies on the way."""
+        known = self._prepared
+        if known is None or known[1] is not model_request_parameters or known[0] != model_settings:
+            made = super().prepare_request(model_settings, model_request_parameters)
+            known = self._prepared = (model_settings, model_request_parameters, made)
+        settings, parameters = known[2]
+        return None if settings is None else cast("ModelSettings", {**settings}), parameters
 
     def _get_stream_options(self, model_settings: OpenAIChatModelSettings) -> ChatCompletionStreamOptionsParam:
         return {"include_usage": True}  # what not every server knows is not asked for

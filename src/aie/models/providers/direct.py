@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, S
 from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from pydantic_ai.direct import model_request, model_request_stream
@@ -132,7 +133,7 @@ class Direct(ABC):
                     model,
                     [_message(request)],
                     model_settings=cast("ModelSettings", {**_settings(request, seconds, model), **self.settings}),
-                    model_request_parameters=_parameters(request),
+                    model_request_parameters=_parameters(request.schema, request.mode),
                 )
             if not answer.parts and not answer.finish_reason:
                 raise CallFailed(Failure.INVALID_OUTPUT, "the provider's answer is empty", billed=True)
@@ -156,7 +157,7 @@ class Direct(ABC):
                     model,
                     [_message(request)],
                     model_settings=cast("ModelSettings", {**_settings(request, seconds, model), **self.settings}),
-                    model_request_parameters=_parameters(request),
+                    model_request_parameters=_parameters(request.schema, request.mode),
                 ) as stream:
                     async for _ in stream:
                         begun = True
@@ -258,11 +259,13 @@ def _settings(request: ChatRequest, seconds: float, model: Model) -> ModelSettin
     return cast("ModelSettings", had)
 
 
-def _parameters(request: ChatRequest) -> ModelRequestParameters:
-    if not request.schema:
+@lru_cache(maxsize=256)
+def _parameters(text: str, mode: str) -> ModelRequestParameters:
+    """Return what asks for an answer by a schema; the same object each time, for whoever has prepared it before."""
+    if not text:
         return ModelRequestParameters()
-    schema = json.loads(request.schema)
-    if request.mode == "native":
+    schema = json.loads(text)
+    if mode == "native":
         output = OutputObjectDefinition(json_schema=schema, name=_ANSWER)
         return ModelRequestParameters(output_mode="native", output_object=output)
     function = ToolDefinition(

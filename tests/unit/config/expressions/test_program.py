@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -121,3 +122,30 @@ def test_a_program_is_compiled_once_a_thread() -> None:
     assert expression("1 + 1") is expression("1 + 1")
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda n: expression("n + 1").evaluate({"n": n}), range(50))) == set(range(1, 51))
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=5)
+VALUES = st.recursive(
+    LEAVES, lambda of: st.lists(of, max_size=3) | st.dictionaries(st.sampled_from("bcd"), of, max_size=3), max_leaves=12
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from("ab"), VALUES), st.sampled_from(["a.b", "a.b.c", "a.b.c.d"]))
+def test_a_path_leads_where_the_interpreter_goes(names: dict[str, JSON], path: str) -> None:
+    """A path is followed without it; in parentheses the interpreter is asked."""
+
+    def come_of(program: str) -> object:
+        try:
+            return expression(program).evaluate(names)
+        except StepFailure as error:
+            return str(error).replace(program, "")
+
+    assert come_of(path) == come_of(f"({path})")
+
+
+@pytest.mark.parametrize("wrong", [2**53, 0.5, {1: "a key that is no text"}, [[0.5]]])
+def test_a_path_leads_to_nothing_that_an_expression_may_not_have(wrong: Any) -> None:
+    """What cannot be recorded is refused there as everywhere."""
+    with pytest.raises(StepFailure):
+        expression("a.b").evaluate({"a": {"b": wrong}})
