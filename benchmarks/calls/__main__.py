@@ -4,8 +4,8 @@
     make bench-calls ARGS=--quick       32 calls in flight, one round, no Postgres
     make bench-calls ARGS=--write       also writes benchmarks/CALLS.md
 
-One server answers all of them. The contenders of a cell run one after another in every round, in an order that turns
-from round to round, so that a machine that is slower for a while is slower for all; ratios are of the same round.
+One server answers all of them. The contenders of a cell are all running and work by turns, four windows of each in a
+round, in an order that turns: a machine that is slower for a while is slower for all. Ratios are of the same round.
 """
 
 import argparse
@@ -72,21 +72,16 @@ def main() -> int:
 def _measure(bench: _Bench, clients: int, rounds: int, seconds: float) -> dict[str, list[Cell]]:
     """Return the cells of every contender, one a round."""
     places = [(name, "") for name in LIBRARIES] + [(name, kind) for kind in _stores(bench) for name in _OURS]
-    cells: dict[str, list[Cell]] = {_label(*place): [] for place in places}
-    for turn in range(rounds):
-        start = turn * 4 % len(places)
-        for name, kind in (*places[start:], *places[:start]):
-            job = Job(
-                contender=name,
-                base=bench.server.base,
-                clients=clients,
-                seconds=seconds,
-                store=bench.store(kind) if kind else "",
-            )
-            cell = measure(job, bench.server, _server(bench, kind))
-            cells[_label(name, kind)].append(cell)
-            said = cell.void or f"{cell.per_second:.0f}/s, {cell.cpu_ms:.2f} ms"
-            print(f"{clients} in flight, round {turn + 1}, {_label(name, kind)}: {said}", file=sys.stderr, flush=True)
+    jobs = {}
+    for name, kind in places:
+        store = bench.store(kind) if kind else ""
+        job = Job(contender=name, base=bench.server.base, clients=clients, seconds=seconds, store=store)
+        jobs[_label(name, kind)] = (job, _server(bench, kind))
+    cells: dict[str, list[Cell]] = {name: [] for name in jobs}
+    for name, turn, cell in measure(jobs, bench.server, rounds):
+        cells[name].append(cell)
+        said = cell.void or f"{cell.per_second:.0f}/s, {cell.cpu_ms:.2f} ms"
+        print(f"{clients} in flight, round {turn}, {name}: {said}", file=sys.stderr, flush=True)
     return cells
 
 

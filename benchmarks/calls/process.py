@@ -1,4 +1,4 @@
-"""One process of one contender: opens, warms up, says `ready`, calls when told, says what it measured, checks.
+"""One process of one contender: opens, warms up, says so, calls when told and says what it measured, checks.
 
 python -m benchmarks.calls.process '{"contender": "openai", …}'      lines of JSON on standard output
 """
@@ -34,7 +34,7 @@ def main() -> int:
 
     ours = Ours.open(job)
     _say(ready=True, versions=_versions())
-    if _told() == "go":
+    while (told := _told()) == "go":
         if profile is not None:
             profile.start()
         cpu, began = time.process_time(), time.monotonic()
@@ -42,25 +42,26 @@ def main() -> int:
         wall, cpu = time.monotonic() - began, time.process_time() - cpu
         booked = None if profile is None else profile.stop()
         _say(calls=len(took) * ours.calls_a_run, wall=wall, cpu=cpu, took=took, floors=booked)
-        _told()
+    if told == "check":
         _say(checked=ours.check())
     ours.close()
     return 0
 
 
 async def _library(job: Job) -> None:
-    caller = library(job)
+    caller, called = library(job), _WARM
     await caller.open()
     await _drive(caller, 1, lambda done: done < _WARM)
     _say(ready=True, versions=_versions())
-    if await asyncio.to_thread(_told) == "go":
+    while (told := await asyncio.to_thread(_told)) == "go":
         cpu, began = time.process_time(), time.monotonic()
         until = began + job.seconds
-        took = await _drive(caller, job.clients, lambda _: time.monotonic() < until)
+        took = await _drive(caller, job.clients, lambda _, until=until: time.monotonic() < until)
         wall, cpu = time.monotonic() - began, time.process_time() - cpu
+        called += len(took)
         _say(calls=len(took), wall=wall, cpu=cpu, took=took, floors=None)
-        await asyncio.to_thread(_told)
-        _say(checked=len(took) + _WARM)
+    if told == "check":
+        _say(checked=called)
     await caller.close()
 
 

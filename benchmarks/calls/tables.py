@@ -61,7 +61,8 @@ Python {platform.python_version()}{server}{durable and f" with {durable}"}.
 - Ours has on: a route of two models with constraints, labels of the input, limits of the run, budgets of workflow and
   tenant, the circuit breaker, sealed records of each intent, settlement and step.
 - CPU is that of the contender's process and, after the plus, of the Postgres server. Times of ours are of whole runs.
-- Each figure is of one round, in the order of the rounds; ratios are of the same round. Load comes and goes on this
+- All contenders of a table are running and work by turns, in windows of a part of a second, four of each in a round.
+  Each figure is of one round, in the order of the rounds; ratios are of the same round. Load comes and goes on this
   machine: trust CPU and ratios more than calls a second.
 """
 
