@@ -54,7 +54,7 @@ class Continuation:
 
 
 class Memory:
-    """Rows as the journal left them. Only its writer thread looks at them."""
+    """Rows as the journal left them. Only who commits looks at them."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Row] = {}

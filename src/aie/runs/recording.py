@@ -257,7 +257,7 @@ class Recording:
             return choose(locked)
 
         def answered(outcome: Outcome) -> None:
-            # On the journal's own thread, before it turns to the next entry.
+            # Before the journal turns to the next entry.
             self._severed |= isinstance(outcome, BaseException)
             done(outcome)
 

@@ -254,7 +254,7 @@ class Worker:
         return bool(claims)
 
     def _committed(self, recorded: list[Recorded]) -> None:
-        """News from this process's own journal, on its writer thread: only set flags."""
+        """News from this process's own journal, in the thread that committed: only set flags."""
         started = {each.stream for each in recorded if isinstance(each.event, SegmentStarted)}
         for each in recorded:
             if isinstance(each.event, SegmentQueued) and each.stream not in started:
