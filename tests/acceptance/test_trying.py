@@ -83,6 +83,7 @@ def test_a_fixture_holds_until_a_file_changes_what_its_step_gives(decided: tuple
     assert failed.status == 1
     lines = [json.loads(line) for line in failed.out.splitlines()]
     assert [line["fixture"] for line in lines if not line["held"]] == ["claims/passages"]
+    assert "aie test claims --update" in run_aie("test", "claims", cwd=workspace).err
     assert run_aie("test", "--update", cwd=workspace).status == 0
     assert run_aie("test", cwd=workspace).status == 0
 
@@ -94,6 +95,7 @@ def test_a_damaged_fixture_is_told_and_hinders_no_other(decided: tuple[Path, str
     ended = run_aie("test", cwd=workspace)
     assert ended.status == 1
     assert "attempted 2, held 1, failed 1" in ended.err
+    assert "--update" not in ended.err, "it would mend nothing"
     assert run_aie("try", "desk", "--run", run, "--save", "../desk", cwd=workspace).status == 2
 
 

@@ -42,6 +42,8 @@ class FixtureResult:
     held: bool
     why: str = ""
     """What differs, in words; empty when it held."""
+    updatable: bool = False
+    """What came may be what is meant: `update` makes the fixture expect it."""
     expected: JSON = None
     came: JSON = None
 
@@ -109,11 +111,12 @@ def _run(workspace: Workspace, loaded: Loaded, path: Path, *, update: bool) -> F
         return FixtureResult(name=name, step="", held=False, why=error.message)
     step, expected = cast("str", fixture["step"]), fixture["expected"]
     came = tried.compared()
-    if came != expected and update and tried.failure not in _OF_HERE:
+    updatable = came != expected and tried.failure not in _OF_HERE
+    if updatable and update:
         _write(path, {**fixture, "expected": came})
         return FixtureResult(name=name, step=step, held=True, why="expects what came now", came=came)
     why = "" if came == expected else _differences(cast("dict[str, JSON]", expected), tried)
-    return FixtureResult(name=name, step=step, held=not why, why=why, expected=expected, came=came)
+    return FixtureResult(name=name, step=step, held=not why, why=why, updatable=updatable, expected=expected, came=came)
 
 
 def _try(workspace: Workspace, loaded: Loaded, fixture: Mapping[str, Any]) -> Tried:

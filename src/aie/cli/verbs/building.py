@@ -149,17 +149,18 @@ def run_tests(
     Needs no store, no network and no key. Fails when one differs.
     """
     screen = Screen(form)
-    attempted = failed = 0
+    attempted = failed = updatable = 0
     for each in run_fixtures(find_workspace(workspace), workflow, update=update):
         attempted += 1
         failed += not each.held
+        updatable += each.updatable
         data: dict[str, JSON] = {"fixture": each.name, "step": each.step, "held": each.held, "why": each.why}
         note = f": {each.why}" if each.why else ""
         screen.stream(data, f"{'held' if each.held else 'FAILED'}  {each.name}  {each.step}{note}")
     screen.say(f"attempted {attempted}, held {attempted - failed}, failed {failed}")
     if not attempted:
         screen.next("aie try STEP --save NAME")
+    if updatable:
+        screen.next(f"aie test{f' {workflow}' if workflow else ''} --update, where the difference is meant")
     if failed:
-        if not update:
-            screen.next(f"aie test{f' {workflow}' if workflow else ''} --update, where the difference is meant")
         raise typer.Exit(1)
