@@ -39,10 +39,10 @@ def canonical(value: object) -> bytes:
     """
     _check(value, 0)
     text = _encode_sorted(value)
-    if not text.isascii() and _is_wide(value):
-        text = _encode_ordered(_in_utf16_order(value))
     try:
-        # A lone surrogate, which no encoding can carry, is found by the encoding itself.
+        # A lone surrogate, which no encoding can carry, is found by the encodings themselves.
+        if not text.isascii() and _is_wide(value):
+            text = _encode_ordered(_in_utf16_order(value))
         return text.encode()
     except UnicodeEncodeError as error:
         raise InputError("text holds a lone surrogate, which no encoding can carry") from error

@@ -26,6 +26,7 @@ __all__ = [
     "in_fiber",
     "is_alone",
     "pause",
+    "uncounted",
     "until_readable",
     "until_writable",
 ]
@@ -72,6 +73,9 @@ class _Fiber(greenlet):  # type: ignore[misc]
     def wait(self) -> Any:
         """Let the loop go on; return what `go_on` is given."""
         return self.parent.switch()
+
+    def discount(self, cpu: int) -> None:
+        self._cpu -= cpu
 
     def cpu_ns(self) -> int:
         return self._cpu + time.thread_time_ns() - self._since
@@ -195,7 +199,7 @@ def in_fiber() -> bool:
 
 
 def is_alone() -> bool:
-    """Tell whether this is a fiber and the only one: where it blocks, it holds up no other."""
+    """Tell whether this is a fiber and the only one: where it works for long, it holds up no other."""
     fiber = _current()
     return fiber is not None and fiber.home.living == 1
 
@@ -259,6 +263,17 @@ def _until(fiber: _Fiber, number: int, seconds: float, add: Callable[..., Any], 
         timer.cancel()
     if come is _LATE:
         raise TimeoutError("nothing came in time")
+
+
+def uncounted(call: Callable[[], T]) -> T:
+    """Return what a call returns, whose CPU is not the fiber's: a thread does it for whoever is not alone."""
+    fiber = _current()
+    began = time.thread_time_ns()
+    try:
+        return call()
+    finally:
+        if fiber is not None:
+            fiber.discount(time.thread_time_ns() - began)
 
 
 def cpu_ns() -> int:

@@ -44,8 +44,10 @@ class Call:
 
     @property
     def modalities(self) -> frozenset[str]:
-        """What the candidate must be able to see."""
-        parts = () if self.request is None else self.request.parts
+        """What the candidate must be able to see; nothing, when only classifiers are asked."""
+        if self.request is None:
+            return frozenset()
+        parts = self.request.parts
         return frozenset({"text", *(each.modality for each in parts)}) if parts else _TEXT
 
 

@@ -57,13 +57,13 @@ WITH moving AS (
     FROM {_unnest(6, _OF_SLABS[:3])} WITH ORDINALITY AS given (id, cost, tokens, place)
 ), standing AS MATERIALIZED (
     SELECT runs.id FROM moving JOIN runs ON runs.id = moving.id AND runs.last_n = moving.before AND {_LIVE}
-    ORDER BY runs.id FOR UPDATE OF runs
+    ORDER BY runs.id FOR UPDATE OF runs SKIP LOCKED
 ), granted AS MATERIALIZED (
     SELECT slabs.id FROM drawing
     JOIN slabs ON slabs.id = drawing.id AND granted_cost = drawing.cost AND granted_tokens = drawing.tokens
     JOIN draws ON draws.slab = drawing.id
         AND ARRAY[{", ".join(DRAWN)}] = ($9::bigint[])[drawing.at + 1 : drawing.at + {_COUNTED}]
-    ORDER BY slabs.id FOR UPDATE OF slabs, draws
+    ORDER BY slabs.id FOR UPDATE OF slabs, draws SKIP LOCKED
 ), verdict AS MATERIALIZED (
     SELECT (SELECT count(*) FROM standing) = cardinality($1) AND (SELECT count(*) FROM granted) = cardinality($6)
     AS stands
@@ -79,8 +79,8 @@ WITH moving AS (
 )
 SELECT stands FROM verdict
 """.encode()
-"""Rows of runs are locked before those of slabs, and draws after their slab, as everywhere. All are compared and locked
-at once, by what they hold when the lock is there: a row that was changed meanwhile does not stand."""
+"""All rows are compared and locked at once, by what they hold when the lock is there: a row that was changed meanwhile
+does not stand, and nor does one that somebody else has locked, who may be about to change it."""
 
 _HEAD: Final = struct.Struct(">iiIii")
 _SIZE: Final = struct.Struct(">i")

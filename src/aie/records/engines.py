@@ -15,7 +15,7 @@ from aie.records.tables import SCHEMA
 
 __all__ = ["ABANDONED_MS", "WRITER", "mending", "open_engines"]
 
-_BUSY_MS: Final = 30_000
+BUSY_MS: Final = 30_000
 """How long a SQLite writer waits for its turn."""
 _AGAIN: Final = 0.01
 """Seconds before a file that others write to is asked again for its mode."""
@@ -78,14 +78,14 @@ def _sqlite_engine(url: URL, *, size: int) -> Engine:
         pool_size=size,
         max_overflow=8,
         pool_reset_on_return=None,
-        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False},
+        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         _into_wal(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         # A destroyed key must not survive in a free page of the file.
@@ -97,7 +97,7 @@ def _sqlite_engine(url: URL, *, size: int) -> Engine:
 
 def _into_wal(cursor: Any) -> None:
     """Set the mode of a new file; while another process writes in the old one SQLite refuses it, and does not wait."""
-    until = time.monotonic() + _BUSY_MS / 1000
+    until = time.monotonic() + BUSY_MS / 1000
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             cursor.execute("PRAGMA journal_mode = WAL")

@@ -4,8 +4,8 @@ Callers put entries and wait for futures. A thread takes whatever has gathered, 
 the futures once it is durable. When a transaction fails as a whole its entries are tried again one by one, so that a
 bad one cannot fail its neighbours.
 
-A fiber that is alone on its loop, while nothing is under way here, does its entry's transaction itself: nobody is held
-up, and two changes of threads cost as much as the transaction.
+A fiber that is alone, while nothing is under way here, writes its entry itself where that waits for nobody: two changes
+of threads cost as much as the transaction (design/017).
 """
 
 import contextlib
@@ -123,7 +123,8 @@ class Journal:
                 self._orders.put(order)
         if here:
             try:
-                self._settle([order])
+                if not fibers.uncounted(lambda: self._lead(order)):
+                    self._orders.put(order)
             finally:
                 self._turn.release()
 
@@ -160,8 +161,32 @@ class Journal:
                 with self._turn:
                     self._settle(orders)
         with self._turn:
+            while not self._orders.empty():  # a fiber left it to this thread since
+                order = self._orders.get()
+                if order is not None:
+                    self._settle([order])
             if self._link is not None:
                 self._retire()
+
+    def _lead(self, order: _Order) -> bool:
+        """Write on from what is remembered; false when that is not enough, and the order is the thread's."""
+        try:
+            outcomes = None if self._link is None else self._go_on(self._link, [order.entry], waits=False)
+        except UnknownOutcome as error:
+            self._recover()
+            outcomes = [error]
+        except Exception:  # noqa: BLE001 - nothing was done: the thread tries again, and tells of it
+            self._recover()
+            return False
+        except BaseException:
+            self._recover()
+            with self._putting:
+                self._under_way -= 1
+            raise
+        if outcomes is None:
+            return False
+        self._resolve([order], outcomes)
+        return True
 
     def _gather(self) -> tuple[list[_Order], bool]:
         """Wait for one order and take those that are there, or come within the linger."""
@@ -195,8 +220,6 @@ class Journal:
                 self._resolve([order], [self._alone(order.entry)])
         else:
             self._resolve(orders, outcomes)
-        with self._putting:
-            self._under_way -= len(orders)
 
     def _alone(self, entry: Entry) -> Outcome:
         error: Exception | None = None
@@ -224,6 +247,8 @@ class Journal:
                 observer(appended)
             except Exception:  # noqa: BLE001 - what was committed must be told to the next observer too
                 _log.exception("an observer of the journal failed")
+        with self._putting:
+            self._under_way -= len(orders)
 
     def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
         if self._link is None:
@@ -235,8 +260,11 @@ class Journal:
             self._recover()
             raise
 
-    def _go_on(self, link: Link, entries: Sequence[Entry]) -> list[Outcome] | None:
-        """Write on from the rows as this journal left them; None, and nothing done, when they are not enough."""
+    def _go_on(self, link: Link, entries: Sequence[Entry], *, waits: bool = True) -> list[Outcome] | None:
+        """Write on from the rows as this journal left them; None, and nothing done, when they are not enough.
+
+        With `waits` false nor is it when another writer is in the way.
+        """
         if not all(entry.tenant in self._seqs and self._memory.knows(entry) for entry in entries):
             return None
         batch = self._batch(dict(self._seqs))
@@ -244,7 +272,8 @@ class Journal:
         if decided is None:
             return None
         outcomes, continuation = decided
-        link.begin()
+        if not link.begin(waits=waits):
+            return None
         if not self._make_durable(link, batch, lambda: link.go_on(continuation)):
             self._memory.forget(batch.desk)
             return None

@@ -6,6 +6,7 @@ SQL is written with `?` marks; `{among}` stands for membership in a list paramet
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Engine, PoolProxiedConnection, Table
 
 from aie.records import continuing
+from aie.records.engines import BUSY_MS
 from aie.records.memory import Continuation
 from aie.records.tables import events
 
@@ -27,8 +29,8 @@ _PREPARED: Final = "aie.continuing"
 class Link(Protocol):
     """A connection that is in a transaction between `begin` and `commit` or `rollback`."""
 
-    def begin(self) -> None:
-        """Start a transaction that may write."""
+    def begin(self, *, waits: bool = True) -> bool:
+        """Start a transaction that may write; false, and none is, when it would have to wait and may not."""
         ...
 
     def fetch(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -60,7 +62,10 @@ class Link(Protocol):
         ...
 
     def go_on(self, given: Continuation) -> bool:
-        """Write all of it after `begin` and commit; false, and nothing is, when a row does not stand as given."""
+        """Write all of it after `begin` and commit; false, and nothing is, when a row does not stand as given.
+
+        A row that another transaction holds is not waited for: it does not stand.
+        """
         ...
 
     def commit(self) -> None:
@@ -90,9 +95,19 @@ class SqliteLink:
         self._pooled = pooled
         self._cursor: Any = self._pooled.cursor()
 
-    def begin(self) -> None:
+    def begin(self, *, waits: bool = True) -> bool:
         """Take the write lock."""
-        self._cursor.execute("BEGIN IMMEDIATE")
+        if waits:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            return True
+        self._cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            self._cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        return True
 
     def fetch(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
@@ -156,8 +171,9 @@ class PostgresLink:
         self._pooled = pooled
         self._cursor: Any = self._pooled.cursor()
 
-    def begin(self) -> None:
+    def begin(self, *, waits: bool = True) -> bool:
         """Do nothing: the driver begins with the first statement."""
+        return True
 
     def fetch(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""

@@ -87,6 +87,8 @@ class Recording:
         """Over the state and the buffer: threads of the pool record attempts while the loop goes on."""
         self._severed = False
         """A write failed: a later one would leave a gap."""
+        self.closed_to_calls = False
+        """The run was cancelled, and no call may leave any more; set from any thread, before the loop comes to it."""
 
     def part(self) -> None:
         """Tell the driver of nothing any more: it has ended.
@@ -163,7 +165,7 @@ class Recording:
 
     def _admit(self, worst: Spend) -> None:
         refused = admit(self._index.plan.limits, self.state, worst)
-        if refused is not None or self.state.cancelled:
+        if refused is not None or self.state.cancelled or self.closed_to_calls:
             raise refused or LimitReached("the run was cancelled", limit="cancelled", free=0, needed=1)
 
     def _put_intent(self, event: AttemptIntended, worst: Spend) -> bool:

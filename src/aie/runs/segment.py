@@ -96,7 +96,7 @@ class Segment:
 
     def cancel(self) -> None:
         """Let the run stop: what is in flight ends, nothing new begins. Called from any thread."""
-        self._cancelled = True
+        self._cancelled = self._recording.closed_to_calls = True
         if self._mailbox is not None:
             self._mailbox.post(self._cancel)
 

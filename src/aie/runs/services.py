@@ -130,7 +130,7 @@ class Services:
     helpers: Executor
     """Threads for what blocks in steps that run in fibers: one for each, so that it waits for nobody else's."""
     live: Callable[[str], Mapping[str, JSON]]
-    """Live facts of a component by `"<kind>:<name>"`."""
+    """Live facts of a component by `"<kind>:<name>"`. What was given is never changed: other facts are new objects."""
     secret: Callable[[str], str]
     """Value of a secret reference."""
     deliverers: Mapping[str, Deliverer] = field(default_factory=dict)

@@ -1,18 +1,15 @@
 """The journal on both databases: what is acknowledged is there once, in order, and nothing else is."""
 
 import gc
-import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import closing
 from dataclasses import replace
 from threading import Event as Flag
 
 import pytest
 from sqlalchemy import select, text
 
-from aie.core import fibers
 from aie.errors import Conflict, FenceLost, IdempotencyConflict, InputError, NotFound, StoreError
 from aie.records import (
     CHANNEL,
@@ -42,7 +39,6 @@ from aie.records import journal as journal_module
 from aie.records.links import PostgresLink, SqliteLink
 from aie.records.tables import events as events_table
 from tests.shows.story import EXECUTOR, append, step, submitted
-from tests.unit.fiber_loop import Loop, in_fiber
 
 QUEUED = ev.SegmentQueued(segment=1, why="submitted")
 STARTED = ev.SegmentStarted(segment=1, epoch=1, executor=EXECUTOR, runtime={"model": 1}, engine="local")
@@ -320,18 +316,8 @@ def test_stop_writes_what_was_put_and_refuses_what_follows(store: Store) -> None
         journal.write(Entry(tenant="acme", stream="run_x", decide=lambda _: ()))
 
 
-WHERES = pytest.mark.parametrize("where", [lambda work: work(), in_fiber], ids=["thread", "fiber"])
-"""On the journal's thread, or where the entry is put, by a fiber that is alone."""
-Where = Callable[[Callable[[], list[Recorded]]], list[Recorded]]
-
-
-@WHERES
 def test_a_lost_answer_to_a_commit_appends_nothing_twice(
-    store: Store,
-    journal: Journal,
-    kind: type[SqliteLink | PostgresLink],
-    where: Where,
-    monkeypatch: pytest.MonkeyPatch,
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction was done but the connection broke before saying so."""
     commit = kind.commit
@@ -342,19 +328,14 @@ def test_a_lost_answer_to_a_commit_appends_nothing_twice(
         raise ConnectionError("gone")
 
     monkeypatch.setattr(kind, "commit", commit_and_break)
-    recorded = where(lambda: submit(store, journal, "run_1", QUEUED))
+    recorded = submit(store, journal, "run_1", QUEUED)
     assert store.read("run_1") == recorded
     assert len(submit(store, journal, "run_2", QUEUED)) == 2
     assert writer_seqs(store, "w1") == [1, 2, 3, 4]
 
 
-@WHERES
 def test_a_commit_that_failed_is_tried_again(
-    store: Store,
-    journal: Journal,
-    kind: type[SqliteLink | PostgresLink],
-    where: Where,
-    monkeypatch: pytest.MonkeyPatch,
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction was not done: the entry decides again and is appended once."""
     commit = kind.commit
@@ -365,17 +346,12 @@ def test_a_commit_that_failed_is_tried_again(
         raise ConnectionError("gone")
 
     monkeypatch.setattr(kind, "commit", break_first)
-    assert len(where(lambda: submit(store, journal, "run_1", QUEUED))) == 2
+    assert len(submit(store, journal, "run_1", QUEUED)) == 2
     assert writer_seqs(store, "w1") == [1, 2]
 
 
-@WHERES
 def test_a_commit_that_nobody_can_vouch_for_is_said_to_be_unknown(
-    store: Store,
-    journal: Journal,
-    kind: type[SqliteLink | PostgresLink],
-    where: Where,
-    monkeypatch: pytest.MonkeyPatch,
+    store: Store, journal: Journal, kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is neither acknowledged nor tried again."""
     commit = kind.commit
@@ -392,54 +368,8 @@ def test_a_commit_that_nobody_can_vouch_for_is_said_to_be_unknown(
         patch.setattr(Journal, "_landed", unreachable)
         patch.setattr(journal_module, "_PAUSES", (0.0,))
         with pytest.raises(UnknownOutcome):
-            where(lambda: submit(store, journal, "run_1", QUEUED))
+            submit(store, journal, "run_1", QUEUED)
     assert len(store.read("run_1")) == 2
-
-
-def test_a_fiber_that_is_alone_commits_by_itself_and_of_two_neither_does(store: Store, journal: Journal) -> None:
-    """Whoever waits beside it would be held up; its own thread has nothing else to do."""
-    threads: list[str] = []
-    journal.on_commit(lambda _: threads.append(threading.current_thread().name))
-    submit(store, journal, "run_1", QUEUED)
-    in_fiber(lambda: append(journal, "acme", "run_1", step("a")))
-    with closing(Loop(at_once=2)) as loop:
-        loop.start(lambda: fibers.pause(0.05))
-        loop.start(lambda: append(journal, "acme", "run_1", step("b")))
-        loop.drive()
-    assert threads == ["journal-w1", threading.current_thread().name, "journal-w1"]
-
-
-def test_a_fiber_that_is_alone_overtakes_nothing_that_was_put_before(store: Store) -> None:
-    """The thread has taken the entry before it, and lingers: the order of entries is that of events."""
-    with Journal(store, "w1", linger_ms=100) as journal:
-        submit(store, journal, "run_1", QUEUED)
-        first = journal.write(Entry(tenant="acme", stream="run_1", decide=lambda _: [step("first")]))
-        in_fiber(lambda: append(journal, "acme", "run_1", step("second")))
-    assert first.result()[0].n == 3
-    assert store.read("run_1")[-1].event == step("second")
-
-
-@pytest.mark.parametrize("is_last", [True, False])
-def test_the_thread_waits_for_a_fiber_that_commits(store: Store, *, is_last: bool) -> None:
-    """What is put meanwhile comes after it, and so does the journal's end."""
-    journal = Journal(store, "w1")
-    journal.start()
-    submit(store, journal, "run_1", QUEUED)
-    later: list[Future[list[Recorded]]] = []
-    stopping = threading.Thread(target=journal.stop)
-
-    def slow(_: Locked) -> Sequence[Event]:
-        if not is_last:
-            later.append(journal.write(Entry(tenant="acme", stream="run_1", decide=lambda _: [step("second")])))
-        stopping.start()
-        stopping.join(0.1)
-        return [step("first")]
-
-    first = in_fiber(lambda: journal.append(Entry(tenant="acme", stream="run_1", decide=slow)))
-    stopping.join(10)
-    assert [each.n for each in (*first, *(one for each in later for one in each.result()))] == [3, 4][: 2 - is_last]
-    with store.connect() as connection:
-        assert connection.execute(text("SELECT closed FROM writers WHERE writer = 'w1'")).scalar()
 
 
 @pytest.mark.postgres

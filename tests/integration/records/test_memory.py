@@ -35,6 +35,7 @@ from aie.records import events as ev
 from aie.records import journal as journal_module
 from aie.records.links import PostgresLink, SqliteLink, link_to
 from aie.records.memory import Continuation
+from aie.records.tables import events as events_table
 from tests.shows.story import EXECUTOR, append, step, submitted
 
 WINDOW = "acme/tenant/acme/day/2026-11-22"
@@ -315,7 +316,7 @@ def test_a_write_that_the_database_refuses_is_over_at_once(
 def test_a_lost_answer_is_waited_for_while_the_server_is_still_at_it(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks while the statement waits for a lock; it is done later, and once."""
+    """The connection breaks while the statement has its rows and waits for another's; it is done later, and once."""
     store = open_store(postgres_url, keys=MemoryKeys())
     take_lease(store, EXECUTOR, ttl=3_600_000_000, runtime={})
     go_on, at_it = PostgresLink.go_on, list[threading.Thread]()
@@ -332,7 +333,10 @@ def test_a_lost_answer_is_waited_for_while_the_server_is_still_at_it(
     with Journal(store, "w1") as journal, store.writing.connect() as holder:
         start(store, journal)
         drawing(journal, intended(1)).result()
-        holder.execute(text("SELECT id FROM runs FOR UPDATE"))
+        changed = {"n": "5", "writer": "'w9'"}
+        columns = [column.name for column in events_table.columns]
+        taken = ", ".join(changed.get(name, name) for name in columns)
+        holder.execute(text(f"INSERT INTO events ({', '.join(columns)}) SELECT {taken} FROM events WHERE n = 1"))
         monkeypatch.setattr(PostgresLink, "go_on", lose)
         lost = drawing(journal, settled(1))
         until(lambda: waiting(store) == 2)

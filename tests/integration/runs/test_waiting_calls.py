@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aie.core import JSON, Limits, Spend
-from aie.errors import Failure, Held, StepFailure, StoreBusy
+from aie.errors import Failure, Held, LimitReached, StepFailure, StoreBusy
 from aie.layers import Result, Task, Tools
 from aie.records import Entry, MemoryKeys, open_gate, opened_gates, stop_stream
 from aie.records.events import AttemptIntended, AttemptSettled, StepFailed, StepHeld, StopLifted, StopSet
@@ -385,3 +385,36 @@ def test_a_run_that_waits_for_a_breaker_can_be_cancelled_and_stopped(store_url: 
         assert not comes(lambda: len(endpoint.calls) > 2, seconds=0.5)
         said(here, StopLifted(kind="workflow", name="alpha", actor="ann", reason="right again"))
         assert rests(here, second) == "completed"
+
+
+def test_no_call_of_a_cancelled_run_leaves_however_busy_the_loop_is(store_url: str) -> None:
+    """The loop is held up by another run, and comes to the cancellation only later."""
+    begun, may_call, busy, free, refused = (threading.Event() for _ in range(5))
+
+    def call(task: Task, tools: Tools) -> Result:
+        begun.set()
+        may_call.wait(20)
+        try:
+            tools.attempts.open(model="reader", request={"of": task.path}, worst=WORST)
+        except LimitReached:
+            refused.set()
+            raise
+        return Result(data={})
+
+    def block(_task: Task, _tools: Tools) -> Result:
+        busy.set()
+        free.wait(20)
+        return Result(data={})
+
+    with stage(store_url, {"call": call, "block": block}, keys=KEYS, pace=Pace(beat=0.1)) as here:
+        run = here.submit(add(here), {"id": "1"}).run
+        assert begun.wait(10)
+        here.submit(here.add(make_release([scripted("block")], workflow="beta")), {"id": "1"})
+        assert busy.wait(10)
+        cancel(here.services, "default", run, actor="ann", reason="no longer wanted")
+        may_call.set()
+        was_refused = refused.wait(5)
+        free.set()
+        assert was_refused
+        assert here.rest(run).state == "cancelled"
+        assert not [each for each in here.events(run) if isinstance(each.event, AttemptIntended)]

@@ -111,7 +111,7 @@ class Expression:
         if isinstance(value, int):
             if abs(value) > MAX_INT:
                 raise self._failure("an integer beyond ±(2^53−1)")
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             for each in value:
                 self._check_result(each, depth + 1)
         elif isinstance(value, dict):

@@ -149,3 +149,8 @@ def test_a_path_leads_to_nothing_that_an_expression_may_not_have(wrong: Any) -> 
     """What cannot be recorded is refused there as everywhere."""
     with pytest.raises(StepFailure):
         expression("a.b").evaluate({"a": {"b": wrong}})
+
+
+def test_a_path_may_lead_to_a_tuple() -> None:
+    """It is recorded as a list, and is one to the interpreter."""
+    assert expression("a.b").evaluate({"a": {"b": ({"c": 1},)}}) == ({"c": 1},)  # type: ignore[dict-item]
