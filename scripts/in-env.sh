@@ -39,6 +39,12 @@ fi
 
 env=$top/.cache/envs/$name-py${traits% *}-${traits#* }
 if [ ! -f "$env/.ready" ]; then
+    # One at a time: who comes second would take away what the first is making. The lock ends with this shell.
+    mkdir -p "$top/.cache/envs"
+    exec 9>>"$top/.cache/envs/.lock"
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+fi
+if [ ! -f "$env/.ready" ]; then
     echo "Making the $name environment with $python ${traits% *} (once for each lock) ..." >&2
     rm -rf "$env"
     "$python" -m venv "$env"
@@ -48,6 +54,7 @@ if [ ! -f "$env/.ready" ]; then
     "${pip[@]}" --no-deps --no-build-isolation --no-index --editable "$top" >&2
     touch "$env/.ready"
 fi
+exec 9>&-
 
 export VIRTUAL_ENV=$env PATH=$env/bin:$PATH
 exec "$@"

@@ -239,6 +239,34 @@ def test_a_python_that_is_too_old_is_refused_with_a_hint(tmp_path: Path):
     assert "hint: " in done.stderr
 
 
+FAKE_PYTHON = """#!/bin/bash
+case "$1 $2" in
+"- "*) echo "3.11 abc" ;;
+"-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+"-m pip") echo "$(dirname "$0")" >> "$MADE"; sleep 0.3; test -f "$0" || { echo "it was taken away" >&2; exit 1; } ;;
+*) exec "$REAL_PYTHON" "$@" ;;
+esac
+"""
+
+
+def test_an_environment_is_made_once_by_two_who_want_it_at_once(tmp_path: Path):
+    """`make test` in one terminal and `make check` in another; who comes second waits."""
+    for name in ("scripts", "requirements"):
+        (tmp_path / name).mkdir()
+    script = tmp_path / "scripts" / "in-env.sh"
+    shutil.copy(TOP / "scripts" / "in-env.sh", script)
+    (tmp_path / "requirements" / "dev.txt").write_text("")
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    made = tmp_path / "made"
+    given = {"PYTHON": str(python), "PATH": "/usr/bin:/bin", "MADE": str(made), "REAL_PYTHON": sys.executable}
+    both = [subprocess.Popen([script, "dev", "true"], env=given, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ended = [(each.communicate()[1], each.returncode) for each in both]
+    assert [status for _, status in ended] == [0, 0], ended
+    assert len(made.read_text().splitlines()) == 2, "the packages, then our own"
+
+
 def test_an_unknown_environment_is_refused(tmp_path: Path):
     done = run_in_env("production", "true", python=tmp_path / "python")
     assert done.returncode == 2
