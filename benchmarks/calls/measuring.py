@@ -100,11 +100,10 @@ def measure(
 class _Contender:
     """A running process of a contender."""
 
-    def __init__(self, process: "subprocess.Popen[str]", job: Job, server: Server, database: Postgres | None) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", server: Server, database: Postgres | None) -> None:
         self.rounds: list[list[Mapping[str, Any]]] = []
         """What it measured, window by window."""
         self._process = process
-        self._job = job
         self._server = server
         self._database = database
         self._answered = 0
@@ -156,7 +155,7 @@ def _opened(job: Job, server: Server, database: Postgres | None) -> Iterator[_Co
     python = ["scripts/in-env.sh", "litellm", "python"] if job.contender.startswith("litellm") else [sys.executable]
     job = replace(job, seconds=job.seconds / _WINDOWS)
     with _process([*python, "-m", "benchmarks.calls.process", json.dumps(asdict(job))]) as process:
-        yield _Contender(process, job, server, database)
+        yield _Contender(process, server, database)
 
 
 def _said(error: Exception) -> str:

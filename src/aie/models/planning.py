@@ -164,6 +164,7 @@ def _standing(route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts
 def _objections_to(
     route: PinnedRoute, candidate: Candidate, call: Call, facts: Facts, now: Facts
 ) -> Iterator[_Objection]:
+    """Yield why a candidate may not be asked anything of this kind; the first one is told."""
     if not facts:
         yield "unknown", "models.yaml does not name it any more"
         return

@@ -13,7 +13,7 @@ from aie.core import install_line
 from aie.errors import StoreError, Unavailable
 from aie.records.tables import SCHEMA
 
-__all__ = ["ABANDONED_MS", "WRITER", "mending", "open_engines"]
+__all__ = ["ABANDONED_MS", "BUSY_MS", "WRITER", "mending", "open_engines"]
 
 BUSY_MS: Final = 30_000
 """How long a SQLite writer waits for its turn."""

@@ -1,6 +1,5 @@
 """What a step sees: the values its expressions name, and the labels and references they bring."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -16,8 +15,6 @@ __all__ = ["Scope", "labels_read", "made_labels", "scope_of"]
 
 
 _INPUT: Final = "input"
-_PATH: Final = re.compile(r"[a-z]\w*(\.[A-Za-z_]\w*)+")
-"""A part of a value, as an expression names it."""
 
 
 class Values(Protocol):
@@ -78,9 +75,10 @@ class Scope:
 
 def _cites_within(whole: Value, text: str, data: JSON) -> tuple[Cite, ...]:
     """Return the cites of a part of a value: those of its place, else for a text those whose quotes it holds."""
-    if not whole.cites or _PATH.fullmatch(text) is None:
+    path = expression(text).path
+    if not whole.cites or not path:
         return ()
-    place = "/" + "/".join(text.split(".")[1:])
+    place = "/" + "/".join(path[1:])
     own = [each for each in whole.cites if f"{each.path}/".startswith(f"{place}/")]
     if own:
         return tuple(replace(each, path=each.path.removeprefix(place)) for each in own)

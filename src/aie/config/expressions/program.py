@@ -40,7 +40,8 @@ class Expression:
             self._compiled = interpreter.compile_program(program)
         except (SyntaxProblem, ValueError) as error:
             raise StepFailure(Failure.EXPRESSION, f"`{program[:120]}` is not an expression") from error
-        self._path = program.split(".") if _PATH.fullmatch(program) else ()
+        self.path = tuple(program.split(".")) if _PATH.fullmatch(program) else ()
+        """The names of a program that leads to a part of a value and does nothing else; none of any other."""
         self._names = _names(node)
         self._functions = frozenset(each.name for each in _calls(node)) & NATIVE.keys()
         self._nesting = _nesting(node)
@@ -84,8 +85,8 @@ class Expression:
 
         None is left to the interpreter: it knows a null from a field that is not there.
         """
-        value = names.get(self._path[0]) if self._path else None
-        for name in self._path[1:]:
+        value = names.get(self.path[0]) if self.path else None
+        for name in self.path[1:]:
             value = value.get(name) if isinstance(value, dict) else None
         return value
 
