@@ -1,10 +1,11 @@
 """Canonical JSON and the digests over it: identity of everything that is versioned."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
+
+import orjson
 
 from aie.errors import InputError
 
@@ -22,11 +23,6 @@ _BLOCK: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
-_encode_sorted: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False
-).encode
-_encode_ordered: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-
 
 def canonical(value: object) -> bytes:
     """Return the canonical JSON bytes of `value` (RFC 8785, without floats).
@@ -38,13 +34,13 @@ def canonical(value: object) -> bytes:
             deeper than 100.
     """
     _check(value, 0)
-    text = _encode_sorted(value)
     try:
-        # A lone surrogate, which no encoding can carry, is found by the encodings themselves.
-        if not text.isascii() and _is_wide(value):
-            text = _encode_ordered(_in_utf16_order(value))
-        return text.encode()
-    except UnicodeEncodeError as error:
+        encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if encoded.isascii() or not _is_wide(value):
+            return encoded
+        return orjson.dumps(_in_utf16_order(value))
+    except (orjson.JSONEncodeError, UnicodeEncodeError) as error:
+        # All else that it refuses was refused before.
         raise InputError("text holds a lone surrogate, which no encoding can carry") from error
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, case, cast, column, func, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, case, cast, column, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aie.core import Spend
@@ -24,6 +25,8 @@ _LOCK_SLABS: Final = (
 )
 _DRAWS: Final = f"SELECT slab, {', '.join(DRAWN)} FROM draws WHERE window_id {{among}}"
 _LIVE: Final = "SELECT id FROM executors WHERE state = 'live' AND id {among}"
+_SET: Final = select(tables.budgets)
+_STOPPED: Final = select(tables.stops).where(tables.stops.c.stopped)
 _GRANT: Final = "UPDATE slabs SET executor = ?, granted_cost = ?, granted_tokens = ? WHERE id = ?"
 
 
@@ -155,18 +158,14 @@ def drawn(store: Store, windows: Sequence[str]) -> list[SlabRow]:
 
 def set_budgets(store: Store, tenant: str | None = None) -> list[BudgetRow]:
     """Return the budgets that someone set; all tenants' for None."""
-    table = tables.budgets
-    query = select(table) if tenant is None else select(table).where(table.c.tenant == tenant)
+    query = _SET if tenant is None else _SET.where(tables.budgets.c.tenant == tenant)
     with store.connect() as connection:
         return [BudgetRow(**row) for row in connection.execute(query).mappings()]
 
 
 def stops(store: Store, tenant: str | None = None) -> list[StopRow]:
     """Return the kill switches that are thrown; all tenants' for None."""
-    table = tables.stops
-    query = select(table).where(table.c.stopped)
-    if tenant is not None:
-        query = query.where(table.c.tenant == tenant)
+    query = _STOPPED if tenant is None else _STOPPED.where(tables.stops.c.tenant == tenant)
     with store.connect() as connection:
         return [StopRow(**{**row, "stopped": bool(row["stopped"])}) for row in connection.execute(query).mappings()]
 
@@ -179,8 +178,16 @@ def held_runs(store: Store, *, limit: int = 200) -> list[RunRow]:
         limit: runs of a tenant for each thing that is waited for, so that those that wait for one hide none that waits
             for another. Of those that wait for a time only, the ones whose time comes first.
     """
+    with store.connect() as connection:
+        found = connection.execute(_held(store.dialect), {"limit": limit})
+        return [run_row(row) for row in found.mappings()]  # type: ignore[arg-type]
+
+
+@cache
+def _held(dialect: str) -> Select[Any]:
+    """Return the query of `held_runs`, built once: each beat asks it."""
     runs = tables.runs
-    waits, on = _waits(store.dialect)
+    waits, on = _waits(dialect)
     timed = on.like("until:%")
     thing, first = case((timed, "until"), else_=on), case((timed, on), else_="")
     place = (
@@ -190,10 +197,8 @@ def held_runs(store: Store, *, limit: int = 200) -> list[RunRow]:
     )
     held = (runs.c.state == "waiting", runs.c.held != "")
     placed = select(runs.c.id, place).select_from(runs.join(waits, true())).where(*held).subquery()
-    near = select(placed.c.id).where(placed.c.place <= limit)
-    query = select(runs).where(runs.c.id.in_(near)).order_by(runs.c.queued_at, runs.c.id)
-    with store.connect() as connection:
-        return [run_row(row) for row in connection.execute(query).mappings()]  # type: ignore[arg-type]
+    near = select(placed.c.id).where(placed.c.place <= bindparam("limit"))
+    return select(runs).where(runs.c.id.in_(near)).order_by(runs.c.queued_at, runs.c.id)
 
 
 def _waits(dialect: str) -> tuple[FromClause, ColumnElement[str]]:

@@ -8,7 +8,9 @@ Fields hold JSON values only, so that an event reads back the same for ever. A f
 gets a default here and a sample in `tests/compat`.
 """
 
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from aie.core import JSON, LabelsJSON
@@ -581,6 +583,14 @@ EVENTS: Final[dict[str, type[Event]]] = {
 _PUBLIC: Final = {
     kind: tuple(f.name for f in fields(kind) if not f.metadata.get("private")) for kind in EVENTS.values()
 }
+
+
+def _all_of(names: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
+    get: Callable[[Event], Any] = attrgetter(*names)
+    return get if len(names) > 1 else lambda event: (get(event),)
+
+
+_READ_PUBLIC: Final = {kind: _all_of(names) for kind, names in _PUBLIC.items()}
 _PRIVATE: Final = {
     kind: tuple((f.name, f.default) for f in fields(kind) if f.metadata.get("private")) for kind in EVENTS.values()
 }
@@ -594,7 +604,7 @@ def encode(event: Event) -> tuple[dict[str, JSON], dict[str, JSON]]:
         value = getattr(event, name)
         if value != default or type(value) is not type(default):
             payload[name] = value
-    return {name: getattr(event, name) for name in _PUBLIC[kind]}, payload
+    return dict(zip(_PUBLIC[kind], _READ_PUBLIC[kind](event), strict=True)), payload
 
 
 def decode(type_: str, body: dict[str, Any], payload: dict[str, Any] | None) -> Event:

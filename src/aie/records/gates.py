@@ -44,6 +44,7 @@ _LEAVE: Final = (
     "UPDATE passes SET tokens = ?, holds_until = ?, "
     "counts_until = CASE WHEN counts_until > ? THEN ? ELSE counts_until END WHERE id = ?"
 )
+_OPEN: Final = select(tables.gates).where(tables.gates.c.open_until > 0)
 _PROBE: Final = (
     "UPDATE gates SET probe_until = ? WHERE model = ? AND open_until > 0 AND open_until <= ? AND probe_until <= ?"
 )
@@ -171,15 +172,13 @@ def first_tries(store: Store) -> dict[str, int]:
 
     That is the end of the pause, or when the call that tries it is no longer waited for.
     """
-    gates = tables.gates
     with store.connect() as connection:
-        rows = connection.execute(select(gates).where(gates.c.open_until > 0)).all()
+        rows = connection.execute(_OPEN).all()
     return {row.model: max(row.open_until, row.probe_until) for row in rows}
 
 
 def opened_gates(store: Store) -> dict[str, OpenGate]:
     """Return the models whose breaker is open, or half open until one call tried them."""
-    gates = tables.gates
     with store.connect() as connection:
-        rows = connection.execute(select(gates).where(gates.c.open_until > 0)).all()
+        rows = connection.execute(_OPEN).all()
     return {row.model: OpenGate(until=row.open_until, why=row.why) for row in rows}

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, and_, or_, select
+from sqlalchemy import Connection, Select, Table, and_, bindparam, or_, select
 
 from aie.errors import InputError
 from aie.records import tables
@@ -23,6 +23,32 @@ __all__ = [
 ]
 
 RowT = TypeVar("RowT")
+
+_runs, _reviews, _effects, _executors = tables.runs, tables.reviews, tables.effects, tables.executors
+
+# What each beat asks is built once: that takes several times as long as to ask it.
+_DUE_REVIEWS: Final = (
+    select(_reviews)
+    .where(_reviews.c.state == "open", _reviews.c.due <= bindparam("now"))
+    .order_by(_reviews.c.due, _reviews.c.id)
+    .limit(bindparam("limit"))
+)
+_INTERRUPTED: Final = and_(
+    _effects.c.state == "attempting",
+    or_(
+        _executors.c.state.is_distinct_from("live"),
+        and_(_effects.c.lease_until > 0, _effects.c.lease_until < bindparam("now")),
+    ),
+)
+_DUE_EFFECTS: Final = (
+    select(_effects)
+    .outerjoin(_executors, _executors.c.id == _effects.c.executor)
+    .join(_runs, _runs.c.id == _effects.c.run)
+    .where(_runs.c.state != "needs_runtime")
+    .where(or_(and_(_effects.c.state == "queued", _effects.c.next_at <= bindparam("now")), _INTERRUPTED))
+    .order_by(_effects.c.next_at, _effects.c.tenant, _effects.c.key)
+    .limit(bindparam("limit"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +128,8 @@ def list_reviews(connection: Connection, where: ReviewFilter, *, limit: int, aft
 
 def due_reviews(connection: Connection, *, now: int, limit: int) -> tuple[ReviewRow, ...]:
     """Return open reviews past their deadline. A look: the entry that expires one decides under the lock of the run."""
-    table = tables.reviews
-    query = (
-        select(table).where(table.c.state == "open", table.c.due <= now).order_by(table.c.due, table.c.id).limit(limit)
-    )
-    return tuple(ReviewRow(**row) for row in connection.execute(query).mappings())
+    found = connection.execute(_DUE_REVIEWS, {"now": now, "limit": limit})
+    return tuple(ReviewRow(**row) for row in found.mappings())
 
 
 def list_effects(connection: Connection, where: EffectFilter, *, limit: int) -> tuple[EffectRow, ...]:
@@ -124,21 +147,8 @@ def due_effects(connection: Connection, *, now: int, limit: int) -> tuple[Effect
     Not those of runs that wait for another runtime: they are delivered by the layer version that queued them. A look,
     not a claim: `effect.attempted` is the claim, decided under the lock of the run.
     """
-    table, executors, runs = tables.effects, tables.executors, tables.runs
-    interrupted = and_(
-        table.c.state == "attempting",
-        or_(executors.c.state.is_distinct_from("live"), and_(table.c.lease_until > 0, table.c.lease_until < now)),
-    )
-    query = (
-        select(table)
-        .outerjoin(executors, executors.c.id == table.c.executor)
-        .join(runs, runs.c.id == table.c.run)
-        .where(runs.c.state != "needs_runtime")
-        .where(or_(and_(table.c.state == "queued", table.c.next_at <= now), interrupted))
-        .order_by(table.c.next_at, table.c.tenant, table.c.key)
-        .limit(limit)
-    )
-    return tuple(EffectRow(**row) for row in connection.execute(query).mappings())
+    found = connection.execute(_DUE_EFFECTS, {"now": now, "limit": limit})
+    return tuple(EffectRow(**row) for row in found.mappings())
 
 
 def _equal(table: Table, query: Select[Any] | None = None, /, **wanted: str | None) -> Select[Any]:

@@ -1,12 +1,17 @@
 """Node paths: `decision`, and inside a map `lines[inv-7]/check`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aie.releases import MapPlan, Node, Plan
 
 __all__ = ["Index", "Place", "index_plan", "item_path"]
+
+_KNOWN: Final = 1_024
+"""Places of a plan that are remembered: each step asks for its own half a dozen times."""
 
 
 def item_path(map_path: str, key: str, name: str) -> str:
@@ -53,30 +58,32 @@ class Index:
     """What each top-level node waits for: its own needs, and for a map those of its body outside the body."""
     followers: dict[str, tuple[str, ...]]
     """Which top-level nodes wait for each, in topological order."""
-    tops: dict[str, Place]
-    """Where each top-level node stands."""
-
-    def place(self, path: str) -> Place:
-        """Return the node a path names."""
-        top = self.tops.get(path)
-        if top is not None:
-            return top
-        item, _, name = path.rpartition("/")
-        map_path = item[: item.index("[")]
-        key = _unescape(item[len(map_path) + 1 : -1])
-        return Place(node=self.bodies[map_path][name], map_path=map_path, item=item, key=key)
+    place: Callable[[str], Place]
+    """Returns the node that a path names."""
 
 
 def index_plan(plan: Plan) -> Index:
     """Return the plan, ready to be walked."""
     needs = {node.name: tuple(sorted(set(node.needs) | _outer_needs(node.map))) for node in plan.nodes}
+    bodies = {node.name: {each.name: each for each in node.map.nodes} for node in plan.nodes if node.map is not None}
+    tops = {node.name: Place(node=node) for node in plan.nodes}
+
+    @lru_cache(maxsize=_KNOWN)
+    def place(path: str) -> Place:
+        if path in tops:
+            return tops[path]
+        item, _, name = path.rpartition("/")
+        map_path = item[: item.index("[")]
+        key = _unescape(item[len(map_path) + 1 : -1])
+        return Place(node=bodies[map_path][name], map_path=map_path, item=item, key=key)
+
     return Index(
         plan=plan,
         nodes={node.name: node for node in plan.nodes},
-        bodies={node.name: {each.name: each for each in node.map.nodes} for node in plan.nodes if node.map is not None},
+        bodies=bodies,
         needs=needs,
         followers={name: tuple(each for each, wanted in needs.items() if name in wanted) for name in needs},
-        tops={node.name: Place(node=node) for node in plan.nodes},
+        place=place,
     )
 
 
