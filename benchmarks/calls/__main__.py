@@ -1,6 +1,6 @@
 """What a model call costs on our path, beside the vendor's library, pydantic-ai and LiteLLM; and the ledger alone.
 
-    make bench-calls                    every cell, three rounds (about twenty minutes)
+    make bench-calls                    every cell, five rounds (about a quarter of an hour)
     make bench-calls ARGS=--quick       32 calls in flight, one round, no Postgres
     make bench-calls ARGS=--write       also writes benchmarks/CALLS.md
 
@@ -114,11 +114,11 @@ def _arguments() -> argparse.Namespace:
         prog="make bench-calls", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="32 calls in flight, SQLite only, one round")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds (3, or 1 with --quick)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="seconds that calls are begun in a cell")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds (5, or 1 with --quick)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds that calls are begun in a cell")
     parser.add_argument("--write", action="store_true", help="write benchmarks/CALLS.md")
     wanted = parser.parse_args()
-    wanted.rounds = wanted.rounds or (1 if wanted.quick else 3)
+    wanted.rounds = wanted.rounds or (1 if wanted.quick else 5)
     return wanted
 
 

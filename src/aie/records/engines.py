@@ -23,6 +23,15 @@ ABANDONED_MS: Final = 5_000
 """How long a Postgres transaction may sit without a statement."""
 WRITER: Final = "aie-writer"
 """What Postgres knows our writing connections as."""
+_SILENT: Final = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""After how long a Postgres that says nothing is taken for gone, in libpq's names, seconds and milliseconds: the system
+itself waits for a quarter of an hour, and other workers go on from here after a lease. The store's URL may say else."""
 
 
 _MENDING: Final = {
@@ -133,6 +142,7 @@ def _postgres_engine(url: URL, *, size: int, writes: bool = False) -> Engine:
         max_overflow=8,
         pool_pre_ping=True,
         connect_args={
+            **{name: value for name, value in _SILENT.items() if name not in url.query},
             "options": options,
             "prepare_threshold": 1,
             "application_name": WRITER if writes else "aie-reader",
