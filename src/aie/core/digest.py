@@ -22,6 +22,8 @@ _BLOCK: Final = 64
 """Bytes of a block of SHA-256."""
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_SURROGATED: Final = tuple(bytes([lead]) for lead in range(0xF0, 0xF5))
+"""What begins a character of two UTF-16 code units in UTF-8: without one, both orders of keys are the same."""
 
 
 def canonical(value: object) -> bytes:
@@ -36,7 +38,7 @@ def canonical(value: object) -> bytes:
     _check(value, 0)
     try:
         encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        if encoded.isascii() or not _is_wide(value):
+        if encoded.isascii() or not any(lead in encoded for lead in _SURROGATED) or not _is_wide(value):
             return encoded
         return orjson.dumps(_in_utf16_order(value))
     except (orjson.JSONEncodeError, UnicodeEncodeError) as error:

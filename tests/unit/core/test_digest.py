@@ -40,6 +40,12 @@ def test_canonical_json_is_what_another_encoder_writes_with_keys_in_the_order_of
     assert canonical(value) == text.encode()
 
 
+@pytest.mark.parametrize("high", ["\U00010000", "\U0004ffff", "\U00080000", "\U000c0000", "\U0010ffff"])
+def test_a_key_of_two_code_units_stands_before_the_last_ones_of_one(high: str) -> None:
+    """There the order of UTF-16 is not that of code points, by which the encoder sorts; drawn keys seldom show it."""
+    assert canonical([{"\uffff": 1, high: 2, "a": "\xe4"}]) == f'[{{"a":"\xe4","{high}":2,"\uffff":1}}]'.encode()
+
+
 @pytest.mark.parametrize("value", ["\ud800", {"a": "\ud800"}, {"\ud800": 1}, [{"a": {"\udfff": "b"}}]])
 def test_a_lone_surrogate_has_no_canonical_form_wherever_it_stands(value: object) -> None:
     """Neither in a text nor in a key, whose order is that of UTF-16."""
