@@ -171,26 +171,26 @@ def test_a_socket_that_cannot_be_waited_for_ends_no_later_wait(loop: Loop) -> No
 
 
 def test_cpu_is_counted_for_each_by_itself(loop: Loop) -> None:
-    def computes() -> int:
+    used: dict[str, int] = {}
+
+    def computes() -> None:
         began = fibers.cpu_ns()
         until = time.thread_time_ns() + 20_000_000
         while time.thread_time_ns() < until:
             pass
         fibers.pause(0.001)
-        return fibers.cpu_ns() - began
+        used["computes"] = fibers.cpu_ns() - began
 
-    def waits() -> int:
+    def waits() -> None:
         began = fibers.cpu_ns()
-        fibers.pause(0.05)  # while the other one computes
-        return fibers.cpu_ns() - began
+        fibers.pause(0.05)  # while the other one computes; on a busy machine it is the first to end
+        used["waits"] = fibers.cpu_ns() - began
 
     loop.start(waits)
     loop.start(computes)
-    computed, waited = loop.drive()
+    loop.drive()
 
-    assert isinstance(computed, int)
-    assert isinstance(waited, int)
-    assert computed >= 20_000_000 > 10 * waited
+    assert used["computes"] >= 20_000_000 > 10 * used["waits"]
 
 
 def test_work_that_is_left_when_its_loop_ends_is_not_continued(loop: Loop) -> None:
