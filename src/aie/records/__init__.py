@@ -52,7 +52,7 @@ from aie.records.gates import (
     take_probe,
     void_pass,
 )
-from aie.records.journal import CHANNEL, Journal, UnknownOutcome
+from aie.records.journal import Journal, UnknownOutcome
 from aie.records.keys import KeyProvider, MemoryKeys, PlainKeys
 from aie.records.leases import (
     claimable,
@@ -73,6 +73,7 @@ from aie.records.sealer import current_heads, seal
 from aie.records.sites import commit_sites, observe, reached
 from aie.records.sources import Source, export_records, open_export, read_store
 from aie.records.store import Store
+from aie.records.tables import CHANNEL
 from aie.records.verification import Report, verify
 
 __all__ = [

@@ -4,7 +4,7 @@ The rows of all runs are locked in the order of their ids, so that two processes
 one batch see what earlier ones of the same batch did.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from aie.records.entries import Entry, Locked
 from aie.records.events import Event, KeyDestroyed, RunSubmitted, SegmentStarted
 from aie.records.leaf import event_header, leaf_of, salt_of
 from aie.records.links import Link
-from aie.records.memory import Continuation, Memory
+from aie.records.memory import Begun, Continuation, Memory
 from aie.records.projection import DRAWN, Desk, Row, project, used
 from aie.records.rows import (
     EFFECT_COLUMNS,
@@ -96,6 +96,9 @@ _UPDATES: Final = {
     + " AND ".join(f"{key} = ?" for key in keys)
     for name, keys in _KEYS.items()
 }
+_NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
+"""States of a run of which somebody elsewhere may wait to hear."""
+_IN_MESSAGE: Final = 200
 _COLUMNS: Final = {name: tuple(column.name for column in tables.metadata.tables[name].columns) for name in _KEYS}
 
 
@@ -145,16 +148,33 @@ class Batch:
         """
         memory.recall(entries, self.desk, self.granted)
         self.last_n.update((id_, row["last_n"]) for id_, row in self.desk.runs.items())
-        self.live.update(row["executor"] for row in self.desk.runs.values())
+        executors = {entry.executor for entry in entries if entry.executor}
+        self.live.update(executors, (row["executor"] for row in self.desk.runs.values()))
         outcomes = [self._decide(entry) for entry in entries]
         appended = [each for outcome in outcomes if isinstance(outcome, list) for each in outcome]
-        if not appended or self._find_keys(appended):
-            return None
         steps = memory.steps(self.desk)
-        if steps is None:
+        if not appended or steps is None:
             return None
+        keys = self._new_keys(self._find_keys(appended))
         self._seal(appended)
-        return outcomes, Continuation(*steps, self.rows)
+        fresh = [row for id_, row in sorted(self.desk.runs.items()) if ("runs", id_) in self.desk.fresh]
+        runs = [tuple(map(row.__getitem__, RUN_COLUMNS)) for row in fresh]
+        begun = Begun(runs, sorted(self.desk.search), keys, sorted(executors))
+        return outcomes, Continuation(*steps, self.rows, begun, self.news())
+
+    def news(self) -> list[str]:
+        """Return what other processes are told, in as few messages as the channel takes (8000 bytes each)."""
+        touched = self.desk.fresh | self.desk.changed
+        runs = [id_ for id_, row in self.desk.runs.items() if row["state"] in _NEWS and ("runs", id_) in touched]
+        return [" ".join((self.writer, *runs[at : at + _IN_MESSAGE])) for at in range(0, len(runs), _IN_MESSAGE)]
+
+    def _new_keys(self, missing: Mapping[str, set[str]]) -> list[tuple[Any, ...]]:
+        """Make the keys that this process does not know; where there is one already, the transaction does not stand."""
+        rows: list[tuple[Any, ...]] = []
+        for tenant, subjects in sorted(missing.items()):
+            made = self.made[tenant] = self.vault.new_keys(tenant, subjects, self.now, rows)
+            self.keys.update({(tenant, subject): key for subject, key in made.items()})
+        return rows
 
     @property
     def first(self) -> tuple[str, int, bytes]:

@@ -1,60 +1,128 @@
 """How a continuation is written: all of it, or nothing when a row does not stand as it was left.
 
 On Postgres it is one prepared statement, which is a transaction of its own: one round trip where locking, reading,
-writing and committing take eight. Its parameters are arrays in Postgres's binary format, made here and handed to libpq:
-the driver's adaptation of as many values takes three times as long as the statement.
+writing and committing take eight or more. Its parameters are arrays in Postgres's binary format, made here and handed
+to libpq: the driver's adaptation of as many values takes three times as long as the statement. There are two, as most
+transactions are of the middle of segments, and need the half of it.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, LargeBinary
+from sqlalchemy import BigInteger, Boolean, LargeBinary, Table
 
 from aie.records import tables
-from aie.records.memory import Continuation
+from aie.records.memory import CLOSING, MOVING, Begun, Continuation
 from aie.records.projection import DRAWN
 
-__all__ = ["MOVE_DRAWS", "MOVE_RUN", "ask"]
+__all__ = ["ask", "looks", "moves"]
 
 _LIVE: Final = "(SELECT state FROM executors WHERE executors.id = runs.executor) = 'live'"
 
 # ---------------------------------------------------------------------------------------------------------- SQLite
 
-MOVE_RUN: Final = f"UPDATE runs SET last_n = ?, spend = ?, updated_at = ? WHERE id = ? AND last_n = ? AND {_LIVE}"
-MOVE_DRAWS: Final = (
+
+def _picked(table: Table, *names: str) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what picks columns out of whole rows."""
+    return itemgetter(*map([column.name for column in table.columns].index, names))
+
+
+def _move(columns: Sequence[str]) -> str:
+    return f"UPDATE runs SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ? AND last_n = ? AND {_LIVE}"
+
+
+_MOVE_RUN: Final = {False: _move(MOVING), True: _move(CLOSING)}
+_MOVE_DRAWS: Final = (
     f"UPDATE draws SET {', '.join(f'{name} = ?' for name in DRAWN)} "
     f"WHERE slab = ? AND {' AND '.join(f'{name} = ?' for name in DRAWN)} "
     "AND EXISTS (SELECT 1 FROM slabs WHERE slabs.id = draws.slab AND granted_cost = ? AND granted_tokens = ?)"
 )
+_SAME_KEY: Final = "SELECT 1 FROM runs WHERE idempotency_key = ? AND tenant = ? AND workflow = ?"
+_same_key: Final = _picked(tables.runs, "idempotency_key", "tenant", "workflow")
+_HAS_KEY: Final = "SELECT 1 FROM data_keys WHERE tenant = ? AND subject = ? AND wrapped IS NOT NULL"
+_key_place: Final = _picked(tables.data_keys, "tenant", "subject")
+_IS_DEAD: Final = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM executors WHERE id = ? AND state = 'live')"
+
+
+def moves(given: Continuation) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Yield statements with the parameters of each row that they move; a row that does not stand is not moved."""
+    for closes, count in ((False, len(MOVING)), (True, len(CLOSING))):
+        steps = [step for step in given.runs if step.closes is closes]
+        yield _MOVE_RUN[closes], [(*step.after[:count], step.id, step.before) for step in steps]
+    yield _MOVE_DRAWS, [(*slab.after, slab.id, *slab.before, *slab.granted) for slab in given.slabs]
+
+
+def looks(begun: Begun) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield statements with their parameters that find a row each where nothing may begin."""
+    for run in begun.runs:
+        yield _SAME_KEY, _same_key(run)
+    for key in begun.keys:
+        yield _HAS_KEY, _key_place(key)
+    for executor in begun.executors:
+        yield _IS_DEAD, (executor,)
 
 
 # -------------------------------------------------------------------------------------------------------- Postgres
 
-
-def _type(column: Any) -> str:
-    return {BigInteger: "bigint", LargeBinary: "bytea"}.get(type(column.type), "text")
+_NAMES: Final = {BigInteger: "bigint", LargeBinary: "bytea", Boolean: "boolean"}
 
 
-_EVENTS: Final = tuple(tables.events.columns)
-_OF_RUNS: Final = ("text", "bigint", "bigint", "text", "bigint")
-_OF_SLABS: Final = ("text", "bigint", "bigint", "bigint", "bigint")
-_OF_EVENTS: Final = tuple(map(_type, _EVENTS))
+def _types(table: Table) -> dict[str, str]:
+    return {column.name: _NAMES.get(type(column.type), "text") for column in table.columns}
 
 
-def _unnest(first: int, types: Sequence[str]) -> str:
-    return f"unnest({', '.join(f'${n}::{type_}[]' for n, type_ in enumerate(types, first))})"
-
-
+_EVENTS: Final = _types(tables.events)
+_RUNS: Final = _types(tables.runs)
+_SEARCH: Final = _types(tables.search)
+_KEYS: Final = _types(tables.data_keys)
+_SLABS: Final = {"id": "text", "cost": "bigint", "tokens": "bigint"}
 _COUNTED: Final = len(DRAWN)
-_NAME: Final = b"aie_continue"
-_STATEMENT: Final = f"""
+
+
+class _Parameters:
+    """The parameters of a statement, numbered as they are named."""
+
+    def __init__(self) -> None:
+        self.types: list[str] = []
+
+    def one(self, type_: str) -> str:
+        """Return an array."""
+        self.types.append(type_)
+        return f"${len(self.types)}::{type_}[]"
+
+    def arrays(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """Return an array for each of these columns."""
+        return {name: self.one(type_) for name, type_ in columns.items()}
+
+
+def _rows(arrays: Mapping[str, str], *names: str) -> str:
+    """Return rows of these columns, or of all, as a table `given`."""
+    chosen = names or tuple(arrays)
+    return f"unnest({', '.join(map(arrays.__getitem__, chosen))}) AS given ({', '.join(chosen)})"
+
+
+def _insert(table: str, arrays: Mapping[str, str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(arrays)}) SELECT given.* FROM verdict, {_rows(arrays)} WHERE stands"
+
+
+def _statement(changing: Sequence[str], *, begins: bool) -> tuple[bytes, tuple[str, ...]]:
+    """Return the statement that changes these columns of runs, and the types of its arrays."""
+    given = _Parameters()
+    moving = given.arrays({"id": "text", "before": "bigint", **{name: _RUNS[name] for name in changing}})
+    drawing = given.arrays(_SLABS)
+    before, after = given.one("bigint"), given.one("bigint")
+    events = given.arrays(_EVENTS)
+    more, free, last = _beginning(given) if begins else ("", "", "")
+    text = f"""
 WITH moving AS (
-    SELECT given.* FROM {_unnest(1, _OF_RUNS)} AS given (id, before, last_n, spend, updated_at)
+    SELECT given.* FROM {_rows(moving)}
 ), drawing AS (
     SELECT id, cost, tokens, ({_COUNTED} * (place - 1))::integer AS at
-    FROM {_unnest(6, _OF_SLABS[:3])} WITH ORDINALITY AS given (id, cost, tokens, place)
+    FROM unnest({", ".join(drawing.values())}) WITH ORDINALITY AS given (id, cost, tokens, place)
 ), standing AS MATERIALIZED (
     SELECT runs.id FROM moving JOIN runs ON runs.id = moving.id AND runs.last_n = moving.before AND {_LIVE}
     ORDER BY runs.id FOR UPDATE OF runs SKIP LOCKED
@@ -62,55 +130,97 @@ WITH moving AS (
     SELECT slabs.id FROM drawing
     JOIN slabs ON slabs.id = drawing.id AND granted_cost = drawing.cost AND granted_tokens = drawing.tokens
     JOIN draws ON draws.slab = drawing.id
-        AND ARRAY[{", ".join(DRAWN)}] = ($9::bigint[])[drawing.at + 1 : drawing.at + {_COUNTED}]
+        AND ARRAY[{", ".join(DRAWN)}] = ({before})[drawing.at + 1 : drawing.at + {_COUNTED}]
     ORDER BY slabs.id FOR UPDATE OF slabs, draws SKIP LOCKED
 ), verdict AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM standing) = cardinality($1) AND (SELECT count(*) FROM granted) = cardinality($6)
-    AS stands
+    SELECT (SELECT count(*) FROM standing) = (SELECT count(*) FROM moving)
+        AND (SELECT count(*) FROM granted) = (SELECT count(*) FROM drawing){free} AS stands
 ), moved AS (
-    UPDATE runs SET last_n = moving.last_n, spend = moving.spend, updated_at = moving.updated_at
+    UPDATE runs SET {", ".join(f"{name} = moving.{name}" for name in changing)}
     FROM moving, verdict WHERE runs.id = moving.id AND moving.last_n > moving.before AND stands
 ), drawn AS (
-    UPDATE draws SET {", ".join(f"{name} = ($10::bigint[])[drawing.at + {n}]" for n, name in enumerate(DRAWN, 1))}
+    UPDATE draws SET {", ".join(f"{name} = ({after})[drawing.at + {n}]" for n, name in enumerate(DRAWN, 1))}
     FROM drawing, verdict WHERE draws.slab = drawing.id AND stands
 ), appended AS (
-    INSERT INTO events ({", ".join(column.name for column in _EVENTS)})
-    SELECT given.* FROM verdict, {_unnest(11, _OF_EVENTS)} AS given WHERE stands
-)
-SELECT stands FROM verdict
-""".encode()
+    {_insert("events", events)}
+){more}
+SELECT stands{last} FROM verdict
+"""
+    return text.encode(), tuple(given.types)
+
+
+def _beginning(given: _Parameters) -> tuple[str, str, str]:
+    """Return what new runs and news add to the statement: to its parts, to its verdict, to its end."""
+    begun, search, keys = given.arrays(_RUNS), given.arrays(_SEARCH), given.arrays(_KEYS)
+    executors, news = given.one("text"), given.one("text")
+    parts = f""", begun AS (
+    {_insert("runs", begun)}
+), found AS (
+    {_insert("search", search)}
+), keyed AS (
+    {_insert("data_keys", keys)}
+), told AS MATERIALIZED (
+    SELECT pg_notify('{tables.CHANNEL}', message) FROM verdict, unnest({news}) AS message WHERE stands
+)"""
+    free = f"""
+        AND (SELECT count(*) FROM executors WHERE state = 'live' AND id = ANY({executors})) = cardinality({executors})
+        AND NOT EXISTS (
+            SELECT 1 FROM {_rows(begun, "idempotency_key", "tenant", "workflow")}
+            JOIN runs USING (idempotency_key, tenant, workflow)
+        ) AND NOT EXISTS (
+            SELECT 1 FROM {_rows(keys, "tenant", "subject")} JOIN data_keys USING (tenant, subject)
+            WHERE wrapped IS NOT NULL
+        )"""
+    return parts, free, ", (SELECT count(*) FROM told)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    name: bytes
+    text: bytes
+    types: tuple[str, ...]
+
+
+_MIDDLE: Final = _Statement(b"aie_continue", *_statement(MOVING, begins=False))
+_WHOLE: Final = _Statement(b"aie_begin_or_close", *_statement(CLOSING, begins=True))
 """All rows are compared and locked at once, by what they hold when the lock is there: a row that was changed meanwhile
 does not stand, and nor does one that somebody else has locked, who may be about to change it."""
 
 _HEAD: Final = struct.Struct(">iiIii")
 _SIZE: Final = struct.Struct(">i")
 _NULL: Final = _SIZE.pack(-1)
-_OID: Final = {"bigint": 20, "text": 25, "bytea": 17}
+_BOOLEANS: Final = (b"\0", b"\1")
+_OID: Final = {"bigint": 20, "text": 25, "bytea": 17, "boolean": 16}
 
 
-def ask(connection: Any, given: Continuation, *, is_prepared: bool) -> bool:
+def ask(connection: Any, given: Continuation, prepared: set[bytes]) -> bool:
     """Run the statement on a connection of libpq that is in no transaction; whether it was done.
 
     Args:
         connection: of this thread alone.
         given: what is written.
-        is_prepared: whether the statement was run on this connection before. A server that forgot it, as the driver
+        prepared: statements that were run on this connection before; added to. A server that forgot one, as the driver
             makes it after a rollback, has done nothing and is told it again.
     """
     from psycopg import errors  # noqa: PLC0415 - an extra
 
-    values = _parameters(given)
-    if is_prepared:
-        try:
-            return _run(connection, values)
-        except errors.InvalidSqlStatementName:
-            pass
-    _ok(connection.prepare(_NAME, _STATEMENT))
-    return _run(connection, values)
+    statement = _MIDDLE if given.is_middle else _WHOLE
+    values = [_array(type_, each) for type_, each in zip(statement.types, _values(given), strict=True)]
+    try:
+        if statement.name in prepared:
+            try:
+                return _run(connection, statement, values)
+            except errors.InvalidSqlStatementName:
+                pass
+        _ok(connection.prepare(statement.name, statement.text))
+        prepared.add(statement.name)
+        return _run(connection, statement, values)
+    except errors.UniqueViolation:
+        return False  # somebody else began the same run, or gave the same subject its key, at the same time
 
 
-def _run(connection: Any, values: Sequence[bytes]) -> bool:
-    result = _ok(connection.exec_prepared(_NAME, values, _BINARY, 1))
+def _run(connection: Any, statement: _Statement, values: Sequence[bytes]) -> bool:
+    result = _ok(connection.exec_prepared(statement.name, values, [1] * len(values), 1))
     return bool(result.get_value(0, 0) == b"\1")
 
 
@@ -122,8 +232,10 @@ def _ok(result: Any) -> Any:
     return result
 
 
-def _parameters(given: Continuation) -> list[bytes]:
-    runs = zip(*((run.id, run.before, run.last_n, run.spend, run.updated_at) for run in given.runs), strict=True)
+def _values(given: Continuation) -> Iterable[Sequence[Any]]:
+    """Return the arrays of the statement, in the order of its parameters."""
+    changing = MOVING if given.is_middle else CLOSING
+    runs = [(run.id, run.before, *run.after[: len(changing)]) for run in given.runs]
     slabs = (
         [slab.id for slab in given.slabs],
         [slab.granted[0] for slab in given.slabs],
@@ -131,12 +243,21 @@ def _parameters(given: Continuation) -> list[bytes]:
         [count for slab in given.slabs for count in slab.before],
         [count for slab in given.slabs for count in slab.after],
     )
-    values = chain(runs, slabs, zip(*given.events, strict=True))
-    return [_array(type_, each) for type_, each in zip(_TYPES, values, strict=True)]
+    middle = chain(_columns(runs, 2 + len(changing)), slabs, _columns(given.events, len(_EVENTS)))
+    if given.is_middle:
+        return middle
+    begun = given.begun
+    return chain(
+        middle,
+        _columns(begun.runs, len(_RUNS)),
+        _columns(begun.search, len(_SEARCH)),
+        _columns(begun.keys, len(_KEYS)),
+        (begun.executors, given.news),
+    )
 
 
-_TYPES: Final = (*_OF_RUNS, *_OF_SLABS, *_OF_EVENTS)
-_BINARY: Final = [1] * len(_TYPES)
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> Iterable[Sequence[Any]]:
+    return zip(*rows, strict=True) if rows else ((),) * count
 
 
 def _array(type_: str, values: Sequence[Any]) -> bytes:
@@ -150,6 +271,6 @@ def _array(type_: str, values: Sequence[Any]) -> bytes:
         if value is None:
             parts.append(_NULL)
             continue
-        raw = value.encode() if type_ == "text" else value
+        raw = value.encode() if type_ == "text" else _BOOLEANS[value] if type_ == "boolean" else value
         parts += (_SIZE.pack(len(raw)), raw)
     return b"".join(parts)

@@ -27,13 +27,10 @@ from aie.records.memory import Memory
 from aie.records.rows import Recorded
 from aie.records.sites import reached
 from aie.records.store import Store
+from aie.records.tables import CHANNEL
 
-__all__ = ["CHANNEL", "Journal", "UnknownOutcome"]
+__all__ = ["Journal", "UnknownOutcome"]
 
-CHANNEL: Final = "aie_runs"
-"""Postgres channel: the writer, then the ids of runs that became runnable, wait or ended, with blanks between."""
-
-_NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 _TRIES: Final = 3
 _PAUSES: Final = (0.1, 0.5, 2.0)
 """Seconds between the tries to find out what became of a commit."""
@@ -290,9 +287,8 @@ class Journal:
             link.commit()  # of nothing: a rollback would make the driver forget all that it has prepared
             reached("journal.after_commit")
             return outcomes
-        news = [run["id"] for run in batch.desk.runs.values() if run["state"] in _NEWS and _moved(batch, run["id"])]
-        if news:
-            link.notify(CHANNEL, payloads(self._writer, news))
+        if news := batch.news():
+            link.notify(CHANNEL, news)
         self._make_durable(link, batch, link.commit)
         self._adopt(batch)
         return outcomes
@@ -393,12 +389,3 @@ class Journal:
         except Exception as error:  # noqa: BLE001 - only a hint to the sealer is lost
             _log.warning("the journal could not say that it ended (%s)", type(error).__name__)
         self._link = None
-
-
-def payloads(writer: str, runs: Sequence[str]) -> list[str]:
-    """Return the news of one transaction, in as few messages as the channel takes (8000 bytes each)."""
-    return [" ".join((writer, *runs[at : at + 200])) for at in range(0, len(runs), 200)]
-
-
-def _moved(batch: Batch, run: str) -> bool:
-    return ("runs", run) in batch.desk.changed or ("runs", run) in batch.desk.fresh

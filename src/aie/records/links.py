@@ -16,14 +16,14 @@ from sqlalchemy import Engine, PoolProxiedConnection, Table
 from aie.records import continuing
 from aie.records.engines import BUSY_MS
 from aie.records.memory import Continuation
-from aie.records.tables import events
+from aie.records.tables import data_keys, events, runs, search
 
 __all__ = ["Link", "PostgresLink", "SqliteLink", "insert_text", "link_on", "link_to"]
 
 Rows = Sequence[Sequence[Any]]
 
 _PREPARED: Final = "aie.continuing"
-"""Mark of a connection that knows the statement."""
+"""What a connection knows it by: the names of statements that it was told."""
 
 
 class Link(Protocol):
@@ -140,15 +140,26 @@ class SqliteLink:
 
     def go_on(self, given: Continuation) -> bool:
         """Move the rows by what they must hold, append, and commit."""
-        runs = [(run.last_n, run.spend, run.updated_at, run.id, run.before) for run in given.runs]
-        slabs = [(*slab.after, slab.id, *slab.before, *slab.granted) for slab in given.slabs]
-        for sql, rows in ((continuing.MOVE_RUN, runs), (continuing.MOVE_DRAWS, slabs)):
-            if rows and self._cursor.executemany(sql, rows).rowcount < len(rows):
-                self.rollback()
-                return False
-        self.insert(events, given.events)
+        if not self._stands(given):
+            self.rollback()
+            return False
+        for table, rows in (
+            (events, given.events),
+            (runs, given.begun.runs),
+            (search, given.begun.search),
+            (data_keys, given.begun.keys),
+        ):
+            if rows:
+                self.insert(table, rows)
         self.commit()
         return True
+
+    def _stands(self, given: Continuation) -> bool:
+        """Move runs and slabs; tell whether all stood as given, and whether all that begins may."""
+        for sql, rows in continuing.moves(given):
+            if rows and self._cursor.executemany(sql, rows).rowcount < len(rows):
+                return False
+        return not any(self._cursor.execute(sql, params).fetchone() for sql, params in continuing.looks(given.begun))
 
     def commit(self) -> None:
         """Commit."""
@@ -218,9 +229,7 @@ class PostgresLink:
     def go_on(self, given: Continuation) -> bool:
         """Run the one statement; as `begin` sends nothing, the server commits it with its answer."""
         connection: Any = self._pooled.driver_connection
-        done = continuing.ask(connection.pgconn, given, is_prepared=_PREPARED in self._pooled.info)
-        self._pooled.info[_PREPARED] = True
-        return done
+        return continuing.ask(connection.pgconn, given, self._pooled.info.setdefault(_PREPARED, set()))
 
     def commit(self) -> None:
         """Commit."""

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 __all__ = [
+    "CHANNEL",
     "PROJECTIONS",
     "SCHEMA",
     "blobs",
@@ -38,6 +39,8 @@ __all__ = [
 
 SCHEMA: Final = "aie"
 """Schema on Postgres."""
+CHANNEL: Final = "aie_runs"
+"""Channel on Postgres: the writer, then the ids of runs that became runnable, wait or ended, with blanks between."""
 
 metadata = MetaData()
 

@@ -110,16 +110,24 @@ class Vault:
         )
         rows = [KeyRow(*values) for values in link.fetch(sql, tenant, link.array(wanted))]
         found = {row.subject: self.unwrapped(row) for row in rows}
-        made = []
-        for subject in sorted(wanted - found.keys()):
-            key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
-            found[subject] = DataKey(id_, key)
-            context = key_context(id_, tenant, subject, now)
-            mark = key_mark(self.mac_key(tenant, "key"), context)
-            made.append((id_, tenant, subject, self.provider.wrap(tenant, key, context), now, mark))
+        made: list[tuple[Any, ...]] = []
+        found |= self.new_keys(tenant, wanted - found.keys(), now, made)
         if made:
             link.insert(data_keys, made)
         return found
+
+    def new_keys(
+        self, tenant: str, subjects: Iterable[str], now: int, rows: list[tuple[Any, ...]]
+    ) -> dict[str, DataKey]:
+        """Return a new key for each subject; what is to stand in the table `data_keys` is added to `rows`."""
+        made = {}
+        for subject in sorted(subjects):
+            key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
+            made[subject] = DataKey(id_, key)
+            context = key_context(id_, tenant, subject, now)
+            mark = key_mark(self.mac_key(tenant, "key"), context)
+            rows.append((id_, tenant, subject, self.provider.wrap(tenant, key, context), now, mark))
+        return made
 
     def cached(self, tenant: str, subject: str) -> DataKey | None:
         """Return the subject's key if this process has used it lately."""

@@ -6,6 +6,7 @@ import pytest
 
 from aie.records import Journal, MemoryKeys, Store, open_store, take_lease
 from aie.records.links import PostgresLink, SqliteLink
+from aie.records.memory import Continuation
 from tests.shows.story import EXECUTOR, StoryClock
 
 
@@ -35,3 +36,23 @@ def journal(store: Store) -> Iterator[Journal]:
 def kind(store: Store) -> type[SqliteLink | PostgresLink]:
     """What the store is written through."""
     return SqliteLink if store.dialect == "sqlite" else PostgresLink
+
+
+@pytest.fixture
+def gone_on(kind: type[SqliteLink | PostgresLink], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the rows stood as remembered, for each transaction that went on from them."""
+    go_on, told = kind.go_on, []
+
+    def listening(self: SqliteLink | PostgresLink, given: Continuation) -> bool:
+        told.append(go_on(self, given))  # type: ignore[arg-type]
+        return told[-1]
+
+    monkeypatch.setattr(kind, "go_on", listening)
+    return told
+
+
+@pytest.fixture
+def other(store: Store) -> Iterator[Journal]:
+    """Another process's journal."""
+    with Journal(store, "w2") as running:
+        yield running
