@@ -165,8 +165,8 @@ def _beginning(given: _Parameters) -> tuple[str, str, str]:
     free = f"""
         AND (SELECT count(*) FROM executors WHERE state = 'live' AND id = ANY({executors})) = cardinality({executors})
         AND NOT EXISTS (
-            SELECT 1 FROM {_rows(begun, "idempotency_key", "tenant", "workflow")}
-            JOIN runs USING (idempotency_key, tenant, workflow)
+            SELECT 1 FROM {_rows(begun, "idempotency_key", "tenant", "workflow")} JOIN runs USING (idempotency_key)
+            WHERE (runs.tenant, runs.workflow) IS NOT DISTINCT FROM (given.tenant, given.workflow)
         ) AND NOT EXISTS (
             SELECT 1 FROM {_rows(keys, "tenant", "subject")} JOIN data_keys USING (tenant, subject)
             WHERE wrapped IS NOT NULL
@@ -184,7 +184,10 @@ class _Statement:
 _MIDDLE: Final = _Statement(b"aie_continue", *_statement(MOVING, begins=False))
 _WHOLE: Final = _Statement(b"aie_begin_or_close", *_statement(CLOSING, begins=True))
 """All rows are compared and locked at once, by what they hold when the lock is there: a row that was changed meanwhile
-does not stand, and nor does one that somebody else has locked, who may be about to change it."""
+does not stand, and nor does one that somebody else has locked, who may be about to change it.
+
+Their plans are made while the tables may be empty, when any index seems as good as the right one: what is compared
+beside a key must not look like a part of another."""
 
 _HEAD: Final = struct.Struct(">iiIii")
 _SIZE: Final = struct.Struct(">i")

@@ -131,8 +131,10 @@ def _postgres_engine(url: URL, *, size: int, writes: bool = False) -> Engine:
         # A process that is stopped inside a transaction would hold its row locks for ever, and stop every other writer
         # of those runs with it; the server ends its transaction instead, and the fence meets it when it comes back.
         options += f" -cidle_in_transaction_session_timeout={ABANDONED_MS}"
-        # What is written finds its rows by their keys, so that no plan depends on values: planning takes longer.
-        options += " -cplan_cache_mode=force_generic_plan"
+        # What is written finds its rows by their keys, so that no plan depends on values: planning takes longer. Nor
+        # on sizes: a plan that reads a whole table, as that is empty today, would be kept while the table grows.
+        options += " -cplan_cache_mode=force_generic_plan -cjit=off"
+        options += " -cenable_seqscan=off -cenable_hashjoin=off -cenable_mergejoin=off"
         # Also of the statement that is a transaction of its own, whatever the database's default is.
         options += r" -cdefault_transaction_isolation=read\ committed"
     return create_engine(

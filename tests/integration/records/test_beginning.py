@@ -1,5 +1,6 @@
 """New runs and the ends of others are written as the middle of segments is: from memory, if all stands as it says."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -17,6 +18,7 @@ from aie.records import (
     Repeat,
     RunFilter,
     Store,
+    continuing,
     destroy_key,
     drop_lease,
     open_store,
@@ -203,6 +205,22 @@ def test_of_two_processes_that_begin_the_same_at_once_one_is_told_of_the_other(
         assert told.value.run_id == "run_0"
         assert len(neighbour.result()) == 3
     assert not caplog.records, "no batch failed"
+    store.close()
+
+
+@pytest.mark.postgres
+def test_plans_of_what_is_written_go_by_keys_from_the_first_row_on(postgres_url: str) -> None:
+    """They are made once, in an empty store, and are kept while it grows."""
+    store = open_store(postgres_url, keys=MemoryKeys())
+    keys = {"runs_pkey", "runs_idempotency", "executors_pkey", "executors_state", "slabs_pkey", "draws_pkey"}
+    with store.writing.connect() as connection:
+        for statement in (continuing._MIDDLE, continuing._WHOLE):
+            told = connection.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN) {statement.text.decode()}").scalars()
+            plan = "\n".join(told)
+            assert "Seq Scan" not in plan
+            used = set(re.findall(r"(?:using|Bitmap Index Scan on) (\w+)", plan))
+            assert used <= {*keys, "data_keys_live"}
+            assert "runs_pkey" in used
     store.close()
 
 
