@@ -124,12 +124,17 @@ class _Sheet:
 
 
 def _valid(sheets: Iterable[_Sheet], at: int) -> Price | None:
-    """Return the price of the latest sheet that has begun, unless it has ended."""
+    """Return the price of the latest sheet that holds; one without an end is over when another begins."""
     begun = [each for each in sheets if each.start is None or each.start <= at]
     if not begun:
         return None
-    latest = max(begun, key=lambda each: -1 if each.start is None else each.start)
-    return None if latest.end is not None and latest.end <= at else latest.price
+    latest = max(begun, key=_begins)
+    holding = [each for each in begun if (each is latest if each.end is None else at < each.end)]
+    return max(holding, key=_begins).price if holding else None
+
+
+def _begins(sheet: _Sheet) -> int:
+    return -1 if sheet.start is None else sheet.start
 
 
 @cache

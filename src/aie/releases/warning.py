@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aie.config import ChatModel, ModelsSpec, Workspace, day_start, nearest
 from aie.core import JSON, Labels
-from aie.models import HARMLESS, Call, live_facts, pin_route, plan, read_route
+from aie.models import HARMLESS, Call, live_facts, pin_route, plan, price_at, read_route
 from aie.releases.catalog import retiring
 from aie.releases.expected import ExpectedLabels
 from aie.releases.flow import flow_of
@@ -20,6 +20,8 @@ __all__ = ["warnings"]
 
 _WARMEST: Final = {"anthropic": "1"}
 """The largest temperature of protocols that do not take 2."""
+_SOON: Final = 90 * 86_400_000_000
+"""Before the end of the last price sheet, in microseconds: as early as a retirement that says nothing is warned of."""
 
 
 def warnings(workspace: Workspace, releases: Iterable[Release], now: int) -> Iterator[str]:
@@ -36,13 +38,13 @@ def warnings(workspace: Workspace, releases: Iterable[Release], now: int) -> Ite
         if end is not None:
             yield str(end)
         if isinstance(entry, ChatModel):
-            yield from (f"models.{name}.{each}" for each in _of_chat_model(entry))
+            yield from (f"models.{name}.{each}" for each in _of_chat_model(entry, now))
     yield from _never_asked(models, now)
     for release in releases:
         yield from _never_shown(models, release, now)
 
 
-def _of_chat_model(entry: ChatModel) -> Iterator[str]:
+def _of_chat_model(entry: ChatModel, now: int) -> Iterator[str]:
     url = urlsplit("" if entry.endpoint.startswith("env:") else entry.endpoint)
     if url.scheme == "http" and not _is_here(url.hostname or ""):
         yield f"endpoint: plain http to {url.hostname}: the key and what is shown can be read on the way; use https"
@@ -53,7 +55,7 @@ def _of_chat_model(entry: ChatModel) -> Iterator[str]:
     warmest = _WARMEST.get(entry.provider, "2")
     if Decimal(parameters.temperature) > Decimal(warmest):
         yield f"parameters.temperature: {parameters.temperature} is above {warmest}, the most that the protocol has"
-    yield from _sheets(entry)
+    yield from _sheets(entry, now)
 
 
 def _is_here(host: str) -> bool:
@@ -64,16 +66,22 @@ def _is_here(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _sheets(entry: ChatModel) -> Iterator[str]:
-    """Yield what is odd about the days of price sheets that follow each other."""
+def _sheets(entry: ChatModel, now: int) -> Iterator[str]:
+    """Yield what is odd about the days of price sheets: two at a time, and none, the last end only when it is near."""
     sheets = sorted(entry.sheets(), key=lambda each: day_start(each.valid_from) if each.valid_from else -1)
     for sheet, later in pairwise(sheets):
         if later.valid_from is None or later.valid_from == sheet.valid_from:
-            yield f"price: two sheets begin {f'on {later.valid_from}' if later.valid_from else 'at the same time'}"
+            when = f"on {later.valid_from}" if later.valid_from else "at the same time"
+            yield f"price: two sheets begin {when}: the one written first counts"
         elif sheet.until is not None and sheet.until > later.valid_from:
-            yield f"price: two sheets hold from {later.valid_from} until {sheet.until}: the later one counts"
-        elif sheet.until is not None and sheet.until < later.valid_from:
-            yield f"price: nobody knows it from {sheet.until} until {later.valid_from}: no call is made"
+            both = min(sheet.until, later.until or sheet.until)
+            yield f"price: two sheets hold from {later.valid_from} until {both}: the later one counts"
+    for end in sorted({each.until for each in sheets if each.until is not None}):
+        begins = next(
+            (each.valid_from for each in sheets if each.valid_from is not None and each.valid_from > end), None
+        )
+        if price_at(entry, day_start(end)) is None and (begins is not None or day_start(end) - now <= _SOON):
+            yield f"price: nobody knows it from {end}{f' until {begins}' if begins else ''}: no call is made"
 
 
 def _never_asked(models: ModelsSpec, now: int) -> Iterator[str]:

@@ -107,6 +107,11 @@ def test_the_entries_of_the_documentation_are_sound(tmp_path: Path) -> None:
         ("price: {input_per_million: 1 USD}", "missing-key", "models.m.price.output_per_million"),
         ("price: free", "bad-value", "models.m.price"),
         ("price: []", "out-of-range", "models.m.price"),
+        (
+            "price: {input_per_million: 1 USD, output_per_million: 1 USD, from: 2026-12-01, until: 2026-11-01}",
+            "bad-value",
+            "models.m.price",
+        ),
         ("{local: true, retirement: {date: soon}}", "bad-value", "models.m.retirement.date"),
         ("{local: true, retirement: {date: 2026-02-30}}", "bad-value", "models.m.retirement.date"),
         (

@@ -44,6 +44,15 @@ def test_a_price_that_changes_in_mid_month_is_that_of_its_own_time() -> None:
     assert before.input_per_million == 1_000_000
 
 
+def test_a_sheet_for_a_while_gives_way_to_the_one_that_still_holds() -> None:
+    """One without an end is over when another begins: nobody said that it comes back."""
+    meanwhile = sheet("0.50", **{"from": "2026-11-01", "until": "2026-11-15"})
+    made = entry([sheet("1.00", until="2027-01-01"), meanwhile])
+    assert [input_rate(made, day) for day in ("2026-10-31", "2026-11-01")] == [1_000_000, 500_000]
+    assert [input_rate(made, day) for day in ("2026-11-15", "2027-01-01")] == [1_000_000, None]
+    assert input_rate(entry([sheet("1.00"), meanwhile]), "2026-11-15") is None
+
+
 def test_before_the_first_sheet_and_after_the_last_nobody_knows() -> None:
     """And what nobody knows is not called."""
     made = entry(sheet("1.00", **{"from": "2026-01-01", "until": "2026-12-01"}))

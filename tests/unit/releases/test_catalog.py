@@ -49,6 +49,9 @@ def test_a_candidate_without_a_weight_is_told_with_what_to_add(workspace, weight
     assert (problem.code, problem.key, problem.hint) == ("bad-route", "routes.reader.strategy.weights", hint)
 
 
+SHEET = "{input_per_million: 1 USD, output_per_million: 2 USD"
+
+
 def sheets(*, until: str, begins: str) -> str:
     """Return two price sheets, one after the other."""
     first = f"{{input_per_million: 1 USD, output_per_million: 2 USD, until: {until}}}"
@@ -104,6 +107,18 @@ def test_a_candidate_abroad_is_warned_of(workspace) -> None:
         (
             sheets(until="2026-12-01", begins="2026-12-15"),
             "price: nobody knows it from 2026-12-01 until 2026-12-15: no call is made",
+        ),
+        (
+            f"price: {SHEET}, until: 2026-12-31}}",
+            "price: nobody knows it from 2026-12-31: no call is made",
+        ),
+        (
+            f"price: [{SHEET}}}, {SHEET}, from: 2026-11-15, until: 2026-12-31}}]",
+            "price: nobody knows it from 2026-12-31: no call is made",
+        ),
+        (
+            f"price: [{SHEET}}}, {SHEET}}}]",
+            "price: two sheets begin at the same time: the one written first counts",
         ),
         (
             "local: true\nrates: {tpm: 100}\nparameters: {max_tokens: 500}",

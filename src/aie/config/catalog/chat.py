@@ -1,9 +1,19 @@
 """Chat models of `models.yaml`: hosted, or behind an endpoint of one's own."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from aie.config.catalog.entry import Entry
@@ -13,6 +23,8 @@ from aie.config.spec import Spec
 from aie.core import JSON
 
 __all__ = ["Breaker", "ChatModel", "Feature", "Modality", "Parameters", "Price", "Rates", "Retry"]
+
+_PUBLIC: Final = "^genai-prices(:[a-z0-9_-]+)?$"
 
 Modality = Literal["text", "image", "pdf"]
 """What a model can be shown."""
@@ -42,6 +54,13 @@ class Price(Spec):
     """Micro-USD for a million input tokens."""
     output_per_million: Usd
     """Micro-USD for a million output tokens."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "Price":
+        if self.valid_from is not None and self.until is not None and self.until <= self.valid_from:
+            days: dict[str, object] = {"until": self.until, "begins": self.valid_from}
+            raise PydanticCustomError("days", "`until: {until}` is not after `from: {begins}`", days)
+        return self
 
     def to_json(self) -> dict[str, JSON]:
         """Return the sheet with its days as microseconds since the epoch."""
@@ -114,11 +133,18 @@ def _shape(value: object) -> str:
     return "<sheets>" if isinstance(value, list | tuple) else "<sheet>"
 
 
+def _public(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch(_PUBLIC, value) is None:
+        sheet = "{input_per_million: 0.15 USD, output_per_million: 0.60 USD}"
+        raise form_expected("a sheet, a list of sheets, or `genai-prices`", sheet)
+    return value
+
+
 # Told apart by shape, so that a mistake in one form is not also reported as a mistake in the others.
 _Prices = Annotated[
     Annotated[Price, Tag("<sheet>")]
     | Annotated[tuple[Price, ...], Field(min_length=1, strict=False), Tag("<sheets>")]
-    | Annotated[str, Field(pattern=r"^genai-prices(:[a-z0-9_-]+)?$"), Tag("<public>")],
+    | Annotated[str, BeforeValidator(_public), WithJsonSchema({"type": "string", "pattern": _PUBLIC}), Tag("<public>")],
     Discriminator(_shape),
 ]
 
