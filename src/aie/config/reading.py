@@ -179,7 +179,7 @@ def _missing(kind: type[Spec], source: Source, path: Place, error: ErrorDetails)
 def _wrong_type(kind: type[Spec], source: Source, path: Place, error: ErrorDetails) -> Problem:
     node = source.find(path)[0]
     expected = _EXPECTED.get(error["type"], "another type")
-    edit, hint = None, f"write {expected}"
+    edit, hint = None, f"write {expected}{_inside(kind, error)}"
     if node.kind == "scalar":
         shown = node.text
         if error["type"] == "string_type" and node.plain and node.text:
@@ -202,6 +202,16 @@ def _wrong_type(kind: type[Spec], source: Source, path: Place, error: ErrorDetai
     else:
         given = "a list" if node.kind == "list" else "a map"
     return _problem(source, path, "wrong-type", f"{expected} expected, this is {given}", hint=hint, edit=edit)
+
+
+def _inside(kind: type[Spec], error: ErrorDetails) -> str:
+    """Return which keys a map must have that something else stands for, or may have where it must have none."""
+    model = _model_at(kind, error["loc"]) if error["type"].startswith("model_") else None
+    if model is None or _tags(kind, error["loc"]):
+        return ""
+    keys = {info.alias or name: info.is_required() for name, info in model.model_fields.items()}
+    shown = [key for key, required in keys.items() if required] or list(keys)
+    return f" of {', '.join(f'`{each}`' for each in shown)}"
 
 
 def _written(source: Source, node: Node) -> str:

@@ -349,6 +349,35 @@ def test_mistakes_have_their_place(root: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        (
+            "{from: [number]}",
+            "{}",
+            "policy.takes.policy_number",
+            "exactly one of `from`, `enum` and `pattern` expected",
+        ),
+        (
+            "{lookup: policies,",
+            "{lookup: policies, model: reader,",
+            "policy",
+            "exactly one of `lookup`, `model` and `compute` expected",
+        ),
+        ("{lookup: policies,", "{model: reader,", "policy.model", "`reader` is no classifier"),
+    ],
+)
+def test_what_is_no_tool_is_told_so(root: Path, old: str, new: str, key: str, message: str) -> None:
+    """Once, where it stands."""
+    flow = root / "workflows/claims/workflow.yaml"
+    assert old in flow.read_text()
+    flow.write_text(flow.read_text().replace(old, new, 1))
+    with open_app(root) as app, pytest.raises(ConfigError) as caught:
+        lock_release(app, "claims")
+    told = [(each.key, each.message) for each in caught.value.problems]
+    assert told == [(f"steps.research.tools.{key}", message)]
+
+
 def test_a_model_that_obeys_strangers_gets_nothing() -> None:
     """The show in short."""
     shown = show(15, 2)

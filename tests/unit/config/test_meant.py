@@ -43,6 +43,18 @@ def problem(tmp_path: Path, old: str, new: str) -> Problem:
     ("old", "new", "hint"),
     [
         ("30 s", "10sec", "write it like `10 s`"),
+        (
+            "{input_per_million: 0.15 USD, output_per_million: 0.60 USD}",
+            "0.15 USD",
+            "write it like `{input_per_million: 0.15 USD, output_per_million: 0.60 USD}`",
+        ),
+        (
+            "timeout: 30 s",
+            "retry: 3",
+            "write a map of `rate_limited`, `provider_down`, `timeout`, `invalid_output`, `at_most`",
+        ),
+        ("timeout: 30 s", "retirement: 2027-01-31", "write a map of `date`"),
+        ("timeout: 30 s", "approvals: [dpo]", "write a map of `by`, `date`"),
         ("30 s", "2 Minutes", "write it like `2 min`"),
         ("30 s", "2 weeks", "write it like `60 s`"),
         ("0.15 USD", "$20", "write it like `20.00 USD`"),

@@ -49,6 +49,19 @@ def test_a_candidate_without_a_weight_is_told_with_what_to_add(workspace, weight
     assert (problem.code, problem.key, problem.hint) == ("bad-route", "routes.reader.strategy.weights", hint)
 
 
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ("[frankfurt, reader]", "`reader` is a route: candidates are models"),
+        ("[frankfurt, dublin, frankfurt]", "`frankfurt` stands here twice"),
+    ],
+)
+def test_a_candidate_that_is_none_is_named(workspace, candidates: str, message: str) -> None:
+    """A list of many is not to be searched by eye."""
+    problems = check(workspace(catalog(f"{{candidates: {candidates}}}")), now=NOW)
+    assert [each.message for each in problems if each.file == "models.yaml"] == [message]
+
+
 SHEET = "{input_per_million: 1 USD, output_per_million: 2 USD"
 
 

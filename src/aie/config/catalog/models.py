@@ -85,8 +85,11 @@ class ModelsSpec(Spec):
             if name in self.models:
                 yield Misplaced(("routes", name), f"a model is named `{name}`, too: a step could not tell them apart")
             for at, each in enumerate(route.candidates):
-                if each not in self.models:
-                    yield Misplaced(("routes", name, "candidates", at), f"no model is named `{each}`", each)
+                place = ("routes", name, "candidates", at)
+                if each in self.routes and each not in self.models:
+                    yield Misplaced(place, f"`{each}` is a route: candidates are models", hint="name its candidates")
+                elif each not in self.models:
+                    yield Misplaced(place, f"no model is named `{each}`", each)
             yield from self._unfit(name, route)
 
     def _unfit(self, name: str, route: RouteSpec) -> Iterator[Misplaced]:

@@ -56,7 +56,7 @@ class _Strategy(Spec):
 class Fallback(_Strategy):
     """Candidates in the order in which they are written."""
 
-    kind: Literal["fallback"] = "fallback"
+    kind: Literal["fallback"]
     """Which strategy."""
 
 
@@ -106,7 +106,7 @@ class RouteSpec(Spec):
     """Models by name."""
     constraints: Constraints = Field(default_factory=Constraints)
     """What each must fulfil."""
-    strategy: Strategy = Field(default_factory=Fallback)
+    strategy: Strategy = Field(default_factory=lambda: Fallback(kind="fallback"))
     """Which is asked first, and when the next."""
     when_exhausted: Literal["fail", "degrade"] = "fail"
     """What a refusal by a limit or budget does: fail the step, or ask the next cheaper candidate that still fits."""
@@ -120,8 +120,9 @@ class RouteSpec(Spec):
     @field_validator("candidates")
     @classmethod
     def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise PydanticCustomError("repeated", "a candidate stands here twice")
+        twice = next((each for at, each in enumerate(value) if each in value[:at]), None)
+        if twice is not None:
+            raise PydanticCustomError("repeated", "`{name}` stands here twice", {"name": twice})
         return value
 
     def pinned(self) -> dict[str, JSON]:

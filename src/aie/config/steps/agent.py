@@ -16,6 +16,12 @@ __all__ = ["AgentLimits", "AgentStep", "ArgumentSpec", "ToolSpec"]
 _Text = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
+def _one_expected(keys: str, example: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "form", "{expected} expected, e.g. `{example}`", {"expected": f"exactly one of {keys}", "example": example}
+    )
+
+
 class ArgumentSpec(Spec):
     """What an argument of a tool may be, under exactly one key; anything else is refused, whoever asks for it."""
 
@@ -31,7 +37,7 @@ class ArgumentSpec(Spec):
     @model_validator(mode="after")
     def _one(self) -> "ArgumentSpec":
         if sum(each is not None for each in (self.from_, self.enum, self.pattern)) != 1:
-            raise PydanticCustomError("form", "one of `from`, `enum` and `pattern` expected, e.g. `{from: [number]}`")
+            raise _one_expected("`from`, `enum` and `pattern`", "{from: [number]}")
         return self
 
     @field_validator("pattern")
@@ -61,7 +67,7 @@ class ToolSpec(Spec):
     @model_validator(mode="after")
     def _one(self) -> "ToolSpec":
         if sum(each is not None for each in (self.lookup, self.model, self.compute)) != 1:
-            raise PydanticCustomError("form", "one of `lookup`, `model` and `compute` expected")
+            raise _one_expected("`lookup`, `model` and `compute`", "{lookup: NAME, takes: {…}}")
         return self
 
     @property

@@ -127,6 +127,8 @@ def _tool(
         if inner.expression("compute", spec.compute) is None:
             return None
         return _Tool(pinned=shared | {"program": inner.programs[spec.compute]})
+    if spec.model is not None and not _runs_here(f"{key}.model", spec.model, site):
+        return None
     given = {each: f"{_ARGS}.{each}" for each in spec.takes}
     written = (
         LookupStep.model_validate({"lookup": spec.lookup, "by": given})
@@ -136,13 +138,18 @@ def _tool(
     compiled = layers[spec.kind].compile(written, inner)
     if compiled is None:
         return None
-    if spec.kind == "model" and compiled.conduct != "pure":
-        site.problem(
-            "bad-type", f"{key}.model", f"`{spec.model}` is no classifier", "a tool is a classifier that runs here"
-        )
-        return None
     inputs: dict[str, JSON] = {slot: text.removeprefix(f"{_ARGS}.") for slot, text in compiled.inputs.items()}
     return _Tool(pinned=shared | {"config": dict(compiled.config), "inputs": inputs}, components=compiled.components)
+
+
+def _runs_here(key: str, name: str, site: Site) -> bool:
+    """Tell whether a model may be a tool: what it says of a model that does not exist is all there is to say."""
+    chosen = site.chosen(key, name)
+    entries = chosen.entries if isinstance(chosen, Route) else (chosen,)
+    if any(isinstance(each, ChatModel) for each in entries):
+        site.problem("bad-type", key, f"`{name}` is no classifier", "a tool is a classifier that runs here")
+        return False
+    return chosen is not None
 
 
 def _argument(key: str, spec: ArgumentSpec, slots: Mapping[str, Type | None], site: Site) -> Type | None:
