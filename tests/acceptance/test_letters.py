@@ -214,6 +214,9 @@ def test_a_budget_that_is_exhausted_says_so(letters: Path, server: OpenAIServer)
     refund = read_letter("refund", letters, urls(server))
     assert asked(refund) == [("hosted", "limit_reached"), ("own", "answered")]
     assert refund["state"] == "completed"
+    why = " ".join(run_aie("explain", refund["run"], cwd=letters).out.split())
+    assert "read: hosted was not asked (limit_reached), own answered" in why
+    assert "read: hosted of reader was not asked, the budget of workflow letters (0.001 USD per day) has" in why
     assert run_aie("stop", "model", "own", "--reason", "its fan is loud", cwd=letters).status == 0
     reading = read_letter("reading", letters, urls(server))
     assert (reading["state"], step(reading, "read")) == ("waiting", NOT_READ)

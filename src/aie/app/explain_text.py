@@ -15,7 +15,7 @@ from aie.app.wording import (
     last_trouble,
     limit_lines,
     plain,
-    refused_line,
+    refused_lines,
     said,
     step_line,
     trouble_line,
@@ -136,8 +136,8 @@ def _asked(explanation: Explanation, width: int) -> Iterator[str]:
 
 
 def _refused(explanation: Explanation, width: int) -> Iterator[str]:
-    for each in explanation.refused_models:
-        yield from _wrap(refused_line(each), width)
+    for each in refused_lines(explanation):
+        yield from _wrap(each, width)
 
 
 def _effects(explanation: Explanation, width: int) -> Iterator[str]:

@@ -13,7 +13,6 @@ from aie.runs import (
     Effect,
     Evidence,
     Explanation,
-    RefusedModel,
     ReviewStory,
     StepStory,
 )
@@ -30,7 +29,7 @@ __all__ = [
     "limit_lines",
     "moved_line",
     "plain",
-    "refused_line",
+    "refused_lines",
     "said",
     "step_line",
     "trouble_line",
@@ -49,8 +48,8 @@ _FEW = 4
 _WHY = {"uncertain": "the engine was not sure enough", "always": "a person always decides"}
 _DECIDED = {"approve": "approved", "correct": "corrected", "reject": "rejected"}
 _EFFECT = {"queued": "owed to", "tried": "being delivered to", "delivered": "delivered to", "failed": "refused by"}
-_BEFORE_A_CALL = frozenset({"provider_down", "rate_limited"})
-"""What a model fails with before anything leaves: a breaker that just opened, no room in its rates."""
+_BEFORE_A_CALL = frozenset({"provider_down", "rate_limited", "limit_reached"})
+"""What a model fails with before anything leaves: a breaker that just opened, no room in its rates, no money for it."""
 _UNITS = {"tokens": "tokens", "time": "ms", "steps": "steps", "model_calls": "calls"}
 
 
@@ -328,10 +327,15 @@ def circuit_line(left: int, why: str = "") -> str:
     return f"{said} ({why})" if why else said
 
 
-def refused_line(refused: RefusedModel) -> str:
-    """Return which model a step was not allowed to ask, and why."""
-    route = f" of {refused.route}" if refused.route else ""
-    return f"{refused.step}: {refused.model}{route} was not asked, {refused.why}"
+def refused_lines(explanation: Explanation) -> Iterator[str]:
+    """Yield which models steps were not allowed to ask, and why; then which limit or budget made them ask another."""
+    answered = {each.step for each in explanation.asked_models if each.outcome == "answered"}
+    # Of a step that nobody answered the failure says it.
+    dear = (each for each in explanation.asked_models if each.failure == "limit_reached" and each.step in answered)
+    for each in (*explanation.refused_models, *dear):
+        route = f" of {each.route}" if each.route else ""
+        if each.why:
+            yield f"{each.step}: {each.model}{route} was not asked, {each.why}"
 
 
 def delivery(effect: Effect) -> str:
