@@ -150,3 +150,15 @@ def test_names_that_are_not_there_have_one_status_and_a_way_on(claims: Path):
     run = run_aie("run", "claims", "examples/claim-001.json", "--format", "json", cwd=claims).data["run"]
     ended = run_aie("explain", "C-001", cwd=claims)
     assert (ended.status, f"hint: C-001 is a case of claims: aie explain {run}\n" in ended.err) == (3, True)
+
+
+def test_without_a_tenant_named_it_is_the_first_one(claims: Path):
+    """As `--help` says, whatever it is called."""
+    site = claims / "aie.yaml"
+    site.write_text(f"{site.read_text()}\ntenants: [north, south]\n")
+    assert run_aie("release", "claims", cwd=claims).status == 0
+    assert run_aie("promote", "claims", cwd=claims).status == 0
+    ran = run_aie("run", "claims", "examples/claim-001.json", cwd=claims)
+    assert ran.status == 0, ran.err
+    listed = [run_aie("runs", *tenant, "--format", "json", cwd=claims).data for tenant in ((), ("--tenant", "north"))]
+    assert listed[0] == listed[1] != run_aie("runs", "--tenant", "south", "--format", "json", cwd=claims).data

@@ -65,17 +65,26 @@ class Executor:
 
 
 def open_app(
-    root: Path, *, tenant: str = "default", actor: str = "", clock: Clock | None = None, ids: Ids | None = None
+    root: Path, *, tenant: str = "", actor: str = "", clock: Clock | None = None, ids: Ids | None = None
 ) -> App:
     """Open a workspace. Only `aie.yaml` is read: what runs is in the store, so a half-edited workflow hinders nobody.
 
+    Args:
+        root: folder of `aie.yaml`.
+        tenant: whose data; empty: the first that `aie.yaml` names.
+        actor: who does what is done; empty: `AIE_ACTOR`, else the user of the operating system.
+        clock: what time it is.
+        ids: where new identifiers come from.
+
     Raises:
         ConfigError: `aie.yaml` has mistakes.
+        NotFound: `aie.yaml` names no such tenant.
         Unavailable: the store's address is in an environment variable that is not set.
         StoreError: the store cannot be opened.
     """
     root = root.resolve()
     settings = load_settings(root)
+    tenant = tenant or settings.tenants[0]
     if tenant not in settings.tenants:
         raise NotFound(f"there is no tenant {tenant!r}", hints=(f"aie.yaml names: {', '.join(settings.tenants)}",))
     clock = clock or SystemClock()

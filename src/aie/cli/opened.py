@@ -10,5 +10,4 @@ __all__ = ["opened"]
 
 def opened(workspace: Path | None, *, actor: str = "", tenant: str = "") -> App:
     """Open the workspace named, or the nearest one, for a `with` statement."""
-    root = find_workspace(workspace)
-    return open_app(root, actor=acting(actor), tenant=tenant) if tenant else open_app(root, actor=acting(actor))
+    return open_app(find_workspace(workspace), actor=acting(actor), tenant=tenant)
