@@ -81,6 +81,13 @@ def test_a_stopped_model_and_an_open_breaker_are_seen_wherever_models_are_shown(
     assert "stopped: model frankfurt, by root: wrong amounts" in seen
 
 
+def test_pages_and_alerts_fit_a_narrow_terminal(root: Path) -> None:
+    """Reasons and constraints go on beneath where they began."""
+    for arguments in (("models",), ("models", "frankfurt"), ("models", "dublin"), ("models", "desk"), ("status",)):
+        done = run_aie(*arguments, cwd=root, COLUMNS="60")
+        assert max(map(len, done.out.splitlines())) <= 60, done.out
+
+
 def test_a_model_is_shown_with_all_that_is_asked_of_it(root: Path) -> None:
     """References stay references: no key and no URL of the environment is printed."""
     text = shown(root, "models", "virginia")

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal, Protocol
 
@@ -94,6 +94,18 @@ class Screen:
             lines.append(_line([*row[:-1], first], sizes))
             lines += [" " * fixed + each for each in more]
         return lines
+
+    def facts(self, known: Mapping[str, str]) -> list[str]:
+        """Return a line for each name with what is known under it, wrapped beside the names."""
+        return _blocks([*known], [[visible(each) for each in known.values()]])
+
+    def sentences(self, said: Iterable[str]) -> list[str]:
+        """Return sentences that no column holds, each wrapped by itself."""
+        return [
+            line
+            for each in said
+            for line in textwrap.wrap(visible(each), width(), subsequent_indent="  ", break_on_hyphens=False)
+        ]
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:

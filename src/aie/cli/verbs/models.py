@@ -37,7 +37,7 @@ def models(
         if found is None:
             hint = f"models.yaml names: {', '.join(each.name for each in entries)}"
             raise NotFound(f"no model and no route is named {name!r}", hints=(hint,))
-        screen.show(_json(found), _lines(_model(found) if isinstance(found, Shown) else _route(found), found))
+        screen.show(_json(found), _page(screen, found))
         screen.next("aie models")
         return
     screen.show([_json(each) for each in entries], _tables(screen, shown))
@@ -62,7 +62,7 @@ def _tables(screen: Screen, shown: Catalog) -> list[str]:
             for e in shown.routes
         ]
         lines += ["", *screen.table(of_routes, asked)]
-    return lines + [moved_line(change) for each in shown.models for change in each.moved]
+    return lines + screen.sentences(moved_line(change) for each in shown.models for change in each.moved)
 
 
 def _used(shown: Shown | ShownRoute) -> str:
@@ -77,16 +77,16 @@ def _status(shown: Shown, *, whole: bool = True) -> str:
     return "; ".join([*hindered, *([] if hindered and shown.status == "active" else [shown.status])])
 
 
-def _lines(known: Mapping[str, str], shown: Shown | ShownRoute) -> list[str]:
+def _page(screen: Screen, shown: Shown | ShownRoute) -> list[str]:
+    known = _model(shown) if isinstance(shown, Shown) else _route(shown)
     depends = {
         "workflows": ", ".join(shown.workflows) or "none",
         "releases": ", ".join(shown.releases) or "none",
         "environments": ", ".join(shown.environments) or "none",
         "runs in flight": str(shown.runs),
     }
-    size = max(map(len, [*known, *depends])) + 2
-    lines = [f"{label:<{size}}{text}" for label, text in {**known, **depends}.items() if text]
-    return lines + ([moved_line(each) for each in shown.moved] if isinstance(shown, Shown) else [])
+    lines = screen.facts({label: text for label, text in {**known, **depends}.items() if text})
+    return lines + screen.sentences(map(moved_line, shown.moved if isinstance(shown, Shown) else ()))
 
 
 # ---------------------------------------------------------------- a model

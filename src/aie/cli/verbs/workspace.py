@@ -97,14 +97,15 @@ def status(workspace: WorkspaceOption = None, tenant: TenantOption = "", form: F
     lines += [*([""] if lines else []), f"latest {seen.counted} runs: {states}"]
     longest = f", the longest for {ago(now, seen.oldest)}" if seen.oldest is not None else ""
     lines.append(f"waiting for people: {seen.waiting}{longest}")
+    alerts: list[str] = []
     kinds = Counter((versions(lack.needs), versions(lack.installed)) for lack in seen.lacking.values())
     for (needs, installed), count in sorted(kinds.items()):
         runs = f"{count} run{'' if count == 1 else 's'}"
-        lines.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
-    lines += [moved_line(each) for each in seen.moved]
-    lines += [f"model {model}: {circuit_line(each.left, each.why)}" for model, each in seen.circuits.items()]
-    lines += [f"stopped: {each.kind} {each.name}, by {each.actor}: {each.reason}" for each in stops]
-    screen.show(data, lines)
+        alerts.append(f"waiting for a runtime: {runs} for {needs}; this installation has {installed}")
+    alerts += [moved_line(each) for each in seen.moved]
+    alerts += [f"model {model}: {circuit_line(each.left, each.why)}" for model, each in seen.circuits.items()]
+    alerts += [f"stopped: {each.kind} {each.name}, by {each.actor}: {each.reason}" for each in stops]
+    screen.show(data, lines + screen.sentences(alerts))
     if seen.lacking:
         screen.next("aie runs --state needs_runtime")
     if seen.waiting:
