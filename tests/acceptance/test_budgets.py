@@ -32,6 +32,8 @@ def test_a_budget_is_set_shown_and_unset(triage: Path):
     looser = run_aie("budget", "set", "--cost", "30.00 USD", "--reason", "a storm", cwd=triage)
     assert looser.out == "the budget of tenant default is set: 30.00 USD free\n"
     assert "the declared cap of 200000 tokens no longer holds\n" in looser.err
+    assert "the declared `per: day` no longer holds, it is `total` (--per day)\n" in looser.err
+    assert "on_exhausted" not in looser.err
     assert run_aie("budget", "unset", "--reason", "over", cwd=triage).status == 0
     shown = run_aie("budget", "show", "--format", "json", cwd=triage).data
     assert [(each["scope"], each["origin"]) for each in shown] == [("tenant", "declared"), ("workflow", "set")]

@@ -14,10 +14,9 @@ from aie.records.events import BudgetSet, StopLifted, StopSet
 
 __all__ = [
     "BudgetState",
-    "Caps",
     "StopKind",
     "budget_states",
-    "caps_let_go",
+    "declared_beneath",
     "lift_stop",
     "set_budget",
     "set_stop",
@@ -54,15 +53,6 @@ class BudgetState:
         """Tokens that further calls may reserve; None: not bounded."""
         cap = self.budget.tokens
         return None if cap is None else max(cap - self.spent.tokens - self.forfeited.tokens - self.reserved.tokens, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """The bounds of a budget; None: not bounded."""
-
-    cost: int | None = None
-    """Micro-USD."""
-    tokens: int | None = None
 
 
 def budget_states(app: App) -> list[BudgetState]:
@@ -128,15 +118,9 @@ def set_budget(
     return _state(app, budget)
 
 
-def caps_let_go(app: App, state: BudgetState) -> Caps:
-    """Return the caps that are declared and that a budget which was set over them does not have."""
-    made = state.budget
-    declared = app.services.ledger.declared(app.tenant, made.scope, made.name)
-    if declared is None:
-        return Caps()
-    return Caps(
-        cost=declared.cost if made.cost is None else None, tokens=declared.tokens if made.tokens is None else None
-    )
+def declared_beneath(app: App, state: BudgetState) -> Budget | None:
+    """Return the budget that `aie.yaml` declares and that one which was set takes the place of, the whole of it."""
+    return app.services.ledger.declared(app.tenant, state.budget.scope, state.budget.name)
 
 
 def unset_budget(app: App, workflow: str, *, reason: str) -> None:

@@ -208,5 +208,5 @@ def _secret(reference: str) -> str:
     kind, _, name = reference.partition(":")
     value = os.environ.get(name) if kind == "env" else None
     if value is None:
-        raise Unavailable(f"the secret {reference} is not set", hints=(f"export {name}=…",))
+        raise Unavailable(f"{reference} is not set", hints=(f"export {name}=…",))
     return value

@@ -13,6 +13,7 @@ from aie.runs import (
     Effect,
     Evidence,
     Explanation,
+    RefusedModel,
     ReviewStory,
     StepStory,
 )
@@ -332,7 +333,8 @@ def refused_lines(explanation: Explanation) -> Iterator[str]:
     answered = {each.step for each in explanation.asked_models if each.outcome == "answered"}
     # Of a step that nobody answered the failure says it.
     dear = (each for each in explanation.asked_models if each.failure == "limit_reached" and each.step in answered)
-    for each in (*explanation.refused_models, *dear):
+    left: list[RefusedModel | AskedModel] = [*explanation.refused_models, *dear]
+    for each in left:
         route = f" of {each.route}" if each.route else ""
         if each.why:
             yield f"{each.step}: {each.model}{route} was not asked, {each.why}"

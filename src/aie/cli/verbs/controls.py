@@ -1,14 +1,25 @@
 """budget show, set, unset; stop; resume."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 import typer
 
-from aie.app import BudgetState, StopKind, budget_states, caps_let_go, lift_stop, set_budget, set_stop, unset_budget
+from aie.app import (
+    BudgetState,
+    StopKind,
+    budget_states,
+    declared_beneath,
+    lift_stop,
+    set_budget,
+    set_stop,
+    unset_budget,
+)
 from aie.cli.opened import opened
 from aie.cli.options import ActorOption, FormatOption, TenantOption, WorkspaceOption
 from aie.cli.screen import Screen
 from aie.core import JSON, micro_usd, usd
+from aie.models import Budget
 
 __all__ = ["budget", "resume", "stop"]
 
@@ -68,11 +79,11 @@ def set_(
     amount = micro_usd(cost) if cost else None
     with opened(workspace, actor=actor, tenant=tenant) as app:
         state = set_budget(app, workflow, cost=amount, tokens=tokens, per=per, on_exhausted=on_exhausted, reason=reason)
-        gone = caps_let_go(app, state)
+        declared = declared_beneath(app, state)
     free = ", ".join(_amounts(state.free_cost, state.free_tokens))
     screen.show(_json(state), [f"the budget of {state.budget.scope} {state.budget.name} is set: {free} free"])
-    for cap in _amounts(gone.cost, gone.tokens):
-        screen.say(f"the declared cap of {cap} no longer holds")
+    for told in [] if declared is None else _let_go(declared, state.budget):
+        screen.say(f"the declared {told}")
     screen.next("aie budget show")
 
 
@@ -130,6 +141,18 @@ def resume(
         lift_stop(app, kind, name, reason=reason)
     screen.show({"resumed": {"kind": kind, "name": name}}, [f"{kind} {name} goes on"])
     screen.next("aie status")
+
+
+def _let_go(declared: Budget, made: Budget) -> Iterator[str]:
+    """Yield what was declared and holds no more: what is left out of a command is easily taken to stay."""
+    gone = declared.cost if made.cost is None else None, declared.tokens if made.tokens is None else None
+    for cap in _amounts(*gone):
+        yield f"cap of {cap} no longer holds"
+    if declared.per != made.per:
+        yield f"`per: {declared.per}` no longer holds, it is `{made.per}` (--per {declared.per})"
+    if declared.on_exhausted != made.on_exhausted:
+        kept = f"--on-exhausted {declared.on_exhausted}"
+        yield f"`on_exhausted: {declared.on_exhausted}` no longer holds, it is `{made.on_exhausted}` ({kept})"
 
 
 def _rows(state: BudgetState) -> list[tuple[str, ...]]:
