@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, Literal
@@ -18,6 +18,12 @@ ChangeKind = Literal["added", "removed", "changed"]
 Part = Literal["plan", "component", "file", "runtime"]
 
 _UNITS: Final = {"time": " ms", "tokens": " tokens", "steps": " steps", "model_calls": " calls", "cost": ""}
+_MEASURES: Final[Mapping[str, Callable[[int], str]]] = {
+    "constraints.max_cost_per_call": usd,
+    "limits.cost": usd,
+    "limits.time": lambda micros: f"{micros / 1_000_000:g} s",
+}
+"""How integers are said that people write with a unit, by their path in a step or component."""
 _LONG: Final = 60
 """Longest value that stands in a sentence; the rest is told by its size."""
 
@@ -214,12 +220,9 @@ def _named(part: Part, what: str, old: Mapping[str, Any], new: Mapping[str, Any]
 def _tree(part: Part, label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """Yield a change for each leaf that differs: `threshold of classifier intent 0.71 → 0.80`."""
     for path, one, other in _leaves("", old, new):
-        money = path.endswith("max_cost_per_call")
-        yield _values(part, f"{path} of {label}", *(_money(each) if money else each for each in (one, other)))
-
-
-def _money(value: int | None) -> str | None:
-    return None if value is None else usd(value)
+        said = _MEASURES.get(path)
+        read = (each if said is None or each is None else said(each) for each in (one, other))
+        yield _values(part, f"{path} of {label}", *read)
 
 
 def _leaves(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -228,13 +231,19 @@ def _leaves(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
             yield from _leaves(f"{path}.{key}" if path else key, old.get(key), new.get(key))
     elif _objects(old) and _objects(new):
         for position, (one, other) in enumerate(zip_longest(old, new), 1):
-            yield from _leaves(f"{path}.{position}", one, other)
+            yield from _leaves(f"{path}.{_common_name(one, other) or position}", one, other)
     elif old != new:
         yield path, old, new
 
 
+def _common_name(old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
+    """Return the name that two objects at the same place share, such as candidates of a route; empty without one."""
+    one, other = (None if each is None else each.get("name") for each in (old, new))
+    return one if isinstance(one, str) and one == other else ""
+
+
 def _objects(value: Any) -> bool:
-    """Whether a value is a list of objects, such as rules: told one by one, numbered from 1."""
+    """Whether a value is a list of objects, such as rules: told one by one, by name or numbered from 1."""
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 

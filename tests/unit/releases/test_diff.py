@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aie.core import Limits, canonical
 from aie.errors import Failure
-from aie.releases import FAIL, Handler, Node, Plan, diff, seal
+from aie.releases import FAIL, Handler, Node, Plan, Release, diff, seal
 from tests.unit.releases.conftest import PLAN, MakeRelease
 from tests.unit.releases.test_plan import plans
 
@@ -185,6 +185,27 @@ def test_a_model_that_becomes_a_route_is_one_change_and_called_so(make_release: 
     assert [each.message for each in diff(route, model)] == ["reader was a route and is a model now: reader"]
     assert [each.message for each in diff(make_release(), model)] == ["model reader added"]
     assert [each.message for each in diff(make_release(), route)] == ["route reader added"]
+
+
+def test_the_bounds_of_an_agent_are_told_with_their_units(make_release: MakeRelease) -> None:
+    """As people write them, and as a run's own limits are told."""
+
+    def bounded(cost: int, time: int) -> Release:
+        return make_release(nodes=(replace(FIELDS, config={"limits": {"calls": 6, "cost": cost, "time": time}}),))
+
+    told = [each.message for each in diff(bounded(20_000, 30_000_000), bounded(100, 500_000))]
+    assert told == ["limits.cost of step fields 0.02 USD → 0.0001 USD", "limits.time of step fields 30 s → 0.5 s"]
+
+
+def test_a_candidate_that_changes_is_told_by_its_name(make_release: MakeRelease) -> None:
+    """A number would have to be counted out; where another one takes its place there is no name to tell both by."""
+    one, measured, other = pinned("a", "b"), pinned("a", "b"), pinned("a", "c")
+    measured["route:reader"] = measured["route:reader"].replace(b'"name":"b"', b'"name":"b","quality":"0.9"')
+    before = make_release(components=one)
+    told = [each.message for each in diff(before, make_release(components=measured))]
+    assert told == ["candidates.b.quality of route reader set to 0.9"]
+    told = [each.message for each in diff(before, make_release(components=other))]
+    assert told == ["candidates.2.name of route reader b → c"]
 
 
 def test_what_a_call_may_cost_is_told_as_money(make_release: MakeRelease) -> None:
