@@ -107,6 +107,15 @@ def test_a_model_is_shown_with_all_that_is_asked_of_it(root: Path) -> None:
         assert line in text.splitlines()
 
 
+def test_a_retired_candidate_may_not_be_asked_now(tmp_path: Path) -> None:
+    """As no run that begins now asks it."""
+    workspace(tmp_path, 1)
+    end = "    retirement: {date: 2026-01-31, replacement: dublin}\n    features:"
+    (tmp_path / "models.yaml").write_text(CATALOG.replace("    features:", end, 1))
+    told = "refused: it retired on 2026-01-31, owner models@northgate.example, replaced by dublin"
+    assert f"candidate frankfurt {told}" in shown(tmp_path, "models", "desk").splitlines()
+
+
 def test_a_route_is_shown_with_who_may_be_asked_now_and_why_nobody_else(root: Path) -> None:
     """A route is a name that steps use, like that of a model."""
     assert "desk models@northgate.example fallback nobody desks/production 0" in shown(root, "models")

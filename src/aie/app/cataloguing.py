@@ -216,7 +216,8 @@ def _next_price(entry: ModelEntry, now: int) -> JSON:
 def _shown_route(app: App, route: Route, uses: Uses) -> ShownRoute:
     pinned = read_route(pin_route(route))
     facts = {each.name: app.services.ledger.live(app.tenant, each.live) for each in pinned.candidates}
-    refused = {each.model: each.why for each in plan(pinned, Call(request=None), facts).refused}
+    asked_now = Call(request=None, began=app.services.clock.now())
+    refused = {each.model: each.why for each in plan(pinned, asked_now, facts).refused}
     return ShownRoute(
         name=route.name,
         owner=route.spec.owner,
