@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from aie.core import JSON, UNTRUSTED, Labels, Value, digest_json, fibers, join
-from aie.errors import AieError, Failure, Held, InputError, StepFailure, Unavailable
+from aie.errors import AieError, ConfigError, Failure, Held, InputError, StepFailure, Unavailable
 from aie.layers import Attempts, EffectRequest, Keys, NoOtherRuns, Result, ReviewRequest, Task, Tools
 from aie.records import EffectFilter, Event, check_event
 from aie.records.events import EffectQueued, MapExpanded, ReviewOpened, StepFailed, StepFinished, StepHeld, StepSkipped
@@ -136,6 +136,8 @@ def _performed(context: RunContext, state: State, path: str, attempts: Attempts,
         return waiting(path, held, began)
     except Unavailable as error:  # a secret or an extra that is missing here: no call was made
         return failed(path, Failure.PROVIDER_REFUSED, error.message, began)
+    except ConfigError as error:  # the live facts of a file that this process never read without a mistake
+        return failed(path, Failure.INTERNAL, f"{error.message}: {error.problems[0]}", began)
     except AieError as error:
         return failed(path, Failure.INTERNAL, error.message, began)
     except Exception as error:  # noqa: BLE001 — a bug in a layer is a recorded failure of its run, not of the worker

@@ -211,6 +211,22 @@ def test_a_run_in_flight_goes_on_while_the_model_answers_and_then_follows_its_ha
         assert (finished.state, finished.failure) == ("dead", "model_retired")
 
 
+def test_a_catalog_that_cannot_be_read_fails_a_step_with_its_place(root: Path, served) -> None:
+    """A process that never read it without the mistake has nothing to hold on to; one that did goes on."""
+    catalog = root / "models.yaml"
+    catalog.write_text(MODELS["server"])
+    with OpenAIServer(answer) as server, open_app(root) as app:
+        served(server)
+        release = lock_release(app, "desks").release.id
+        assert run(app, release, "1")[1].state == "completed"
+        catalog.write_text(MODELS["server"].replace("kind: chat", "kind: caht"))
+        assert run(app, release, "2")[1].state == "completed"
+        with open_app(root) as later:
+            _, finished = run(later, release, "3")
+    assert finished.failure == "internal"
+    assert finished.message.startswith("1 problem in the workspace: models.yaml:3:")
+
+
 def test_a_price_that_changes_in_mid_month_prices_each_call_at_its_own_time(root: Path, served) -> None:
     """The same call, a day apart."""
     old, new = (
