@@ -302,7 +302,9 @@ def test_a_classifier_that_could_say_what_the_schema_does_not_allow_is_refused(r
     with open_app(root) as app, pytest.raises(ConfigError) as caught:
         lock_release(app, "desks")
     assert [(each.code, each.key) for each in caught.value.problems] == [("bad-type", "steps.desk.returns")]
-    assert "payments" in caught.value.problems[0].message
+    message = caught.value.problems[0].message
+    assert "payments" in message
+    assert message.endswith("gives `accepted`, `alternatives`, `confidence`, `label`")
 
 
 def test_without_a_schema_a_chat_model_chooses_among_the_labels_of_the_classifier(root: Path, served) -> None:

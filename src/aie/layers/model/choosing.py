@@ -160,7 +160,9 @@ def _contract(step: ModelStep, outputs: Sequence[ObjectType], site: Site) -> tup
     for offered in outputs:
         why = fits(_within(offered, wanted), wanted)
         if why is not None:
-            site.problem("bad-type", "returns", f"{why}; a classifier of `{step.model}` gives {offered}", "change one")
+            given = ", ".join(f"`{name}`" for name in sorted(offered.fields))
+            message = f"{why}; a classifier of `{step.model}` gives {given}"
+            site.problem("bad-type", "returns", message, "let the schema allow what it gives, or leave `returns` out")
             return None, None
     return wanted, Component(kind="schema", name=step.returns, content=content)
 
