@@ -6,6 +6,7 @@ one batch see what earlier ones of the same batch did.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from aie.core import Spend
@@ -99,6 +100,7 @@ _UPDATES: Final = {
 _NEWS: Final = frozenset({"queued", "waiting", "needs_runtime", "completed", "failed", "cancelled", "dead"})
 """States of a run of which somebody elsewhere may wait to hear."""
 _IN_MESSAGE: Final = 200
+_BY_KEY: Final = itemgetter("idempotency_key", "tenant", "workflow")
 _COLUMNS: Final = {name: tuple(column.name for column in tables.metadata.tables[name].columns) for name in _KEYS}
 
 
@@ -157,7 +159,8 @@ class Batch:
             return None
         keys = self._new_keys(self._find_keys(appended))
         self._seal(appended)
-        fresh = [row for id_, row in sorted(self.desk.runs.items()) if ("runs", id_) in self.desk.fresh]
+        # In the order of their idempotency keys: of two processes that begin the same runs one waits for the other.
+        fresh = sorted((self.desk.runs[id_] for _, id_ in self.desk.fresh), key=_BY_KEY)
         runs = [tuple(map(row.__getitem__, RUN_COLUMNS)) for row in fresh]
         begun = Begun(runs, sorted(self.desk.search), keys, sorted(executors))
         return outcomes, Continuation(*steps, self.rows, begun, self.news())

@@ -208,6 +208,29 @@ def test_of_two_processes_that_begin_the_same_at_once_one_is_told_of_the_other(
     store.close()
 
 
+def test_two_processes_that_begin_the_same_runs_in_other_orders_accept_each_once(
+    store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However they meet: one waits for the other, and is told of its run."""
+    keys = MemoryKeys()
+    here, there = open_store(store_url, keys=keys), open_store(store_url, keys=keys)
+    take_lease(here, EXECUTOR, ttl=3_600_000_000, runtime={})
+    names = [f"{number:02}" for number in range(12)]
+    back = dict(zip(names, names[::-1], strict=True))
+    with Journal(here, "w1", linger_ms=20) as first, Journal(there, "w2", linger_ms=20) as second:
+        first.append(begin(here, "run_a"))
+        second.append(begin(there, "run_b"))
+        for turn in range(15):
+            put = [first.write(begin(here, f"run_{turn}_1_{name}", case=f"{turn}{name}")) for name in names]
+            put += [second.write(begin(there, f"run_{turn}_2_{back[name]}", case=f"{turn}{name}")) for name in names]
+            errors = [each.exception() for each in put]
+            assert [type(each) for each in errors if each is not None] == [Repeat] * len(names)
+    assert len(here.runs(limit=1_000).rows) == 2 + 15 * len(names)
+    assert not caplog.records, "no batch failed"
+    here.close()
+    there.close()
+
+
 @pytest.mark.postgres
 def test_plans_of_what_is_written_go_by_keys_from_the_first_row_on(postgres_url: str) -> None:
     """They are made once, in an empty store, and are kept while it grows."""
