@@ -83,15 +83,15 @@ def test_a_stream_whose_adapter_is_closed_fails_at_once_and_is_closed(provider: 
 
     def call(url: str) -> None:
         try:
-            adapter.stream(REQUEST, Endpoint(url=url, key="k", timeout=5_000_000))
+            adapter.stream(REQUEST, Endpoint(url=url, key="k", timeout=60_000_000))
         except CallFailed as error:
             failed.append(error)
 
     with Wire(replace(STREAMS[provider](whole=False), breaks=False, holds=60.0)) as wire:
         caller = threading.Thread(target=call, args=(wire.url,))
         caller.start()
-        assert wire.asked.wait(5)
+        assert wire.asked.wait(30)
         adapter.close()  # type: ignore[attr-defined]
-        caller.join(5)
+        caller.join(30)
     assert [(each.failure, each.billed) for each in failed] == [(Failure.PROVIDER_DOWN, True)]
     assert [each.__qualname__ for each in half_read() if each not in before] == []
