@@ -244,7 +244,7 @@ def _check_catalog(workspace: Workspace, problems: Problems) -> None:
     known = list(workspace.models.models)
     for path, message, given, mend in workspace.models.mistakes():
         hint = did_you_mean(given, known, "model") if given else mend or "mend one of the two"
-        code = "unknown-model" if given else "bad-route"
+        code = "unknown-model" if given else "bad-route" if path[0] == "routes" else "bad-value"
         near = nearest(given, known) if given else None
         _report(problems, workspace.sources["models.yaml"], path, code, message, hint, near)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, text
+from sqlalchemy import bindparam, select, text, tuple_
 
 from aie.errors import FenceLost
 from aie.records import tables
@@ -46,7 +46,12 @@ _ORPHANS: Final = (
 )
 _CLAIMABLE: Final = (
     select(_runs)
-    .where(_runs.c.state == bindparam("state"), _runs.c.queue.in_(bindparam("queues", expanding=True)))
+    .where(
+        _runs.c.state == bindparam("state"),
+        _runs.c.queue.in_(bindparam("queues", expanding=True)),
+        _runs.c.tenant.not_in(bindparam("tenants", expanding=True)),
+        tuple_(_runs.c.tenant, _runs.c.workflow).not_in(bindparam("workflows", expanding=True)),
+    )
     .order_by(_runs.c.queue.desc(), _runs.c.queued_at, _runs.c.id)
     .limit(bindparam("limit"))
 )
@@ -145,12 +150,12 @@ def claimable(
         state: which runs.
         besides: (tenant, workflow) that were stopped; an empty workflow stands for all of the tenant.
     """
-    query = _CLAIMABLE.where(*(_not_of(*each) for each in sorted(besides))) if besides else _CLAIMABLE
-    given = {"limit": limit, "state": state, "queues": list(queues)}
+    given = {
+        "limit": limit,
+        "state": state,
+        "queues": list(queues),
+        "tenants": [tenant for tenant, workflow in besides if not workflow],
+        "workflows": [each for each in besides if each[1]],
+    }
     with store.connect() as connection:
-        return [run_row(row) for row in connection.execute(query, given).mappings()]  # type: ignore[arg-type]
-
-
-def _not_of(tenant: str, workflow: str) -> ColumnElement[bool]:
-    others = [_runs.c.workflow != workflow] if workflow else []
-    return or_(_runs.c.tenant != tenant, *others)
+        return [run_row(row) for row in connection.execute(_CLAIMABLE, given).mappings()]  # type: ignore[arg-type]

@@ -86,3 +86,5 @@ def test_runs_of_what_was_stopped_are_not_offered_and_hide_no_others(store: Stor
         for besides in ([], [("acme", "claims")], [("acme", "")], [("acme", "other")], [("acme", ""), ("globex", "")])
     ]
     assert offered == [["acme"], ["globex"], ["globex"], ["acme"], []]
+    crowd = [(f"tenant-{number}", "claims" if number % 2 else "") for number in range(3_000)]
+    assert len(claimable(store, besides=crowd, **every)) == 1  # type: ignore[arg-type]

@@ -119,6 +119,11 @@ def test_the_entries_of_the_documentation_are_sound(tmp_path: Path) -> None:
             "unknown-model",
             "models.m.retirement.replacement",
         ),
+        (
+            "{local: true, retirement: {date: 2026-12-01, replacement: m}}",
+            "bad-value",
+            "models.m.retirement.replacement",
+        ),
         ("{local: true, modalities: [sound]}", "bad-value", "models.m.modalities.0"),
         ("{local: true, retention_days: -1}", "out-of-range", "models.m.retention_days"),
         ("timeout: 36501 days", "bad-value", "models.m.timeout"),

@@ -77,10 +77,11 @@ class ModelsSpec(Spec):
         """Yield what the entries say wrongly of each other."""
         for name, entry in self.models.items():
             replacement = None if entry.retirement is None else entry.retirement.replacement
+            place: tuple[str | int, ...] = ("models", name, "retirement", "replacement")
             if replacement is not None and replacement not in self.models:
-                yield Misplaced(
-                    ("models", name, "retirement", "replacement"), f"no model is named `{replacement}`", replacement
-                )
+                yield Misplaced(place, f"no model is named `{replacement}`", replacement)
+            elif replacement == name:
+                yield Misplaced(place, f"`{name}` cannot replace itself", hint="name another model, or none")
         for name, route in self.routes.items():
             if name in self.models:
                 yield Misplaced(("routes", name), f"a model is named `{name}`, too: a step could not tell them apart")
