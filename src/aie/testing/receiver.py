@@ -140,8 +140,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Take an effect."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        """Take an effect, unless its sender died before all of it was sent."""
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
         path = urlsplit(self.path).path
         if path in _ANSWERS:
             self._answer(_ANSWERS[path], {})

@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import socket
+
+import pytest
 
 from aie.testing.receiver import Counts, Receiver, read_counts
 
@@ -24,6 +27,18 @@ def test_each_key_is_applied_once_and_what_should_not_be_is_counted(tmp_path):
         assert send(receiver, "k1", {"pay": "2"}) == 422
         assert send(receiver, "k2", {"pay": "1"}) == 200
     assert read_counts(log) == Counts(deliveries=4, applied=2, repeats=1, other_body=1, other_key=1)
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"pay": '])
+def test_what_was_not_sent_whole_is_not_applied(tmp_path, sent):
+    """Its sender died in the midst of it, and delivers it again: that is no other body."""
+    with Receiver(tmp_path / "log.jsonl") as receiver:
+        with socket.create_connection(("127.0.0.1", receiver.port)) as dying:
+            dying.sendall(b"POST / HTTP/1.1\r\nIdempotency-Key: k1\r\nContent-Length: 12\r\n\r\n" + sent)
+            dying.shutdown(socket.SHUT_WR)
+            assert dying.recv(1) == b""
+        assert receiver.counts().deliveries == 0
+        assert send(receiver, "k1", {"pay": "1"}) == 200
 
 
 def test_a_restarted_receiver_remembers(tmp_path):
