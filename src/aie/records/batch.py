@@ -175,8 +175,9 @@ class Batch:
         """Make the keys that this process does not know; where there is one already, the transaction does not stand."""
         rows: list[tuple[Any, ...]] = []
         for tenant, subjects in sorted(missing.items()):
-            made = self.made[tenant] = self.vault.new_keys(tenant, subjects, self.now, rows)
-            self.keys.update({(tenant, subject): key for subject, key in made.items()})
+            self.made[tenant], fresh = self.vault.new_keys(tenant, subjects, self.now)
+            self.keys.update({(tenant, subject): key for subject, key in self.made[tenant].items()})
+            rows += fresh
         return rows
 
     @property

@@ -110,24 +110,23 @@ class Vault:
         )
         rows = [KeyRow(*values) for values in link.fetch(sql, tenant, link.array(wanted))]
         found = {row.subject: self.unwrapped(row) for row in rows}
-        made: list[tuple[Any, ...]] = []
-        found |= self.new_keys(tenant, wanted - found.keys(), now, made)
-        if made:
-            link.insert(data_keys, made)
-        return found
+        made, fresh = self.new_keys(tenant, wanted - found.keys(), now)
+        if fresh:
+            link.insert(data_keys, fresh)
+        return found | made
 
     def new_keys(
-        self, tenant: str, subjects: Iterable[str], now: int, rows: list[tuple[Any, ...]]
-    ) -> dict[str, DataKey]:
-        """Return a new key for each subject; what is to stand in the table `data_keys` is added to `rows`."""
-        made = {}
+        self, tenant: str, subjects: Iterable[str], now: int
+    ) -> tuple[dict[str, DataKey], list[tuple[Any, ...]]]:
+        """Return a new key for each subject, and the rows of the table `data_keys` that hold them."""
+        made, rows = {}, []
         for subject in sorted(subjects):
             key, id_ = secrets.token_bytes(32), "key_" + secrets.token_hex(12)
             made[subject] = DataKey(id_, key)
             context = key_context(id_, tenant, subject, now)
             mark = key_mark(self.mac_key(tenant, "key"), context)
             rows.append((id_, tenant, subject, self.provider.wrap(tenant, key, context), now, mark))
-        return made
+        return made, rows
 
     def cached(self, tenant: str, subject: str) -> DataKey | None:
         """Return the subject's key if this process has used it lately."""

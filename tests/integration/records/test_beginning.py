@@ -30,11 +30,9 @@ from aie.records import (
     verify,
 )
 from aie.records import events as ev
-from tests.integration.records.test_memory import until, waiting
+from tests.integration.records.test_memory import QUEUED, STARTED, until, waiting
 from tests.shows.story import EXECUTOR, append, step, submitted
 
-QUEUED = ev.SegmentQueued(segment=1, why="submitted")
-STARTED = ev.SegmentStarted(segment=1, epoch=1, executor=EXECUTOR, runtime={"model": 1}, engine="local")
 CLOSED = ev.SegmentClosed(segment=1, epoch=1, executing_ms=7)
 FAILED = ev.RunFinished(
     state="failed", epoch=1, spend={"cost": 3}, failure="TIMEOUT", path="read", message="it took too long", output=None
